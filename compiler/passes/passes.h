@@ -1,0 +1,77 @@
+/* passes.h: the pipeline over a module. The order stands in passes.def; each pass is one file with one entry point. */
+#ifndef DG_PASSES_PASSES_H
+#define DG_PASSES_PASSES_H
+
+#include "compiler/ir/op.h"
+#include "compiler/ir/rewrite.h"
+
+typedef struct dg_pass_options {
+    dg_isa isa;
+    bool reference;          /* --precision f64: floats widened, ref kernels, optional passes off, no buffer reused */
+    uint64_t memory;         /* budget in bytes; 0: none */
+    const char *const *skip; /* names of optional passes to leave out; NULL-ended */
+    /* Called after the front end ("graph") and after every pass; NULL: not wanted. */
+    void (*after)(void *ctx, const char *stage, const dg_module *m);
+    void *ctx;
+    bool verify;             /* dg_verify after each pass */
+} dg_pass_options;
+
+/* What later passes decide beside the graph; lives in the module's arena. */
+typedef struct dg_decision {
+    const char *kind;    /* "fuse" "inplace" "concat" "select" "hoist" */
+    dg_node node;
+    dg_value value;
+    const char *outcome; /* "yes" "no" ... */
+    const char *reason;  /* enumerated: "fuse.no:consumer-reads-other-shape" */
+    int64_t bytes;
+} dg_decision;
+
+typedef enum dg_home { DG_HOME_ARENA, DG_HOME_PARAM, DG_HOME_STATE, DG_HOME_CONST, DG_HOME_IO, DG_HOME_NONE } dg_home;
+typedef struct dg_storage { /* of one value, after memplan */
+    dg_home home;
+    dg_value base;       /* the value whose bytes these are; itself when it owns them */
+    int64_t shift;       /* bytes from the base's first byte (views) */
+    int64_t stride[DG_MAX_RANK]; /* elements */
+    int64_t offset;      /* of the base in its region; the place's or port's index for PARAM, STATE, IO */
+    int64_t bytes;       /* owned; 0 for views */
+    const char *alias;   /* NULL, "view", "in-place", "carry", "place" */
+} dg_storage;
+
+typedef struct dg_heuristic {
+    const char *name;
+    int64_t bytes;
+} dg_heuristic;
+
+typedef struct dg_layout { /* the result of schedule and memplan for one module's entry graph */
+    int n_values;
+    dg_storage *storage;     /* by value id */
+    int n_nodes;
+    int64_t *workspace;      /* by node id: offset in the arena, -1 none */
+    int64_t *workspace_bytes, *scratch_bytes; /* by node id */
+    uint8_t *carry_swap;     /* by value id of a region argument: 1 = two buffers, swapped after each trip; 2 = copied */
+    int64_t arena_bytes, bound_bytes, naive_bytes;
+    int64_t order_free_bound;
+    DG_VEC(dg_heuristic) heuristics;
+    DG_VEC(dg_decision) decisions;
+} dg_layout;
+
+bool dg_pass_grad(dg_module *m, const dg_pass_options *o);
+bool dg_pass_simplify(dg_module *m, const dg_pass_options *o);
+bool dg_pass_cse(dg_module *m, const dg_pass_options *o);
+bool dg_pass_dead(dg_module *m, const dg_pass_options *o);
+bool dg_pass_hoist(dg_module *m, const dg_pass_options *o);
+bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
+bool dg_pass_select(dg_module *m, const dg_pass_options *o);
+bool dg_pass_schedule(dg_module *m, const dg_pass_options *o); /* reorders the nodes of each region */
+bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out);
+
+/* Graph passes in order of passes.def up to and including schedule. */
+bool dg_passes_run(dg_module *m, const dg_pass_options *o);
+/* Names and one-line summaries, for --skip and `dg help`; NULL after the last. */
+typedef struct dg_pass_info {
+    const char *name, *summary;
+    bool optional;
+} dg_pass_info;
+const dg_pass_info *dg_pass_at(int i);
+
+#endif

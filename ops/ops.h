@@ -1,0 +1,63 @@
+/* ops.h: what an op's file includes. */
+#ifndef DG_OPS_OPS_H
+#define DG_OPS_OPS_H
+
+#include "compiler/ir/build.h"
+#include "compiler/ir/op.h"
+
+/* ---- kernels for every ISA out of one body ----
+ * A body is written once as a static inline function; DG_LANES makes the three variants. The compiler vectorises each for its ISA.
+ * Fused multiply-add is used where the ISA has it, so levels differ in rounding; the plan's header names the level.
+ *
+ *     DG_LANES(silu_f32, { const float *x = in[0]; float *y = out; for (int64_t i = 0; i < n; i++) y[i] = dg_siluf(x[i]); })
+ *     ... .lanes = (const dg_lanes[]){{DG_F32, {DG_F32}, DG_LANES_OF(silu_f32)}, {0}}                                          */
+#define DG_TARGET_AVX2 __attribute__((target("avx2,fma,bmi2"), optimize("fp-contract=fast")))
+#define DG_TARGET_AVX512                                                                                               \
+    __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2,prefer-vector-width=512"),                 \
+                   optimize("fp-contract=fast")))
+#define DG_LANES(name, ...)                                                                                            \
+    static inline __attribute__((always_inline)) void name##_body(                                                     \
+        void *restrict out, const void *const *in, int64_t n, const dg_attrs *attrs)                                   \
+    {                                                                                                                  \
+        (void)attrs;                                                                                                   \
+        __VA_ARGS__                                                                                                    \
+    }                                                                                                                  \
+    static void name##_generic(void *out, const void *const *in, int64_t n, const dg_attrs *attrs)                     \
+    {                                                                                                                  \
+        name##_body(out, in, n, attrs);                                                                                \
+    }                                                                                                                  \
+    DG_TARGET_AVX2 static void name##_avx2(void *out, const void *const *in, int64_t n, const dg_attrs *attrs)         \
+    {                                                                                                                  \
+        name##_body(out, in, n, attrs);                                                                                \
+    }                                                                                                                  \
+    DG_TARGET_AVX512 static void name##_avx512(void *out, const void *const *in, int64_t n, const dg_attrs *attrs)     \
+    {                                                                                                                  \
+        name##_body(out, in, n, attrs);                                                                                \
+    }
+#define DG_LANES_OF(name) {name##_generic, name##_avx2, name##_avx512}
+
+/* ---- the registry ---- */
+const dg_op *dg_op_find(const char *name);  /* NULL: unknown */
+const dg_op *dg_op_at(int i);               /* alphabetical; NULL after the last */
+/* Refuses an op without doc, infer, ref, and grad or no_grad: called when the library starts; reports E901. */
+bool dg_ops_check(dg_diag *d);
+
+/* ---- strips (support/strip.c) ---- */
+/* Runs a strip over the box [start, start + extent) of its space; in[i], out[i] are whole views of the operands. Runs of the inner
+ * axes are at most DG_STRIP_RUN long. Reduced outputs are not allowed here: epilogues store. `scratch` holds dg_strip_scratch bytes. */
+void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, const dg_view *out, const int64_t *start,
+                      const int64_t *extent, void *scratch);
+int64_t dg_strip_scratch(const dg_strip *s);
+/* Applies the call's epilogue (if any) to a box of output 0 that the kernel has just written. */
+void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent);
+
+/* ---- BLAS (support/blas.c: the one file that knows it) ---- */
+/* Loads OpenBLAS once, with the core type chosen for this CPU, one thread per call. False with a reason when it cannot be had. */
+bool dg_blas_load(const char **why);
+const char *dg_blas_core(void);    /* "SkylakeX": what was chosen or found; "none" before loading */
+const char *dg_blas_version(void);
+/* Row-major C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C. */
+void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+              float beta, float *c, int64_t ldc);
+
+#endif
