@@ -1,0 +1,23 @@
+/* vec.c: the growth of vec.h's arrays, which are typed by macros there. */
+#include "compiler/base/vec.h"
+
+#include "compiler/base/os.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+void *dg_vec_grow(void *at, size_t *room, size_t element)
+{
+    size_t next = *room < 8 ? 8 : *room;
+    if (next > SIZE_MAX / 2 / element) dg_out_of_memory();
+    if (*room >= 8) next *= 2;
+    void *p = realloc(at, next * element);
+    if (!p) dg_out_of_memory();
+    *room = next;
+    return p;
+}
+
+void dg_vec_release(void *at)
+{
+    free(at);
+}
