@@ -1,0 +1,22 @@
+# dg_layer(NAME FOLDERS folder... [SOURCES file...] LINK library...): a static library of the .c files of some folders, compiled
+# as position-independent code so that the same objects go into the shared library. No sources, no target; libraries to
+# link that do not exist are dropped.
+function(dg_layer name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOLDERS;SOURCES;LINK")
+    set(sources ${arg_SOURCES})
+    foreach(folder IN LISTS arg_FOLDERS)
+        file(GLOB found CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/*.c")
+        list(APPEND sources ${found})
+    endforeach()
+    if(NOT sources)
+        return()
+    endif()
+    add_library(${name} STATIC ${sources})
+    set_target_properties(${name} PROPERTIES C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+    target_link_libraries(${name} PRIVATE dg_flags)
+    foreach(library IN LISTS arg_LINK)
+        if(TARGET ${library} OR NOT library MATCHES "^dg_")
+            target_link_libraries(${name} PUBLIC ${library})
+        endif()
+    endforeach()
+endfunction()
