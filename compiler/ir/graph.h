@@ -119,6 +119,16 @@ typedef struct dg_setting { /* a config value or static argument, for the plan's
     dg_str name, text;
 } dg_setting;
 
+/* What a pass decided about a node or a value, for the plan and `--why`. Ids are those of the graph after the pass. */
+typedef struct dg_decision {
+    const char *kind;    /* "fuse" "inplace" "concat" "select" "hoist" */
+    dg_node node;
+    dg_value value;
+    const char *outcome; /* "yes" "no" ... */
+    const char *reason;  /* enumerated: "fuse.no:consumer-reads-other-shape" */
+    int64_t bytes;
+} dg_decision;
+
 /* One entry, compiled: what the passes work on. All of it lives in `arena`. */
 typedef struct dg_module {
     dg_arena *arena;
@@ -129,6 +139,7 @@ typedef struct dg_module {
     DG_VEC(dg_place) places;
     DG_VEC(dg_port) inputs, outputs;
     DG_VEC(dg_setting) config, args;
+    DG_VEC(dg_decision) decisions; /* of the graph passes; those of memplan are in its layout */
     dg_str entry;
     bool train;      /* a `train` entry: the step counts */
     bool is_test;

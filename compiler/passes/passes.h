@@ -16,16 +16,7 @@ typedef struct dg_pass_options {
     bool verify;             /* dg_verify after each pass */
 } dg_pass_options;
 
-/* What later passes decide beside the graph; lives in the module's arena. */
-typedef struct dg_decision {
-    const char *kind;    /* "fuse" "inplace" "concat" "select" "hoist" */
-    dg_node node;
-    dg_value value;
-    const char *outcome; /* "yes" "no" ... */
-    const char *reason;  /* enumerated: "fuse.no:consumer-reads-other-shape" */
-    int64_t bytes;
-} dg_decision;
-
+/* What later passes decide beside the graph (and dg_decision of graph.h); lives in the module's arena. */
 typedef enum dg_home { DG_HOME_ARENA, DG_HOME_PARAM, DG_HOME_STATE, DG_HOME_CONST, DG_HOME_IO, DG_HOME_NONE } dg_home;
 typedef struct dg_storage { /* of one value, after memplan */
     dg_home home;
