@@ -15,8 +15,8 @@ typedef struct dg_infer {
     const dg_attrs *attrs;
     int n_in;
     const dg_type *in;
-    dg_type *out;        /* room for 16; filled by dg_give */
-    int n_out;
+    dg_type *out;        /* room for n_in + 16; filled by dg_give */
+    int n_out;           /* starts as the number of names in op->outputs ("ys..." counts none); dg_give raises it */
     /* on failure */
     const char *id;      /* default E018 */
     const char *what;    /* one sentence in the user's numbers, without the op's name */
@@ -47,6 +47,10 @@ __attribute__((format(printf, 2, 3))) bool dg_help(dg_infer *t, const char *form
 /* The usual rule of elementwise ops: broadcast all inputs (E020 on failure, with the help of lead()/trail() where ranks differ),
  * same dtype. `out` DG_POISON keeps the inputs' dtype. */
 bool dg_infer_elementwise(dg_infer *t, dg_dtype out);
+/* The shape part of that rule alone: for ops whose inputs differ in dtype (`where`). Gives no output. */
+bool dg_infer_broadcast(dg_infer *t, dg_shape *out);
+/* The name of an input in op->inputs ("x"), cut of its ? or ...; past the end the last one. */
+const char *dg_input_name(const dg_infer *t, int input);
 
 /* ---- gradient --------------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,148 @@
+/* graph.c: the flat arrays of values, nodes and regions, and the list of nodes in each region.
+ *
+ * In     low-level requests: add, unlink, move.
+ * Out    ids, handed out in order; none is used twice.
+ * Keeps  lists doubly linked and closed; a removed node keeps its slot with op NULL. */
+#include "compiler/ir/graph.h"
+
+#include <assert.h>
+#include <string.h>
+
+dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name))
+{
+    dg_graph *g = DG_NEW(a, dg_graph);
+    g->arena = a;
+    g->strings = s;
+    g->find = find;
+    dg_graph_add_region(g, DG_NONE);
+    return g;
+}
+
+void dg_graph_free(dg_graph *g)
+{
+    if (!g) return;
+    for (size_t i = 0; i < g->regions.n; i++) {
+        dg_vec_free(&g->regions.at[i].args);
+        dg_vec_free(&g->regions.at[i].results);
+    }
+    dg_vec_free(&g->values);
+    dg_vec_free(&g->nodes);
+    dg_vec_free(&g->regions);
+}
+
+dg_value_info *dg_value_of(const dg_graph *g, dg_value v)
+{
+    assert(v >= 0 && (size_t)v < g->values.n);
+    return &g->values.at[v];
+}
+
+dg_node_info *dg_node_of(const dg_graph *g, dg_node n)
+{
+    assert(n >= 0 && (size_t)n < g->nodes.n);
+    return &g->nodes.at[n];
+}
+
+dg_region_info *dg_region_of(const dg_graph *g, dg_region r)
+{
+    assert(r >= 0 && (size_t)r < g->regions.n);
+    return &g->regions.at[r];
+}
+
+const dg_type *dg_type_of(const dg_graph *g, dg_value v)
+{
+    return &dg_value_of(g, v)->type;
+}
+
+static void link_before(dg_graph *g, dg_node n, dg_node before, dg_region r)
+{
+    dg_node_info *i = dg_node_of(g, n);
+    dg_region_info *region = dg_region_of(g, r);
+    assert(before == DG_NONE || dg_node_of(g, before)->region == r);
+    i->region = r;
+    i->next = before;
+    i->prev = before == DG_NONE ? region->last : dg_node_of(g, before)->prev;
+    if (i->prev == DG_NONE) region->first = n;
+    else dg_node_of(g, i->prev)->next = n;
+    if (i->next == DG_NONE) region->last = n;
+    else dg_node_of(g, i->next)->prev = n;
+}
+
+static void unlink_node(dg_graph *g, dg_node n)
+{
+    dg_node_info *i = dg_node_of(g, n);
+    dg_region_info *region = dg_region_of(g, i->region);
+    if (i->prev == DG_NONE) region->first = i->next;
+    else dg_node_of(g, i->prev)->next = i->next;
+    if (i->next == DG_NONE) region->last = i->prev;
+    else dg_node_of(g, i->next)->prev = i->prev;
+    i->prev = i->next = DG_NONE;
+}
+
+dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op, dg_attrs attrs, const dg_value *in,
+                     int n_in, const dg_type *out, int n_out)
+{
+    dg_node n = (dg_node)g->nodes.n;
+    dg_node_info info = {.op = op,
+                         .attrs = attrs,
+                         .n_in = n_in,
+                         .n_own = n_in,
+                         .n_out = n_out,
+                         .region = r,
+                         .body = DG_NONE,
+                         .prev = DG_NONE,
+                         .next = DG_NONE,
+                         .scope = dg_intern(g->strings, "", 0)};
+    info.in = dg_arena_copy(g->arena, in, sizeof *in * (size_t)n_in);
+    info.out = DG_NEW_ARRAY(g->arena, dg_value, n_out);
+    for (int i = 0; i < n_out; i++) {
+        info.out[i] = (dg_value)g->values.n;
+        dg_vec_push(&g->values, (dg_value_info){.type = out[i], .def = n, .index = i, .region = r, .path = info.scope});
+    }
+    dg_vec_push(&g->nodes, info);
+    link_before(g, n, before, r);
+    return n;
+}
+
+dg_region dg_graph_add_region(dg_graph *g, dg_node owner)
+{
+    dg_region r = (dg_region)g->regions.n;
+    dg_region_info info = {.owner = owner, .first = DG_NONE, .last = DG_NONE};
+    dg_vec_push(&g->regions, info);
+    if (owner != DG_NONE) dg_node_of(g, owner)->body = r;
+    return r;
+}
+
+dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path)
+{
+    dg_value v = (dg_value)g->values.n;
+    dg_region_info *region = dg_region_of(g, r);
+    dg_vec_push(&g->values,
+                (dg_value_info){.type = t, .def = DG_NONE, .index = (int)region->args.n, .region = r, .path = path});
+    dg_vec_push(&region->args, v);
+    return v;
+}
+
+void dg_graph_unlink(dg_graph *g, dg_node n)
+{
+    unlink_node(g, n);
+    dg_node_of(g, n)->op = NULL;
+}
+
+void dg_graph_move(dg_graph *g, dg_node n, dg_node before, dg_region r)
+{
+    if (before == n) return;
+    dg_node_info *i = dg_node_of(g, n);
+    unlink_node(g, n);
+    link_before(g, n, before, r);
+    for (int k = 0; k < i->n_out; k++) dg_value_of(g, i->out[k])->region = r;
+}
+
+bool dg_region_inside(const dg_graph *g, dg_region inner, dg_region outer)
+{
+    while (inner != outer) {
+        dg_node owner = dg_region_of(g, inner)->owner;
+        if (owner == DG_NONE) return false;
+        inner = dg_node_of(g, owner)->region;
+    }
+    return true;
+}
