@@ -75,7 +75,7 @@ static bool already_there(const dg_diag *d, const dg_message *m)
         const dg_message *k = d->reported[i];
         if (strcmp(k->id, m->id) != 0 || k->span.file != m->span.file) continue;
         if (m->span.file >= 0 ? k->span.begin == m->span.begin && k->span.end == m->span.end
-                              : same_text(k->place, m->place) && same_text(k->what, m->what))
+                              : same_text(k->place, m->place) && strcmp(k->what, m->what) == 0)
             return true;
     }
     return false;
@@ -86,12 +86,13 @@ static dg_message *report(dg_diag *d, dg_severity severity, const char *id, dg_s
 {
     if (severity == DG_WARNING && d->strict) severity = DG_ERROR;
     d->unkept = (dg_message){.severity = severity, .id = id, .span = span, .what = ""};
+    if (span.file >= 0 && already_there(d, &d->unkept)) return &d->unkept;
 
     bool room = severity == DG_ERROR ? d->kept_errors < KEPT_ERRORS : d->kept_warnings < KEPT_WARNINGS;
     dg_message m = d->unkept;
     if (room) {
         m.place = place ? dg_arena_text(d->arena, place, strlen(place)) : NULL;
-        m.what = dg_arena_vprintf(d->arena, format, args);
+        m.what = dg_arena_vprintf(d->arena, format, args); /* without a span, the words tell repetitions */
         if (already_there(d, &m)) return &d->unkept;
     }
     if (severity == DG_ERROR) d->errors++;

@@ -40,6 +40,12 @@ json_t *dg_json_read(dg_diag *d, const char *id, const char *place, const char *
         dg_error_at(d, id, at, "JSON nested deeper than %d levels", DEPTH_LIMIT);
         return NULL;
     }
+    const char *nul = length == 0 ? NULL : memchr(text, '\0', length); /* jansson passes over NUL bytes */
+    if (nul) {
+        snprintf(at, sizeof at, "%s@%zu", place, (size_t)(nul - text));
+        dg_error_at(d, id, at, "not valid JSON: a NUL byte");
+        return NULL;
+    }
     json_error_t error;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!root) {

@@ -111,11 +111,13 @@ static const char *kind_of(mode_t mode)
                             : "not a file";
 }
 
+/* In quotes, with what a terminal should not see escaped. */
 static dg_text quoted(const char *s)
 {
     dg_text t = {0};
+    dg_text_add(&t, "'");
     dg_text_quote(&t, s, strlen(s));
-    if (!t.at) dg_text_add(&t, "%s", " ");
+    dg_text_add(&t, "'");
     return t;
 }
 
@@ -158,10 +160,10 @@ static bool cannot_read(dg_diag *d, const char *path, int error)
     dg_text q = quoted(path), hint = {0};
     if (error == ENOENT || error == ENOTDIR) {
         suggest(&hint, path);
-        dg_error_at(d, "E501", place_of(path), "cannot open '%s': %s%s", q.at, reason(error),
+        dg_error_at(d, "E501", place_of(path), "cannot open %s: %s%s", q.at, reason(error),
                     hint.at ? hint.at : "");
     } else {
-        dg_error_at(d, "E502", place_of(path), "cannot read '%s': %s", q.at, reason(error));
+        dg_error_at(d, "E502", place_of(path), "cannot read %s: %s", q.at, reason(error));
     }
     dg_text_free(&q);
     dg_text_free(&hint);
@@ -175,11 +177,11 @@ static bool cannot_write(dg_diag *d, const char *path, int error, uint64_t neede
     char buffer[32];
     if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
         if (needed > 0)
-            dg_error_at(d, "E503", place_of(path), "cannot write '%s': %s (needs %s)", q.at,
+            dg_error_at(d, "E503", place_of(path), "cannot write %s: %s (needs %s)", q.at,
                         reason(error), dg_bytes_text(needed, buffer));
-        else dg_error_at(d, "E503", place_of(path), "cannot write '%s': %s", q.at, reason(error));
+        else dg_error_at(d, "E503", place_of(path), "cannot write %s: %s", q.at, reason(error));
     } else {
-        dg_error_at(d, "E505", place_of(path), "cannot write '%s': %s", q.at, reason(error));
+        dg_error_at(d, "E505", place_of(path), "cannot write %s: %s", q.at, reason(error));
     }
     dg_text_free(&q);
     return false;
@@ -191,7 +193,7 @@ static bool too_large(dg_diag *d, const char *path, uint64_t length, size_t limi
 {
     char have[32], most[32];
     dg_text q = quoted(path);
-    dg_error_at(d, "E504", place_of(path), "'%s' has %s%s, more than the %s that are read", q.at,
+    dg_error_at(d, "E504", place_of(path), "%s has %s%s, more than the %s that are read", q.at,
                 length > limit ? "" : "more than ", dg_bytes_text(length, have),
                 dg_bytes_text(limit, most));
     dg_text_free(&q);
@@ -212,7 +214,7 @@ static int open_regular(dg_diag *d, const char *path, struct stat *st)
         cannot_read(d, path, errno);
     } else if (!S_ISREG(st->st_mode)) {
         dg_text q = quoted(path);
-        dg_error_at(d, "E502", place_of(path), "'%s' is %s, a file is wanted", q.at,
+        dg_error_at(d, "E502", place_of(path), "%s is %s, a file is wanted", q.at,
                     kind_of(st->st_mode));
         dg_text_free(&q);
     } else {
