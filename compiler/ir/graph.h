@@ -106,6 +106,8 @@ typedef struct dg_place {
     bool trained;     /* param, else state */
     const dg_origin *origin;
     const char *init; /* source text of the initialiser, for `dg params` */
+    dg_str swap;      /* made by swap(net, "ema"): "ema"; NULL otherwise. A store that has none of one swap's places gives the
+                         parameters themselves and a warning, one that has only some is an error */
 } dg_place;
 
 typedef struct dg_port { /* a tensor input or a named result of the entry */

@@ -62,6 +62,7 @@ typedef struct dg_plan_loop {
 
 typedef struct dg_plan_place {    /* order and types as the store must hold them */
     const char *path, *src, *init;
+    const char *swap;             /* as in dg_place */
     dg_type type;
     bool trained, read, written;
     int32_t value;                /* the `place` value, -1 when only written */
@@ -108,6 +109,7 @@ typedef struct dg_plan {
     int nodes;                     /* of the graph before fusion */
     double seconds;                /* of compilation; not part of canonical output */
     uint64_t hash;                 /* of the canonical JSON */
+    void *owner;                   /* the runtime's record of what made it; NULL until set, once */
 } dg_plan;
 
 /* Scheduled IR and its layout -> plan, in a new arena. NULL after reporting. */

@@ -1,0 +1,310 @@
+/* program.c: programs and plans as the public interface shows them: thin over compile.h. */
+#include "runtime/session.h"
+
+#include "compiler/base/os.h"
+#include "ops/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static dg_program *open_program(dg_context *c, const char *path, const char *text, size_t length, const dg_arg_text *config, int n)
+{
+    dg_program *p = calloc(1, sizeof *p);
+    if (!p) dg_out_of_memory();
+    p->context = c;
+    p->arena = dg_arena_new();
+    dg_diag *d = dg_context_diag(c, p->arena, NULL);
+    p->source.path = dg_arena_text(p->arena, path, strlen(path));
+    p->source.lib = c->lib;
+    bool ok = dg_settings_of(c, p->arena, d, config, n, &p->config);
+    p->source.config = p->config;
+    p->source.n_config = p->n_config = n;
+    if (ok && text) {
+        p->source.text = dg_arena_text(p->arena, text, length);
+        p->source.length = length;
+    }
+    dg_context_flush(c, d);
+    if (ok) return p;
+    dg_program_free(p);
+    return NULL;
+}
+
+dg_program *dg_program_open(dg_context *c, const char *path, const dg_arg_text *config, int n_config)
+{
+    return open_program(c, path, NULL, 0, config, n_config);
+}
+
+dg_program *dg_program_open_text(dg_context *c, const char *name, const char *text, size_t length, const dg_arg_text *config,
+                                 int n_config)
+{
+    return open_program(c, name, text, length, config, n_config);
+}
+
+void dg_program_free(dg_program *p)
+{
+    if (!p) return;
+    dg_arena_free(p->arena);
+    free(p);
+}
+
+/* A front of its own for each question: sources are small, and nothing is shared between compilations. */
+static dg_front *open_front(dg_program *p, dg_arena *a, dg_diag **d)
+{
+    *d = dg_context_diag(p->context, a, dg_sources_new(a));
+    return dg_front_open(a, *d, &p->source);
+}
+
+int dg_program_entries(dg_program *p, const dg_entry **out)
+{
+    *out = p->entries;
+    if (p->entries) return p->n_entries;
+    dg_arena *a = dg_arena_new();
+    dg_diag *d;
+    dg_front *f = open_front(p, a, &d);
+    const dg_entry_info *info = NULL;
+    int n = f ? dg_front_entries(f, &info) : 0;
+    dg_entry *list = DG_NEW_ARRAY(p->arena, dg_entry, n + 1);
+    for (int i = 0; i < n; i++) {
+        list[i].name = dg_arena_text(p->arena, info[i].name, strlen(info[i].name));
+        list[i].doc = info[i].doc ? dg_arena_text(p->arena, info[i].doc, strlen(info[i].doc)) : NULL;
+        list[i].kind = info[i].kind == DG_TEST ? DG_KIND_TEST : info[i].kind == DG_TRAIN ? DG_KIND_TRAIN : DG_KIND_ENTRY;
+        list[i].in_main = info[i].in_main;
+    }
+    dg_status status = dg_context_flush(p->context, d);
+    dg_arena_free(a);
+    if (status != DG_OK) return -1;
+    p->entries = *out = list;
+    return p->n_entries = n;
+}
+
+/* Entries with tensor or static arguments that have no default are checked with what their defaults give; one that needs a value is
+ * checked by name with arguments only. */
+static bool needs_arguments(const dg_entry_info *e)
+{
+    for (int i = 0; i < e->n_formals; i++) {
+        const dg_formal *f = &e->formals[i];
+        bool tensor = f->type && f->type->kind == DG_Y_TENSOR && (f->type->brackets || f->type->dtype != DG_BOOL);
+        if (!tensor && !f->fallback) return true;
+    }
+    return false;
+}
+
+dg_status dg_program_check(dg_program *p, const char *entry)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d;
+    dg_front *f = open_front(p, a, &d);
+    if (f && dg_front_check(f, a)) {
+        const dg_entry_info *list;
+        int n = dg_front_entries(f, &list);
+        bool found = !entry;
+        for (int i = 0; i < n; i++) {
+            bool wanted = entry ? strcmp(list[i].name, entry) == 0 : list[i].in_main && !needs_arguments(&list[i]);
+            if (!wanted) continue;
+            found = true;
+            dg_arena *own = dg_arena_new();
+            dg_module *m = dg_front_elaborate(f, own, &list[i], NULL, 0, dg_op_find);
+            if (m) {
+                dg_graph_free(m->graph);
+                dg_graph_free(m->init);
+            }
+            dg_arena_free(own);
+        }
+        if (!found) dg_error_at(d, "E216", "--entry", "'%s' has no entry '%s'", p->source.path, entry);
+    }
+    dg_status status = dg_context_flush(p->context, d);
+    dg_arena_free(a);
+    return status;
+}
+
+char *dg_format_text(dg_context *c, const char *name, const char *text, size_t length)
+{
+    dg_arena *a = dg_arena_new();
+    dg_sources *s = dg_sources_new(a);
+    dg_diag *d = dg_context_diag(c, a, s);
+    dg_tree *t = dg_parse(a, dg_strings_new(a), d, dg_sources_add(s, name, NULL, text, length));
+    dg_text out = {0};
+    if (t->ok) {
+        dg_format(s, t, &out);
+        if (!out.at) out.at = calloc(1, 1); /* an empty file is a file */
+    }
+    dg_context_flush(c, d);
+    dg_arena_free(a);
+    return out.at;
+}
+
+/* ---- plans ---- */
+
+typedef struct job {
+    dg_arena *arena;
+    dg_sources *sources;
+    dg_diag *diag;
+    dg_compile_options options;
+} job;
+
+static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args)
+{
+    j->arena = dg_arena_new();
+    j->sources = dg_sources_new(j->arena);
+    j->diag = dg_context_diag(c, j->arena, j->sources);
+    dg_setting_in *list;
+    if (!dg_settings_of(c, j->arena, j->diag, args, n_args, &list)) return false;
+    const char *why;
+    dg_blas_load(&why); /* the plan's header names the core type; a machine without OpenBLAS can still look at plans */
+    j->options = (dg_compile_options){
+        .args = list, .n_args = n_args, .passes = dg_context_passes(c), .blas_core = dg_blas_core()};
+    return true;
+}
+
+static dg_plan *finish_job(dg_context *c, job *j)
+{
+    dg_compilation *made = dg_compile(j->diag, &j->options);
+    dg_plan *plan = made ? dg_compilation_plan(made) : NULL;
+    dg_context_flush(c, j->diag);
+    if (plan) {
+        dg_plan_owner *owner = DG_NEW(j->arena, dg_plan_owner);
+        *owner = (dg_plan_owner){c, j->arena, j->sources, made};
+        plan->owner = owner;
+        return plan;
+    }
+    if (made) dg_compilation_free(made);
+    dg_arena_free(j->arena);
+    return NULL;
+}
+
+dg_plan *dg_plan_compile(dg_program *p, const char *entry, const dg_arg_text *args, int n_args)
+{
+    job j;
+    if (!start_job(p->context, &j, args, n_args)) {
+        dg_context_flush(p->context, j.diag);
+        dg_arena_free(j.arena);
+        return NULL;
+    }
+    j.options.source = &p->source;
+    j.options.entry = entry;
+    return finish_job(p->context, &j);
+}
+
+dg_plan *dg_plan_from_ir(dg_context *c, const char *name, const char *text, size_t length)
+{
+    job j;
+    if (!start_job(c, &j, NULL, 0)) return NULL;
+    j.options.from = text;
+    j.options.from_name = name;
+    j.options.from_length = length;
+    return finish_job(c, &j);
+}
+
+char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args, const char *stage)
+{
+    job j;
+    dg_text out = {0};
+    if (start_job(p->context, &j, args, n_args)) {
+        j.options.source = &p->source;
+        j.options.entry = entry;
+        j.options.dump = stage;
+        j.options.dump_text = &out;
+        dg_compilation *made = dg_compile(j.diag, &j.options);
+        if (made) dg_compilation_free(made);
+    }
+    dg_status status = dg_context_flush(p->context, j.diag);
+    dg_arena_free(j.arena);
+    if (status == DG_OK) return out.at ? out.at : calloc(1, 1);
+    dg_text_free(&out);
+    return NULL;
+}
+
+void dg_plan_close(dg_plan *p)
+{
+    if (!p) return;
+    dg_plan_owner *owner = p->owner;
+    dg_plan_free(p);
+    if (!owner) return;
+    dg_compilation_free(owner->compilation);
+    dg_arena_free(owner->arena);
+}
+
+char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
+{
+    const dg_plan_owner *owner = p->owner;
+    dg_explain_options o = {.width = v->width ? v->width : 110,
+                            .summary_only = v->summary,
+                            .canonical = v->canonical,
+                            .depth = v->depth,
+                            .threads = owner->context->threads};
+    dg_text out = {0};
+    const char *format = v->format ? v->format : "text";
+    if (strcmp(format, "json") == 0) dg_explain_json(p, &o, &out);
+    else if (strcmp(format, "dot") == 0) dg_explain_dot(p, &o, &out);
+    else if (strcmp(format, "text") == 0) dg_explain_text(p, &o, &out);
+    else {
+        dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
+        dg_error_at(d, "E222", "--format", "'%s' is not one of text, json, dot", format);
+        dg_context_flush(owner->context, d);
+        return NULL;
+    }
+    return out.at;
+}
+
+static int ports_of(dg_plan *p, const dg_plan_port *ports, int n, const dg_tensor_info **out)
+{
+    const dg_plan_owner *owner = p->owner;
+    dg_tensor_info *list = DG_NEW_ARRAY(owner->arena, dg_tensor_info, n + 1);
+    for (int i = 0; i < n; i++) {
+        list[i] = dg_tensor_info_of(ports[i].name, &ports[i].type);
+        list[i].report = ports[i].report;
+    }
+    *out = list;
+    return n;
+}
+
+int dg_plan_inputs(dg_plan *p, const dg_tensor_info **out)
+{
+    return ports_of(p, p->inputs, p->n_inputs, out);
+}
+
+int dg_plan_outputs(dg_plan *p, const dg_tensor_info **out)
+{
+    return ports_of(p, p->outputs, p->n_outputs, out);
+}
+
+int dg_plan_places(dg_plan *p, const dg_tensor_info **out)
+{
+    const dg_plan_owner *owner = p->owner;
+    dg_tensor_info *list = DG_NEW_ARRAY(owner->arena, dg_tensor_info, p->n_places + 1);
+    for (int i = 0; i < p->n_places; i++) {
+        list[i] = dg_tensor_info_of(p->places[i].path, &p->places[i].type);
+        list[i].trained = p->places[i].trained;
+        list[i].source = p->places[i].src;
+        list[i].init = p->places[i].init;
+    }
+    *out = list;
+    return p->n_places;
+}
+
+void dg_plan_figures_of(dg_plan *p, dg_plan_figures *out)
+{
+    const dg_plan_owner *owner = p->owner;
+    double flops = 0;
+    for (int i = 0; i < p->n_steps; i++) {
+        double times = 1;
+        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent) times *= (double)p->loops[l].trips;
+        flops += times * p->steps[i].flops;
+    }
+    int64_t scratch = p->scratch * owner->context->threads;
+    *out = (dg_plan_figures){.steps = p->n_steps,
+                             .values = p->n_values,
+                             .nodes = p->nodes,
+                             .flops = (int64_t)flops,
+                             .weights = p->weights,
+                             .grads = p->grads,
+                             .state = p->state,
+                             .consts = p->consts,
+                             .io = p->io,
+                             .arena = p->arena_bytes,
+                             .workspace = p->workspace_peak,
+                             .bound = p->bound,
+                             .naive = p->naive,
+                             .total = p->weights + p->state + p->consts + p->io + p->arena_bytes + scratch,
+                             .seconds = p->seconds};
+}
