@@ -5,22 +5,27 @@
 # Run as: cmake -DROOT=<source folder> -P check_layers.cmake
 cmake_minimum_required(VERSION 3.25)
 
+file(REAL_PATH "${ROOT}" ROOT)
+
 # Folder of the file -> what the included path may begin with.
-set(folders compiler/base compiler/ir ops compiler/front compiler/passes compiler/plan compiler runtime/cli runtime)
+set(folders compiler/base compiler/ir ops compiler/front compiler/passes compiler/plan compiler
+    runtime/cli runtime)
+set(registry ops/ops.h ops/registry.h ops/ops.def) # what the compiler sees of the ops
 set(allowed_compiler/base compiler/base/)
 set(allowed_compiler/ir compiler/base/ compiler/ir/)
 set(allowed_ops compiler/base/ compiler/ir/ ops/)
-set(allowed_compiler/front compiler/base/ compiler/ir/ ops/ops.h ops/registry.h ops/ops.def compiler/front/)
-set(allowed_compiler/passes compiler/base/ compiler/ir/ ops/ops.h ops/registry.h ops/ops.def compiler/passes/)
-set(allowed_compiler/plan compiler/base/ compiler/ir/ ops/ops.h ops/registry.h ops/ops.def compiler/passes/ compiler/plan/)
-set(allowed_compiler compiler/ ops/ops.h ops/registry.h)
+set(allowed_compiler/front compiler/base/ compiler/ir/ ${registry} compiler/front/)
+set(allowed_compiler/passes compiler/base/ compiler/ir/ ${registry} compiler/passes/)
+set(allowed_compiler/plan compiler/base/ compiler/ir/ ${registry} compiler/passes/ compiler/plan/)
+set(allowed_compiler compiler/ ${registry})
 set(allowed_runtime/cli dg/ include/dg/ compiler/base/ runtime/cli/)
 set(allowed_runtime compiler/ ops/ runtime/ dg/ include/dg/)
 
 set(wrong 0)
 set(files_read 0)
-file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/compiler/*.[chyl]" "${ROOT}/compiler/*.def" "${ROOT}/ops/*.[ch]"
-    "${ROOT}/ops/*.def" "${ROOT}/runtime/*.[ch]" "${ROOT}/runtime/*.def")
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/compiler/*.[chyl]"
+    "${ROOT}/compiler/*.def" "${ROOT}/ops/*.[ch]" "${ROOT}/ops/*.def" "${ROOT}/runtime/*.[ch]"
+    "${ROOT}/runtime/*.def")
 foreach(file IN LISTS files)
     set(layer "")
     foreach(folder IN LISTS folders)

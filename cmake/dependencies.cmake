@@ -1,5 +1,5 @@
-# What dg stands on, found by pkg-config. OpenBLAS is not here: ops/support/blas.c loads it when it is needed, after
-# choosing its core type, so nothing may link it.
+# What dg stands on, found by pkg-config. OpenBLAS is not here: ops/support/blas.c loads it when
+# it is needed, after choosing its core type, so nothing may link it.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(dg_yaml REQUIRED IMPORTED_TARGET GLOBAL yaml-0.1)

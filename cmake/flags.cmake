@@ -1,7 +1,8 @@
 # dg_flags: how our own code is compiled. Targets link it privately; nothing is set globally.
 #
-# -ffp-contract=off: a product and a sum are rounded apart, so a file gives the same bits whatever instruction set it is
-# compiled for; kernels that want fused multiply-add ask for it themselves. No -ffast-math, no -march.
+# -ffp-contract=off: a product and a sum are rounded apart, so a file gives the same bits whatever
+# instruction set it is compiled for; kernels that want fused multiply-add ask for it themselves.
+# No -ffast-math, no -march.
 add_library(dg_flags INTERFACE)
 target_compile_features(dg_flags INTERFACE c_std_17)
 target_compile_definitions(dg_flags INTERFACE _GNU_SOURCE=1 DG_VERSION="${PROJECT_VERSION}")

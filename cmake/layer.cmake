@@ -1,6 +1,6 @@
-# dg_layer(NAME FOLDERS folder... [SOURCES file...] LINK library...): a static library of the .c files of some folders, compiled
-# as position-independent code so that the same objects go into the shared library. No sources, no target; libraries to
-# link that do not exist are dropped.
+# dg_layer(NAME FOLDERS folder... [SOURCES file...] LINK library...): a static library of the .c
+# files of some folders, compiled as position-independent code so that the same objects go into
+# the shared library. No sources, no target; libraries to link that do not exist are dropped.
 function(dg_layer name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOLDERS;SOURCES;LINK")
     set(sources ${arg_SOURCES})

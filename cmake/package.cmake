@@ -1,4 +1,5 @@
-# What is installed: header, library, program, graphs/, and the package files for pkg-config and CMake.
+# What is installed: header, library, program, graphs/, and the package files for pkg-config and
+# CMake.
 include(CMakePackageConfigHelpers)
 install(TARGETS dg EXPORT dgTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET dg_program)
@@ -15,7 +16,8 @@ install(FILES "${CMAKE_BINARY_DIR}/dg.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pk
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/dg)
 configure_package_config_file(cmake/dgConfig.cmake.in "${CMAKE_BINARY_DIR}/dgConfig.cmake"
     INSTALL_DESTINATION ${package_folder})
-write_basic_package_version_file("${CMAKE_BINARY_DIR}/dgConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/dgConfigVersion.cmake"
+    COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_BINARY_DIR}/dgConfig.cmake" "${CMAKE_BINARY_DIR}/dgConfigVersion.cmake"
     DESTINATION ${package_folder})
 install(EXPORT dgTargets NAMESPACE dg:: DESTINATION ${package_folder})

@@ -2,8 +2,9 @@
  *
  * In     requests for zeroed bytes.
  * Out    pointers that stay valid until the arena goes.
- * Keeps  chunks come from calloc and are never handed out twice, so memory is zero without clearing it again. Under
- *        AddressSanitizer what is not handed out is poisoned, with a gap behind each allocation. */
+ * Keeps  chunks come from calloc and are never handed out twice, so memory is zero without clearing
+ * it again. Under AddressSanitizer what is not handed out is poisoned, with a gap behind each
+ * allocation. */
 #include "compiler/base/arena.h"
 
 #include "compiler/base/os.h"

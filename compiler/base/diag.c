@@ -1,9 +1,10 @@
-/* diag.c: errors and warnings, collected in order of report, seen in order of place, and turned into text or JSON.
+/* diag.c: errors and warnings, collected in order of report, seen in order of place, and turned
+ * into text or JSON.
  *
- * In     an id, a span or a place, a sentence; then notes, help, a remark beside the carets, further ranges.
- * Out    the text of style.md "Errors and dumps" or one JSON object; an exit code.
- * Keeps  no byte of the input reaches the output unescaped, and lines of any length give excerpts of a screen's width.
- *        Few messages are kept, so a hostile file costs no memory. */
+ * In     an id, a span or a place, a sentence; then notes, help, a remark beside the carets,
+ * further ranges. Out    the text of style.md "Errors and dumps" or one JSON object; an exit code.
+ * Keeps  no byte of the input reaches the output unescaped, and lines of any length give excerpts
+ * of a screen's width. Few messages are kept, so a hostile file costs no memory. */
 #include "compiler/base/diag.h"
 
 #include "compiler/base/json.h"
@@ -16,8 +17,9 @@ enum {
     KEPT_WARNINGS = 32,
     KEPT = KEPT_ERRORS + KEPT_WARNINGS,
     EXCERPT_COLUMNS = 110,
-    BEFORE_CARET = 70,    /* bytes of a long line shown before the caret */
-    SENTENCE_COLUMNS = 600, /* of a sentence; quoted input in it is cut much earlier by whoever quotes */
+    BEFORE_CARET = 70, /* bytes of a long line shown before the caret */
+    SENTENCE_COLUMNS =
+        600, /* of a sentence; quoted input in it is cut much earlier by whoever quotes */
 };
 
 struct dg_diag {
@@ -49,10 +51,12 @@ void dg_diag_strict(dg_diag *d, bool strict)
     d->strict = strict;
 }
 
-/* By file, then offset; messages without a span come last. Equal places keep the order of report. */
+/* By file, then offset; messages without a span come last. Equal places keep the order of report.
+ */
 static bool comes_before(const dg_message *a, const dg_message *b)
 {
-    uint32_t file_a = (uint32_t)a->span.file, file_b = (uint32_t)b->span.file; /* -1 is the largest */
+    uint32_t file_a = (uint32_t)a->span.file,
+             file_b = (uint32_t)b->span.file; /* -1 is the largest */
     if (file_a != file_b) return file_a < file_b;
     return a->span.begin < b->span.begin;
 }
@@ -81,27 +85,35 @@ static bool already_there(const dg_diag *d, const dg_message *m)
     return false;
 }
 
-static dg_message *report(dg_diag *d, dg_severity severity, const char *id, dg_span span,
-                          const char *place, const char *format, va_list args)
+__attribute__((format(printf, 6, 0))) static dg_message *report(dg_diag *d, dg_severity severity,
+                                                                const char *id, dg_span span,
+                                                                const char *place,
+                                                                const char *format, va_list args)
 {
     if (severity == DG_WARNING && d->strict) severity = DG_ERROR;
     d->unkept = (dg_message){.severity = severity, .id = id, .span = span, .what = ""};
     if (span.file >= 0 && already_there(d, &d->unkept)) return &d->unkept;
 
-    bool room = severity == DG_ERROR ? d->kept_errors < KEPT_ERRORS : d->kept_warnings < KEPT_WARNINGS;
+    bool room =
+        severity == DG_ERROR ? d->kept_errors < KEPT_ERRORS : d->kept_warnings < KEPT_WARNINGS;
     dg_message m = d->unkept;
     if (room) {
         m.place = place ? dg_arena_text(d->arena, place, strlen(place)) : NULL;
-        m.what = dg_arena_vprintf(d->arena, format, args); /* without a span, the words tell repetitions */
+        m.what = dg_arena_vprintf(d->arena, format,
+                                  args); /* without a span, the words tell repetitions */
         if (already_there(d, &m)) return &d->unkept;
     }
-    if (severity == DG_ERROR) d->errors++;
-    else d->warnings++;
+    if (severity == DG_ERROR)
+        d->errors++;
+    else
+        d->warnings++;
     if (!room) return &d->unkept;
 
     dg_message *kept = dg_arena_copy(d->arena, &m, sizeof m);
-    if (severity == DG_ERROR) d->kept_errors++;
-    else d->kept_warnings++;
+    if (severity == DG_ERROR)
+        d->kept_errors++;
+    else
+        d->kept_warnings++;
     sort_in(d, d->n, kept);
     d->reported[d->n++] = kept;
     return kept;
@@ -143,7 +155,8 @@ dg_message *dg_warning_at(dg_diag *d, const char *id, const char *place, const c
     return m;
 }
 
-static void add_note(dg_diag *d, dg_message *m, bool help, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void add_note(dg_diag *d, dg_message *m, bool help,
+                                                           const char *format, va_list args)
 {
     int room = (int)(sizeof m->notes / sizeof m->notes[0]);
     if (m == &d->unkept || m->n_notes == room) return;
@@ -206,12 +219,14 @@ void dg_diag_clear(dg_diag *d)
     dg_diag_rewind(d, 0);
 }
 
-/* A mark holds what is needed to go back: messages kept (8 bits), errors and warnings counted (28 bits each). */
+/* A mark holds what is needed to go back: messages kept (8 bits), errors and warnings counted (28
+ * bits each). */
 size_t dg_diag_mark(const dg_diag *d)
 {
     _Static_assert(sizeof(size_t) == 8, "a mark packs three counts");
     const uint32_t most = (1u << 28) - 1;
-    size_t errors = d->errors < most ? d->errors : most, warnings = d->warnings < most ? d->warnings : most;
+    size_t errors = d->errors < most ? d->errors : most,
+           warnings = d->warnings < most ? d->warnings : most;
     return (size_t)d->n | errors << 8 | warnings << 36;
 }
 
@@ -222,13 +237,15 @@ void dg_diag_rewind(dg_diag *d, size_t mark)
     d->warnings = (uint32_t)(mark >> 36);
     d->kept_errors = d->kept_warnings = 0;
     for (int i = 0; i < d->n; i++) {
-        if (d->reported[i]->severity == DG_ERROR) d->kept_errors++;
-        else d->kept_warnings++;
+        if (d->reported[i]->severity == DG_ERROR)
+            d->kept_errors++;
+        else
+            d->kept_warnings++;
         sort_in(d, i, d->reported[i]);
     }
 }
 
-/* -- as text ---------------------------------------------------------------------------------------------------- */
+/* -- as text -- */
 
 #define RED "\033[1;31m"
 #define MAGENTA "\033[1;35m"
@@ -261,8 +278,9 @@ static char mark_at(const dg_message *m, uint32_t at)
     return ' ';
 }
 
-/* The source line and, under it, a caret at the span's first byte, tildes under the rest of it and under the further ranges.
- * Both are built in one walk, because an escaped byte takes four columns. */
+/* The source line and, under it, a caret at the span's first byte, tildes under the rest of it and
+ * under the further ranges. Both are built in one walk, because an escaped byte takes four columns.
+ */
 static void add_excerpt(const dg_message *m, const dg_source *s, bool colour, dg_text *out)
 {
     uint32_t length, at = m->span.begin < s->length ? m->span.begin : s->length;
@@ -282,9 +300,12 @@ static void add_excerpt(const dg_message *m, const dg_source *s, bool colour, dg
         size_t bytes = dg_utf8_length(line + i, length - i);
         if (bytes == 0) bytes = 1;
         size_t before = shown.n, width = 0;
-        if (line[i] == '\t') dg_text_addn(&shown, " ", 1);
-        else dg_text_escape(&shown, line + i, bytes, 64);
-        for (size_t k = before; k < shown.n; k++) width += ((unsigned char)shown.at[k] & 0xc0) != 0x80;
+        if (line[i] == '\t')
+            dg_text_addn(&shown, " ", 1);
+        else
+            dg_text_escape(&shown, line + i, bytes, 64);
+        for (size_t k = before; k < shown.n; k++)
+            width += ((unsigned char)shown.at[k] & 0xc0) != 0x80;
         if (marks.n + width > EXCERPT_COLUMNS) {
             shown.n = before;
             dg_text_addn(&shown, "\xe2\x80\xa6", 3);
@@ -316,7 +337,8 @@ static void add_excerpt(const dg_message *m, const dg_source *s, bool colour, dg
     dg_text_free(&marks);
 }
 
-/* A note may have several lines; each stands indented, so that no input can fake a message of its own. */
+/* A note may have several lines; each stands indented, so that no input can fake a message of its
+ * own. */
 static void add_note_text(const dg_note *n, bool colour, dg_text *out)
 {
     dg_text_addn(out, "  ", 2);
@@ -362,7 +384,7 @@ void dg_message_text(const dg_diag *d, const dg_message *m, bool colour, dg_text
             if (m->notes[i].help == (help == 1)) add_note_text(&m->notes[i], colour, out);
 }
 
-/* -- as JSON ---------------------------------------------------------------------------------------------------- */
+/* -- as JSON -- */
 
 static void write_notes(dg_json_writer *w, const dg_message *m, bool help)
 {
@@ -385,7 +407,8 @@ void dg_message_json(const dg_diag *d, const dg_message *m, dg_text *out)
     dg_json_key(&w, "id");
     dg_json_string(&w, m->id);
     if (s) {
-        dg_position p = dg_source_position(s, m->span.begin), e = dg_source_position(s, m->span.end);
+        dg_position p = dg_source_position(s, m->span.begin),
+                    e = dg_source_position(s, m->span.end);
         dg_json_key(&w, "file");
         dg_json_string(&w, s->name);
         dg_json_key(&w, "line");
@@ -425,7 +448,7 @@ void dg_message_json(const dg_diag *d, const dg_message *m, dg_text *out)
     dg_text_free(&w.text);
 }
 
-/* -- ids ---------------------------------------------------------------------------------------------------------- */
+/* -- ids -- */
 
 int dg_exit_code(const char *id)
 {

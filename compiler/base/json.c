@@ -1,7 +1,8 @@
 /* json.c: strict reading through jansson, and a streaming canonical writer.
  *
- * In     bytes of any origin: their nesting is checked before jansson sees them, its own limit (2048) being too generous.
- * Out    a json_t tree, or one error with the byte offset; text with keys in the order given. */
+ * In     bytes of any origin: their nesting is checked before jansson sees them, its own limit
+ * (2048) being too generous. Out    a json_t tree, or one error with the byte offset; text with
+ * keys in the order given. */
 #include "compiler/base/json.h"
 
 #include <inttypes.h>
@@ -10,7 +11,8 @@
 
 #define DEPTH_LIMIT 64
 
-/* Offset of the bracket that goes too deep, or `length`. Strings are skipped; whether brackets match is jansson's matter. */
+/* Offset of the bracket that goes too deep, or `length`. Strings are skipped; whether brackets
+ * match is jansson's matter. */
 static size_t too_deep(const char *text, size_t length)
 {
     int depth = 0;
@@ -18,8 +20,10 @@ static size_t too_deep(const char *text, size_t length)
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
         if (in_string) {
-            if (c == '\\') i++;
-            else if (c == '"') in_string = false;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
         } else if (c == '"') {
             in_string = true;
         } else if (c == '[' || c == '{') {
@@ -40,7 +44,8 @@ json_t *dg_json_read(dg_diag *d, const char *id, const char *place, const char *
         dg_error_at(d, id, at, "JSON nested deeper than %d levels", DEPTH_LIMIT);
         return NULL;
     }
-    const char *nul = length == 0 ? NULL : memchr(text, '\0', length); /* jansson passes over NUL bytes */
+    const char *nul =
+        length == 0 ? NULL : memchr(text, '\0', length); /* jansson passes over NUL bytes */
     if (nul) {
         snprintf(at, sizeof at, "%s@%zu", place, (size_t)(nul - text));
         dg_error_at(d, id, at, "not valid JSON: a NUL byte");
@@ -72,8 +77,10 @@ static void before(dg_json_writer *w)
     }
     if (w->depth == 0) return;
     if (!w->first) dg_text_addn(&w->text, ",", 1);
-    if (w->pretty && w->depth <= 2) new_line(w);
-    else if (w->pretty && !w->first) dg_text_addn(&w->text, " ", 1);
+    if (w->pretty && w->depth <= 2)
+        new_line(w);
+    else if (w->pretty && !w->first)
+        dg_text_addn(&w->text, " ", 1);
     w->first = false;
 }
 
@@ -140,8 +147,10 @@ void dg_json_double(dg_json_writer *w, double v)
     char buffer[32];
     const char *s = dg_double_text(v, buffer);
     before(w);
-    if (isfinite(v)) dg_text_addn(&w->text, s, strlen(s));
-    else write_text(w, s);
+    if (isfinite(v))
+        dg_text_addn(&w->text, s, strlen(s));
+    else
+        write_text(w, s);
 }
 
 void dg_json_bool(dg_json_writer *w, bool v)

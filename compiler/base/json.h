@@ -1,5 +1,5 @@
-/* json.h: jansson behind one door. Reading is strict (duplicate keys refused, UTF-8 checked, depth capped at 64);
- * writing is canonical (keys in the order given, shortest numbers). */
+/* json.h: jansson behind one door. Reading is strict (duplicate keys refused, UTF-8 checked, depth
+ * capped at 64); writing is canonical (keys in the order given, shortest numbers). */
 #ifndef DG_BASE_JSON_H
 #define DG_BASE_JSON_H
 
@@ -8,7 +8,8 @@
 #include <jansson.h>
 
 /* NULL after reporting `id` at "place@offset". The caller frees with json_decref. */
-json_t *dg_json_read(dg_diag *d, const char *id, const char *place, const char *text, size_t length);
+json_t *dg_json_read(dg_diag *d, const char *id, const char *place, const char *text,
+                     size_t length);
 
 /* A streaming writer: the caller gives keys in the order they shall stand. */
 typedef struct dg_json_writer {
@@ -16,7 +17,7 @@ typedef struct dg_json_writer {
     int depth;
     bool first, after_key, pretty; /* pretty: newlines after elements at depth <= 2 */
 } dg_json_writer;
-void dg_json_open(dg_json_writer *w, char bracket); /* '{' or '[' */
+void dg_json_open(dg_json_writer *w, char bracket);  /* '{' or '[' */
 void dg_json_close(dg_json_writer *w, char bracket); /* '}' or ']' */
 void dg_json_key(dg_json_writer *w, const char *key);
 void dg_json_int(dg_json_writer *w, int64_t v);

@@ -1,5 +1,5 @@
-/* map.c: hash maps with linear probing. The entries stand in order of insertion; the table holds their indices, so a
- * walk over a map does not depend on addresses. Nothing is ever removed. */
+/* map.c: hash maps with linear probing. The entries stand in order of insertion; the table holds
+ * their indices, so a walk over a map does not depend on addresses. Nothing is ever removed. */
 #include "compiler/base/map.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ struct dg_map {
     struct {
         const void *key;
         void *value;
-    } *entry;
+    } * entry;
     size_t n, room;
     index_table table;
 };
@@ -23,12 +23,13 @@ struct dg_map64 {
     dg_arena *arena;
     struct {
         uint64_t key, value;
-    } *entry;
+    } * entry;
     size_t n, room;
     index_table table;
 };
 
-/* The finalizer of splitmix64 (Steele, Lea & Flood 2014): every bit of the key reaches every bit of the hash. */
+/* The finalizer of splitmix64 (Steele, Lea & Flood 2014): every bit of the key reaches every bit of
+ * the hash. */
 static uint64_t mix(uint64_t x)
 {
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -133,7 +134,8 @@ static size_t map64_find(const dg_map64 *m, uint64_t key)
 {
     if (m->n == 0) return m->n;
     const index_table *t = &m->table;
-    for (size_t i = (size_t)mix(key) & (t->size - 1); t->slot[i] != 0; i = (i + 1) & (t->size - 1)) {
+    for (size_t i = (size_t)mix(key) & (t->size - 1); t->slot[i] != 0;
+         i = (i + 1) & (t->size - 1)) {
         if (m->entry[t->slot[i] - 1].key == key) return t->slot[i] - 1;
     }
     return m->n;

@@ -1,5 +1,5 @@
-/* map.h: hash maps. dg_map: interned name (or any pointer) -> pointer; dg_map64: 64-bit integer -> 64-bit integer.
- * Iteration is in order of insertion, so that no result depends on addresses. */
+/* map.h: hash maps. dg_map: interned name (or any pointer) -> pointer; dg_map64: 64-bit integer ->
+ * 64-bit integer. Iteration is in order of insertion, so that no result depends on addresses. */
 #ifndef DG_BASE_MAP_H
 #define DG_BASE_MAP_H
 
@@ -10,11 +10,11 @@
 
 typedef struct dg_map dg_map;
 dg_map *dg_map_new(dg_arena *a);
-void *dg_map_get(const dg_map *m, const void *key);            /* NULL when absent */
+void *dg_map_get(const dg_map *m, const void *key); /* NULL when absent */
 bool dg_map_has(const dg_map *m, const void *key);
 void dg_map_set(dg_map *m, const void *key, void *value);
 size_t dg_map_count(const dg_map *m);
-const void *dg_map_key(const dg_map *m, size_t i);              /* i-th inserted */
+const void *dg_map_key(const dg_map *m, size_t i); /* i-th inserted */
 void *dg_map_value(const dg_map *m, size_t i);
 
 typedef struct dg_map64 dg_map64;

@@ -1,9 +1,10 @@
 /* os.c: files, clocks and memory of the system.
  *
  * In     paths as users write them.
- * Out    bytes, or a message of the E50x family in the words of the user's problem (never a bare strerror).
- * Keeps  a file is replaced whole or not at all: written beside, synced, renamed, and the folder synced. Folders, devices
- *        and pipes are refused before they are read, so that no path makes dg wait for ever. */
+ * Out    bytes, or a message of the E50x family in the words of the user's problem (never a bare
+ * strerror). Keeps  a file is replaced whole or not at all: written beside, synced, renamed, and
+ * the folder synced. Folders, devices and pipes are refused before they are read, so that no path
+ * makes dg wait for ever. */
 #include "compiler/base/os.h"
 
 #include "compiler/base/vec.h"
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory -- */
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -41,7 +42,8 @@ void dg_out_of_memory(void)
     _exit(6);
 }
 
-/* From 2 MiB on, pages of our own at a huge page's boundary: the surplus before and behind is given back. */
+/* From 2 MiB on, pages of our own at a huge page's boundary: the surplus before and behind is given
+ * back. */
 void *dg_large_alloc(size_t bytes)
 {
     if (bytes > SIZE_MAX / 2) return NULL;
@@ -73,10 +75,11 @@ void dg_large_free(void *p, size_t bytes)
     munmap(p, (bytes + page - 1) / page * page);
 }
 
-/* -- words for what went wrong -------------------------------------------------------------------------------------- */
+/* -- words for what went wrong -- */
 
 static const char *reason(int error)
 {
+    /* clang-format off */
     switch (error) {
     case ENOENT: return "it does not exist";
     case ENOTDIR: return "a part of the path is not a folder";
@@ -99,6 +102,7 @@ static const char *reason(int error)
     case EBUSY: return "it is in use";
     default: return strerrordesc_np(error) ? strerrordesc_np(error) : "unknown reason";
     }
+    /* clang-format on */
 }
 
 static const char *kind_of(mode_t mode)
@@ -126,7 +130,8 @@ static const char *place_of(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : *path ? path : "dg";
 }
 
-/* The folder's entry that comes closest to the missing name, in `path`'s own spelling of the folder. */
+/* The folder's entry that comes closest to the missing name, in `path`'s own spelling of the
+ * folder. */
 static void suggest(dg_text *out, const char *path)
 {
     const char *base = dg_path_base(path);
@@ -179,7 +184,8 @@ static bool cannot_write(dg_diag *d, const char *path, int error, uint64_t neede
         if (needed > 0)
             dg_error_at(d, "E503", place_of(path), "cannot write %s: %s (needs %s)", q.at,
                         reason(error), dg_bytes_text(needed, buffer));
-        else dg_error_at(d, "E503", place_of(path), "cannot write %s: %s", q.at, reason(error));
+        else
+            dg_error_at(d, "E503", place_of(path), "cannot write %s: %s", q.at, reason(error));
     } else {
         dg_error_at(d, "E505", place_of(path), "cannot write %s: %s", q.at, reason(error));
     }
@@ -187,7 +193,7 @@ static bool cannot_write(dg_diag *d, const char *path, int error, uint64_t neede
     return false;
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------------- */
+/* -- reading -- */
 
 static bool too_large(dg_diag *d, const char *path, uint64_t length, size_t limit)
 {
@@ -200,7 +206,8 @@ static bool too_large(dg_diag *d, const char *path, uint64_t length, size_t limi
     return false;
 }
 
-/* A regular file, open for reading; -1 after reporting. O_NONBLOCK: opening a pipe must not wait for its writer. */
+/* A regular file, open for reading; -1 after reporting. O_NONBLOCK: opening a pipe must not wait
+ * for its writer. */
 static int open_regular(dg_diag *d, const char *path, struct stat *st)
 {
     int fd;
@@ -237,7 +244,9 @@ bool dg_file_read(dg_diag *d, const char *path, size_t limit, dg_file *out)
         too_large(d, path, (uint64_t)st.st_size, limit);
         goto done;
     }
-    room += standard ? 65536 : (size_t)st.st_size; /* one more: the read that finds the end, then a final NUL */
+    room += standard
+                ? 65536
+                : (size_t)st.st_size; /* one more: the read that finds the end, then a final NUL */
     bytes = malloc(room);
     if (!bytes) goto no_memory;
     for (;;) {
@@ -291,12 +300,14 @@ bool dg_file_map(dg_diag *d, const char *path, dg_file *out)
 
 void dg_file_close(dg_file *f)
 {
-    if (f->mapped) munmap((void *)(uintptr_t)f->bytes, f->length);
-    else free((void *)(uintptr_t)f->bytes);
+    if (f->mapped)
+        munmap((void *)(uintptr_t)f->bytes, f->length);
+    else
+        free((void *)(uintptr_t)f->bytes);
     *f = (dg_file){0};
 }
 
-/* -- writing ---------------------------------------------------------------------------------------------------------- */
+/* -- writing -- */
 
 bool dg_write_all(int fd, const void *bytes, size_t n)
 {
@@ -319,7 +330,8 @@ static bool sync_retry(int fd)
     return result == 0;
 }
 
-/* Some file systems cannot sync a folder, and say so with EINVAL; there is nothing more to do there. */
+/* Some file systems cannot sync a folder, and say so with EINVAL; there is nothing more to do
+ * there. */
 static bool sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -331,9 +343,10 @@ static bool sync_folder(const char *folder)
     return ok;
 }
 
-/* Devices and pipes (/dev/stdout, /dev/full) are written where they are: renaming over them would replace them. */
-static bool write_in_place(dg_diag *d, const char *path, bool (*write)(int fd, void *ctx), void *ctx,
-                           uint64_t needed)
+/* Devices and pipes (/dev/stdout, /dev/full) are written where they are: renaming over them would
+ * replace them. */
+static bool write_in_place(dg_diag *d, const char *path, bool (*write)(int fd, void *ctx),
+                           void *ctx, uint64_t needed)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return cannot_write(d, path, errno, 0);
@@ -361,7 +374,8 @@ static bool replace(dg_diag *d, const char *given, bool (*write)(int fd, void *c
     const char *base = dg_path_base(path);
     if (*base == '\0') return cannot_write(d, given, *path ? EISDIR : ENOENT, 0);
     int length = snprintf(beside, sizeof beside, "%s.tmp-%ld", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof beside) return cannot_write(d, given, ENAMETOOLONG, 0);
+    if (length < 0 || (size_t)length >= sizeof beside)
+        return cannot_write(d, given, ENAMETOOLONG, 0);
 
     int fd;
     do fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
@@ -426,7 +440,7 @@ bool dg_make_folders(dg_diag *d, const char *path)
     return dg_path_is_folder(path) || cannot_write(d, path, ENOTDIR, 0);
 }
 
-/* -- paths --------------------------------------------------------------------------------------------------------------- */
+/* -- paths -- */
 
 bool dg_path_exists(const char *path)
 {
@@ -443,7 +457,8 @@ bool dg_path_is_folder(const char *path)
 char *dg_path_join(dg_arena *a, const char *folder, const char *name)
 {
     size_t n = strlen(folder);
-    if (name[0] == '/' || n == 0 || strcmp(folder, ".") == 0) return dg_arena_text(a, name, strlen(name));
+    if (name[0] == '/' || n == 0 || strcmp(folder, ".") == 0)
+        return dg_arena_text(a, name, strlen(name));
     return dg_arena_printf(a, "%s%s%s", folder, folder[n - 1] == '/' ? "" : "/", name);
 }
 
@@ -487,7 +502,7 @@ bool dg_folder_list(dg_diag *d, dg_arena *a, const char *path, char ***names, si
     return true;
 }
 
-/* -- clocks and the process ------------------------------------------------------------------------------------------------ */
+/* -- clocks and the process -- */
 
 double dg_clock(void)
 {
@@ -532,6 +547,7 @@ char *dg_module_path(dg_arena *a, const void *address)
     Dl_info info;
     char path[PATH_MAX];
     if (dladdr(address, &info) == 0 || !info.dli_fname || !realpath(info.dli_fname, path))
-        return dg_program_path(a); /* the program's own name may be relative to a folder since left */
+        return dg_program_path(
+            a); /* the program's own name may be relative to a folder since left */
     return dg_arena_text(a, path, strlen(path));
 }

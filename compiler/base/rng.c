@@ -2,14 +2,18 @@
  *
  * In     a key, a trip and a step; a range of elements.
  * Out    words, uniform or normal floats, whole numbers; a pseudo-random permutation.
- * Keeps  the same bits on every machine: integers, and floats through +, -, * and sqrt, each rounded once. The file is
- *        compiled without contraction (-ffp-contract=off), so no variant fuses a multiplication with an addition.
- * Method LANES blocks side by side, in loops that the compiler turns into vectors; the same source is compiled for
- *        three instruction sets and chosen when called. */
+ * Keeps  the same bits on every machine: integers, and floats through +, -, * and sqrt, each
+ * rounded once. The file is compiled without contraction (-ffp-contract=off), so no variant fuses a
+ * multiplication with an addition. Method LANES blocks side by side, in loops that the compiler
+ * turns into vectors; the same source is compiled for three instruction sets and chosen when
+ * called. */
 #include "compiler/base/rng.h"
 
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
@@ -41,27 +45,69 @@ void dg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     for (uint32_t i = 0; i < 10; i++) philox_round(out, key[0] + i * W0, key[1] + i * W1);
 }
 
-/* LANES blocks, word by word: w[i][lane]. */
-INLINE void group_words(const dg_rng *r, uint64_t block, uint32_t w[4][LANES])
+/* LANES blocks, word by word: w[i][lane]. One such function for each instruction set. */
+#if defined(__x86_64__)
+
+/* Words stand in the low halves of 64-bit lanes, since that is what the vector multiplication reads
+ * (pmuludq); the high halves hold leftovers that nothing reads. */
+#define PHILOX(name, vector, per_vector, set1, multiply, exclusive_or, shift_right, load, store,   \
+               ...)                                                                                \
+    __VA_ARGS__ static inline void philox_##name(const dg_rng *r, uint64_t block,                  \
+                                                 uint32_t w[4][LANES])                             \
+    {                                                                                              \
+        uint64_t x[4][LANES];                                                                      \
+        for (uint32_t lane = 0; lane < LANES; lane++) {                                            \
+            x[0][lane] = block + lane;                                                             \
+            x[1][lane] = (block + lane) >> 32;                                                     \
+            x[2][lane] = r->trip;                                                                  \
+            x[3][lane] = r->step;                                                                  \
+        }                                                                                          \
+        const vector m0 = set1(M0), m1 = set1(M1);                                                 \
+        for (uint32_t v = 0; v < LANES; v += per_vector) {                                         \
+            vector x0 = load((const void *)&x[0][v]), x1 = load((const void *)&x[1][v]);           \
+            vector x2 = load((const void *)&x[2][v]), x3 = load((const void *)&x[3][v]);           \
+            uint32_t k0 = (uint32_t)r->key, k1 = (uint32_t)(r->key >> 32);                         \
+            for (uint32_t i = 0; i < 10; i++, k0 += W0, k1 += W1) {                                \
+                vector p0 = multiply(m0, x0), p1 = multiply(m1, x2);                               \
+                x0 = exclusive_or(exclusive_or(shift_right(p1, 32), x1), set1(k0));                \
+                x2 = exclusive_or(exclusive_or(shift_right(p0, 32), x3), set1(k1));                \
+                x1 = p1;                                                                           \
+                x3 = p0;                                                                           \
+            }                                                                                      \
+            store((void *)&x[0][v], x0), store((void *)&x[1][v], x1);                              \
+            store((void *)&x[2][v], x2), store((void *)&x[3][v], x3);                              \
+        }                                                                                          \
+        for (int i = 0; i < 4; i++)                                                                \
+            for (int lane = 0; lane < LANES; lane++) w[i][lane] = (uint32_t)x[i][lane];            \
+    }
+
+/* The unsigned increments come in as signed arguments of set1, with the same bits. */
+#define SET_SSE2(x) _mm_set1_epi64x((int64_t)(uint64_t)(x))
+#define SET_AVX2(x) _mm256_set1_epi64x((int64_t)(uint64_t)(x))
+#define SET_AVX512(x) _mm512_set1_epi64((int64_t)(uint64_t)(x))
+#define TARGET_AVX2 __attribute__((target("avx2")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512dq")))
+PHILOX(generic, __m128i, 2, SET_SSE2, _mm_mul_epu32, _mm_xor_si128, _mm_srli_epi64, _mm_loadu_si128,
+       _mm_storeu_si128)
+PHILOX(avx2, __m256i, 4, SET_AVX2, _mm256_mul_epu32, _mm256_xor_si256, _mm256_srli_epi64,
+       _mm256_loadu_si256, _mm256_storeu_si256, TARGET_AVX2)
+PHILOX(avx512, __m512i, 8, SET_AVX512, _mm512_mul_epu32, _mm512_xor_si512, _mm512_srli_epi64,
+       _mm512_loadu_si512, _mm512_storeu_si512, TARGET_AVX512)
+
+#else
+
+static void philox_generic(const dg_rng *r, uint64_t block, uint32_t w[4][LANES])
 {
-    uint32_t k0 = (uint32_t)r->key, k1 = (uint32_t)(r->key >> 32);
+    const uint32_t key[2] = {(uint32_t)r->key, (uint32_t)(r->key >> 32)};
     for (uint32_t lane = 0; lane < LANES; lane++) {
         uint64_t b = block + lane;
-        w[0][lane] = (uint32_t)b;
-        w[1][lane] = (uint32_t)(b >> 32);
-        w[2][lane] = r->trip;
-        w[3][lane] = r->step;
-    }
-    for (uint32_t i = 0; i < 10; i++, k0 += W0, k1 += W1) {
-        for (uint32_t lane = 0; lane < LANES; lane++) {
-            uint64_t p0 = (uint64_t)M0 * w[0][lane], p1 = (uint64_t)M1 * w[2][lane];
-            w[0][lane] = (uint32_t)(p1 >> 32) ^ w[1][lane] ^ k0;
-            w[2][lane] = (uint32_t)(p0 >> 32) ^ w[3][lane] ^ k1;
-            w[1][lane] = (uint32_t)p1;
-            w[3][lane] = (uint32_t)p0;
-        }
+        uint32_t counter[4] = {(uint32_t)b, (uint32_t)(b >> 32), r->trip, r->step}, out[4];
+        dg_philox(counter, key, out);
+        for (int i = 0; i < 4; i++) w[i][lane] = out[i];
     }
 }
+
+#endif
 
 INLINE float bits_float(uint32_t u)
 {
@@ -81,9 +127,9 @@ INLINE uint32_t float_bits(float f)
     return c.u;
 }
 
-/* log x for normal x in (0, 1]: x = 2^e (1 + f) with 1 + f in [sqrt 1/2, sqrt 2), and log(1 + f) = f - f^2/2 + f^3 P(f), P
- * interpolated at the Chebyshev nodes (relative error 4e-9, far below the rounding). log 2 comes in two parts, so that
- * e times the first is exact. */
+/* log x for normal x in (0, 1]: x = 2^e (1 + f) with 1 + f in [sqrt 1/2, sqrt 2), and log(1 + f) =
+ * f - f^2/2 + f^3 P(f), P interpolated at the Chebyshev nodes (relative error 4e-9, far below the
+ * rounding). log 2 comes in two parts, so that e times the first is exact. */
 INLINE float law_log(float x)
 {
     uint32_t bits = float_bits(x);
@@ -102,8 +148,9 @@ INLINE float law_log(float x)
     return k * 0.693359375f + (f + tail);
 }
 
-/* cos and sin of a turns 2^-24. The nearest quarter turn is taken off in integers, exactly; what remains is x in [-1/8, 1/8]
- * turns, where sin(2 pi x) / x and cos(2 pi x) are polynomials in x^2, interpolated at the Chebyshev nodes. */
+/* cos and sin of a turns 2^-24. The nearest quarter turn is taken off in integers, exactly; what
+ * remains is x in [-1/8, 1/8] turns, where sin(2 pi x) / x and cos(2 pi x) are polynomials in x^2,
+ * interpolated at the Chebyshev nodes. */
 INLINE void law_turn(uint32_t a, float *cosine, float *sine)
 {
     uint32_t quarter = (a + (UINT32_C(1) << 21)) >> 22;
@@ -124,42 +171,34 @@ INLINE void law_turn(uint32_t a, float *cosine, float *sine)
     *sine = bits_float(second ^ (quarter & 2u) << 30);         /* negative in quarters 2 and 3 */
 }
 
-INLINE void fill_words(const dg_rng *r, uint64_t block, void *restrict out)
+INLINE void interleave(const uint32_t w[4][LANES], uint32_t *restrict y)
 {
-    uint32_t w[4][LANES], *restrict y = out;
-    group_words(r, block, w);
     for (int lane = 0; lane < LANES; lane++)
         for (int i = 0; i < 4; i++) y[4 * lane + i] = w[i][lane];
 }
 
-INLINE void fill_uniform(const dg_rng *r, uint64_t block, void *restrict out)
+INLINE void to_uniform(uint32_t w[4][LANES])
 {
-    uint32_t w[4][LANES];
-    float *restrict y = out;
-    group_words(r, block, w);
-    for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < 4; i++) y[4 * lane + i] = (float)(int32_t)(w[i][lane] >> 8) * 0x1p-24f;
+    for (int i = 0; i < 4; i++)
+        for (int lane = 0; lane < LANES; lane++)
+            w[i][lane] = float_bits((float)(int32_t)(w[i][lane] >> 8) * 0x1p-24f);
 }
 
-INLINE void fill_normal(const dg_rng *r, uint64_t block, void *restrict out)
+INLINE void to_normal(uint32_t w[4][LANES])
 {
-    uint32_t w[4][LANES];
-    float n[4][LANES], *restrict y = out;
-    group_words(r, block, w);
     for (int pair = 0; pair < 4; pair += 2) {
         for (int lane = 0; lane < LANES; lane++) {
             float u = (float)(int32_t)((w[pair][lane] >> 8) + 1) * 0x1p-24f, c, s;
             float radius = sqrtf(-2.0f * law_log(u));
             law_turn(w[pair + 1][lane] >> 8, &c, &s);
-            n[pair][lane] = radius * c;
-            n[pair + 1][lane] = radius * s;
+            w[pair][lane] = float_bits(radius * c);
+            w[pair + 1][lane] = float_bits(radius * s);
         }
     }
-    for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < 4; i++) y[4 * lane + i] = n[i][lane];
 }
 
-typedef void fill_group(const dg_rng *r, uint64_t block, void *restrict out);
+/* One group of a draw, as bits. */
+typedef void fill_group(const dg_rng *r, uint64_t block, uint32_t *restrict out);
 
 typedef struct variant {
     const char *name;
@@ -167,24 +206,33 @@ typedef struct variant {
 } variant;
 
 #define VARIANT(name, ...)                                                                         \
-    __VA_ARGS__ static void words_##name(const dg_rng *r, uint64_t block, void *restrict out)      \
+    __VA_ARGS__ static void words_##name(const dg_rng *r, uint64_t block, uint32_t *restrict out)  \
     {                                                                                              \
-        fill_words(r, block, out);                                                                 \
+        uint32_t w[4][LANES];                                                                      \
+        philox_##name(r, block, w);                                                                \
+        interleave(w, out);                                                                        \
     }                                                                                              \
-    __VA_ARGS__ static void uniform_##name(const dg_rng *r, uint64_t block, void *restrict out)    \
+    __VA_ARGS__ static void uniform_##name(const dg_rng *r, uint64_t block,                        \
+                                           uint32_t *restrict out)                                 \
     {                                                                                              \
-        fill_uniform(r, block, out);                                                               \
+        uint32_t w[4][LANES];                                                                      \
+        philox_##name(r, block, w);                                                                \
+        to_uniform(w);                                                                             \
+        interleave(w, out);                                                                        \
     }                                                                                              \
-    __VA_ARGS__ static void normal_##name(const dg_rng *r, uint64_t block, void *restrict out)     \
+    __VA_ARGS__ static void normal_##name(const dg_rng *r, uint64_t block, uint32_t *restrict out) \
     {                                                                                              \
-        fill_normal(r, block, out);                                                                \
+        uint32_t w[4][LANES];                                                                      \
+        philox_##name(r, block, w);                                                                \
+        to_normal(w);                                                                              \
+        interleave(w, out);                                                                        \
     }                                                                                              \
     static const variant on_##name = {#name, {words_##name, uniform_##name, normal_##name}};
 
 VARIANT(generic)
 #if defined(__x86_64__)
-VARIANT(avx2, __attribute__((target("avx2"))))
-VARIANT(avx512, __attribute__((target("avx512f,avx512dq,prefer-vector-width=512"))))
+VARIANT(avx2, TARGET_AVX2)
+VARIANT(avx512, TARGET_AVX512)
 #endif
 
 static const variant *best(void)
@@ -196,7 +244,8 @@ static const variant *best(void)
     return &on_generic;
 }
 
-/* All elements are four bytes wide; a range that begins or ends within a group is cut out of a whole one. */
+/* All elements are four bytes wide; a range that begins or ends within a group is cut out of a
+ * whole one. */
 static void draw(fill_group *fill, const dg_rng *r, uint64_t first, int64_t n, void *out)
 {
     unsigned char *y = out;
@@ -205,7 +254,7 @@ static void draw(fill_group *fill, const dg_rng *r, uint64_t first, int64_t n, v
     while (n > 0) {
         int64_t part = GROUP - (int64_t)skip;
         if (skip == 0 && n >= part) {
-            fill(r, block, y);
+            fill(r, block, (uint32_t *)(void *)y);
         } else {
             uint32_t whole[GROUP];
             if (part > n) part = n;
@@ -260,8 +309,9 @@ bool dg_rng_draw_on(const char *name, dg_rng_kind kind, const dg_rng *r, uint64_
     return true;
 }
 
-/* A balanced Feistel network on the smallest 4^k >= n; what falls outside [0, n) goes through again, fewer than four times on
- * average. Its round function is one Philox block, so eight rounds are more than enough. */
+/* A balanced Feistel network on the smallest 4^k >= n; what falls outside [0, n) goes through
+ * again, fewer than four times on average. Its round function is one Philox block, so eight rounds
+ * are more than enough. */
 uint64_t dg_rng_permute(uint64_t key, uint64_t i, uint64_t n)
 {
     if (n < 2 || i >= n) return i;

@@ -1,8 +1,9 @@
-/* source.c: source texts kept whole, and the way from a byte offset to line, column and the line's text.
+/* source.c: source texts kept whole, and the way from a byte offset to line, column and the line's
+ * text.
  *
  * In     texts that somebody else has read (os.c).
- * Out    stable dg_source pointers; positions by binary search in a table of line starts, made when a text is added,
- *        so that a printer may ask for the line of every node. */
+ * Out    stable dg_source pointers; positions by binary search in a table of line starts, made when
+ * a text is added, so that a printer may ask for the line of every node. */
 #include "compiler/base/source.h"
 
 #include "compiler/base/os.h"
@@ -69,8 +70,10 @@ static uint32_t line_of(const dg_source *s, uint32_t offset)
     uint32_t low = 0, high = s->n_lines;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (s->line_start[middle] <= offset) low = middle;
-        else high = middle;
+        if (s->line_start[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }

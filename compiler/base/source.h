@@ -1,5 +1,6 @@
 /* source.h: source texts loaded whole, and places in them.
- * A span is a file and a byte range; lines and columns (code points, tabs count as one) are found when printed. */
+ * A span is a file and a byte range; lines and columns (code points, tabs count as one) are found
+ * when printed. */
 #ifndef DG_BASE_SOURCE_H
 #define DG_BASE_SOURCE_H
 
@@ -26,7 +27,8 @@ typedef struct dg_source {
 
 typedef struct dg_sources dg_sources;
 dg_sources *dg_sources_new(dg_arena *a);
-int32_t dg_sources_add(dg_sources *s, const char *name, const char *path, const char *text, size_t length);
+int32_t dg_sources_add(dg_sources *s, const char *name, const char *path, const char *text,
+                       size_t length);
 const dg_source *dg_source_at(const dg_sources *s, int32_t file);
 int32_t dg_sources_count(const dg_sources *s);
 

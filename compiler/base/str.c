@@ -1,5 +1,5 @@
-/* str.c: interned strings, growing texts, numbers as text and back, edit distance. All of it is independent of the
- * locale: a decimal comma in the environment changes no byte. */
+/* str.c: interned strings, growing texts, numbers as text and back, edit distance. All of it is
+ * independent of the locale: a decimal comma in the environment changes no byte. */
 #include "compiler/base/str.h"
 
 #include "compiler/base/os.h"
@@ -19,7 +19,7 @@ struct dg_strings {
         uint64_t hash;
         const char *text; /* NULL: free */
         size_t length;
-    } *slot;
+    } * slot;
     size_t n, size; /* size is a power of two */
 };
 
@@ -52,7 +52,8 @@ dg_str dg_intern(dg_strings *s, const char *text, size_t length)
     size_t i = (size_t)hash & (s->size - 1);
     for (; s->slot[i].text; i = (i + 1) & (s->size - 1)) {
         struct entry *e = &s->slot[i];
-        if (e->hash == hash && e->length == length && (length == 0 || memcmp(e->text, text, length) == 0))
+        if (e->hash == hash && e->length == length &&
+            (length == 0 || memcmp(e->text, text, length) == 0))
             return e->text;
     }
     const char *kept = dg_arena_text(s->arena, text, length);
@@ -91,7 +92,8 @@ uint64_t dg_hash(const void *bytes, size_t n)
     return XXH64(bytes, n, 0);
 }
 
-/* Optimal string alignment: insertions, deletions, changes, and swaps of neighbours, each counted once. */
+/* Optimal string alignment: insertions, deletions, changes, and swaps of neighbours, each counted
+ * once. */
 int dg_edit_distance(const char *a, const char *b, int limit)
 {
     enum { LONGEST = 128 };
@@ -108,7 +110,8 @@ int dg_edit_distance(const char *a, const char *b, int limit)
             int d = last[j - 1] + (a[i - 1] != b[j - 1]);
             if (last[j] + 1 < d) d = last[j] + 1;
             if (now[j - 1] + 1 < d) d = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < d)
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < d)
                 d = before[j - 2] + 1;
             now[j] = d;
             if (d < least) least = d;
@@ -165,7 +168,8 @@ void dg_text_free(dg_text *t)
     *t = (dg_text){0};
 }
 
-/* printf and strtod obey the thread's locale; glibc's "C" locale object is static, so taking it costs nothing. */
+/* printf and strtod obey the thread's locale; glibc's "C" locale object is static, so taking it
+ * costs nothing. */
 static void format_c(char *out, size_t room, int digits, double x)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), old = uselocale(c);
@@ -204,8 +208,9 @@ static const char *with_point(char buffer[32])
     return buffer;
 }
 
-/* A decimal of up to 15 digits survives a normal double, so 15 digits (%g drops zeros) give the shortest form if any
- * shorter one exists. Below the normal range the digits are fewer, and each count is tried. */
+/* A decimal of up to 15 digits survives a normal double, so 15 digits (%g drops zeros) give the
+ * shortest form if any shorter one exists. Below the normal range the digits are fewer, and each
+ * count is tried. */
 const char *dg_double_text(double x, char buffer[32])
 {
     if (special_text(x, buffer)) return buffer;
@@ -306,8 +311,8 @@ size_t dg_utf8_length(const char *bytes, size_t n)
     return length;
 }
 
-/* Characters that a terminal would act on: C0, DEL, C1, line separators, and the bidirectional controls, which can
- * make a line read differently from what it says. */
+/* Characters that a terminal would act on: C0, DEL, C1, line separators, and the bidirectional
+ * controls, which can make a line read differently from what it says. */
 static bool harmless(const char *bytes, size_t length)
 {
     const unsigned char *b = (const unsigned char *)bytes;
@@ -336,7 +341,8 @@ void dg_text_escape(dg_text *t, const char *bytes, size_t n, size_t columns)
         if (plain) {
             dg_text_addn(t, bytes + i, length);
         } else {
-            for (size_t k = 0; k < length; k++) dg_text_add(t, "\\x%02x", (unsigned char)bytes[i + k]);
+            for (size_t k = 0; k < length; k++)
+                dg_text_add(t, "\\x%02x", (unsigned char)bytes[i + k]);
         }
         column += width;
         if (column < columns) mark = t->n;
@@ -358,7 +364,8 @@ const char *dg_bytes_text(uint64_t bytes, char buffer[32])
         u++;
         uint64_t unit = UINT64_C(1) << 10 * u;
         whole = bytes / unit;
-        /* Rounded to the nearest tenth; the remainder is shifted first, so that nothing overflows. */
+        /* Rounded to the nearest tenth; the remainder is shifted first, so that nothing overflows.
+         */
         uint64_t rest = bytes % unit >> (u > 1 ? 10 * (u - 1) : 0);
         tenths = (rest * 10 + 512) / 1024;
     }
@@ -366,7 +373,9 @@ const char *dg_bytes_text(uint64_t bytes, char buffer[32])
         whole++;
         tenths = 0;
     }
-    if (tenths == 0) snprintf(buffer, 32, "%" PRIu64 " %s", whole, units[u]);
-    else snprintf(buffer, 32, "%" PRIu64 ".%" PRIu64 " %s", whole, tenths, units[u]);
+    if (tenths == 0)
+        snprintf(buffer, 32, "%" PRIu64 " %s", whole, units[u]);
+    else
+        snprintf(buffer, 32, "%" PRIu64 ".%" PRIu64 " %s", whole, tenths, units[u]);
     return buffer;
 }

@@ -1,4 +1,5 @@
-/* tests/base/arena.c: allocations are zeroed, aligned, disjoint and counted; vectors grow and move into an arena. */
+/* tests/base/arena.c: allocations are zeroed, aligned, disjoint and counted; vectors grow and move
+ * into an arena. */
 #include "compiler/base/arena.h"
 #include "compiler/base/vec.h"
 
@@ -22,7 +23,8 @@ static void zeroed_aligned_disjoint(void **state)
     uint32_t random = 1;
     for (int i = 0; i < N; i++) {
         random = random * 1664525u + 1013904223u;
-        size[i] = i % 100 == 99 ? 40000 + (random >> 20) : random >> 25; /* some larger than a chunk */
+        size[i] =
+            i % 100 == 99 ? 40000 + (random >> 20) : random >> 25; /* some larger than a chunk */
         at[i] = dg_arena_alloc(a, size[i]);
         assert_int_equal((uintptr_t)at[i] % 16, 0);
         for (size_t k = 0; k < size[i]; k++) assert_int_equal(at[i][k], 0);

@@ -1,4 +1,5 @@
-/* tests/base/diag.c: the golden form of messages, as text and as JSON; order, limits, marks, exit codes, explanations. */
+/* tests/base/diag.c: the golden form of messages, as text and as JSON; order, limits, marks, exit
+ * codes, explanations. */
 #include "compiler/base/diag.h"
 
 #include <setjmp.h>
@@ -63,18 +64,21 @@ static void golden(void **state)
     dg_beside_set(diag, m, "f32[32, 256, 4, 4] and f32[32, 256, 8, 8]");
     dg_help_add(diag, m, "crop or pad one of them");
     dg_note_add(diag, m, "`h` was bound at unet.dg:1");
-    check_text(m, "unet.dg:2:29: error[E011]: concat: operands differ on axis 2: 4 and 8\n"
-                  "   2 |     h = remat up(concat([h, skips[-1]], 1), emb)\n"
-                  "     |                          ~  ^~~~~~~~~ f32[32, 256, 4, 4] and f32[32, 256, 8, 8]\n"
-                  "  note: `h` was bound at unet.dg:1\n"
-                  "  help: crop or pad one of them\n");
+    check_text(
+        m,
+        "unet.dg:2:29: error[E011]: concat: operands differ on axis 2: 4 and 8\n"
+        "   2 |     h = remat up(concat([h, skips[-1]], 1), emb)\n"
+        "     |                          ~  ^~~~~~~~~ f32[32, 256, 4, 4] and f32[32, 256, 8, 8]\n"
+        "  note: `h` was bound at unet.dg:1\n"
+        "  help: crop or pad one of them\n");
 }
 
 static void golden_places(void **state)
 {
     (void)state;
-    check_text(dg_error_at(diag, "E213", "--threads", "'%s' is not a whole number from 1 to 256", "1.5"),
-               "--threads: error[E213]: '1.5' is not a whole number from 1 to 256\n");
+    check_text(
+        dg_error_at(diag, "E213", "--threads", "'%s' is not a whole number from 1 to 256", "1.5"),
+        "--threads: error[E213]: '1.5' is not a whole number from 1 to 256\n");
     check_text(dg_error_at(diag, "E211", NULL, "unknown verb"), "dg: error[E211]: unknown verb\n");
     check_text(dg_warning_at(diag, "W421", "w.safetensors@8", "1 unused: \"time.freq\""),
                "w.safetensors@8: warning[W421]: 1 unused: \"time.freq\"\n");
@@ -89,8 +93,8 @@ static void many_digits_widen_the_gutter(void **state)
     int32_t f = file_of(t.at);
     dg_text_free(&t);
     check_text(dg_error(diag, "E018", span_of(f, "y", 0), "no"), "unet.dg:1234:5: error[E018]: no\n"
-                                                                "  1234 | x = y\n"
-                                                                "       |     ^\n");
+                                                                 "  1234 | x = y\n"
+                                                                 "       |     ^\n");
 }
 
 static void odd_places(void **state)
@@ -159,10 +163,12 @@ static void json(void **state)
     dg_text t = {0};
     dg_message_json(diag, m, &t);
     dg_message_json(diag, dg_warning_at(diag, "W421", "w.st@8", "unused"), &t);
-    assert_string_equal(t.at, "{\"event\":\"error\",\"id\":\"E041\",\"file\":\"unet.dg\",\"line\":1,\"column\":5,"
-                              "\"end_line\":1,\"end_column\":11,\"message\":\"\\\"linear\\\" is called\\ttwice\","
-                              "\"notes\":[\"first\",\"second\"],\"help\":\"linear@fc2(h, 64)\"}\n"
-                              "{\"event\":\"warning\",\"id\":\"W421\",\"place\":\"w.st@8\",\"message\":\"unused\"}\n");
+    assert_string_equal(
+        t.at,
+        "{\"event\":\"error\",\"id\":\"E041\",\"file\":\"unet.dg\",\"line\":1,\"column\":5,"
+        "\"end_line\":1,\"end_column\":11,\"message\":\"\\\"linear\\\" is called\\ttwice\","
+        "\"notes\":[\"first\",\"second\"],\"help\":\"linear@fc2(h, 64)\"}\n"
+        "{\"event\":\"warning\",\"id\":\"W421\",\"place\":\"w.st@8\",\"message\":\"unused\"}\n");
     dg_text_free(&t);
 }
 

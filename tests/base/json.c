@@ -32,12 +32,14 @@ static void refusals(void **state)
     (void)state;
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_diag_new(a, NULL);
-    static const char *const good[] = {"{}", "[1, 2.5, \"x\"]", "{\"a\": {\"b\": null}}", "3", " true ",
-                                       "[9007199254740993]"};
+    static const char *const good[] = {"{}", "[1, 2.5, \"x\"]", "{\"a\": {\"b\": null}}",
+                                       "3",  " true ",          "[9007199254740993]"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_null(place_of_error(d, good[i], strlen(good[i])));
-    static const char *const bad[] = {"", "{", "{\"a\":1,\"a\":2}", "[1,]", "[1] x", "{'a':1}", "[NaN]", "[1e999]",
-                                      "[99999999999999999999]", "\"\xff\"", "\"\\u0000\"", "[01]", "nul"};
+    static const char *const bad[] = {
+        "",      "{",       "{\"a\":1,\"a\":2}",      "[1,]",     "[1] x",       "{'a':1}",
+        "[NaN]", "[1e999]", "[99999999999999999999]", "\"\xff\"", "\"\\u0000\"", "[01]",
+        "nul"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const char *place = place_of_error(d, bad[i], strlen(bad[i]));
         if (!place) fail_msg("accepted: %s", bad[i]);
@@ -115,8 +117,9 @@ static void writing(void **state)
     (void)state;
     dg_json_writer w = {0}, p = {.pretty = true};
     write_sample(&w);
-    assert_string_equal(w.text.at, "{\"b\":-9223372036854775808,\"a\":[{\"x\":0.1,\"y\":[1,2]},true,null],\"e\":[],"
-                                   "\"i\":\"-inf\"}");
+    assert_string_equal(
+        w.text.at, "{\"b\":-9223372036854775808,\"a\":[{\"x\":0.1,\"y\":[1,2]},true,null],\"e\":[],"
+                   "\"i\":\"-inf\"}");
     write_sample(&p);
     assert_string_equal(p.text.at, "{\n"
                                    "  \"b\": -9223372036854775808,\n"
@@ -144,11 +147,8 @@ static void texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(depth),
-        cmocka_unit_test(integers_are_exact),
-        cmocka_unit_test(writing),
-        cmocka_unit_test(texts),
+        cmocka_unit_test(refusals), cmocka_unit_test(depth), cmocka_unit_test(integers_are_exact),
+        cmocka_unit_test(writing),  cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-
 static void pointers(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* tests/base/os.c: reading refuses what is no file, writing leaves the old file or the new one, paths are taken apart. */
+/* tests/base/os.c: reading refuses what is no file, writing leaves the old file or the new one,
+ * paths are taken apart. */
 #include "compiler/base/os.h"
 
 #include <setjmp.h>
@@ -93,7 +94,8 @@ static void refusals(void **state)
     assert_false(dg_file_read(diag, "modle.dg", 100, &f));
     expect_message("E501", "cannot open 'modle.dg': it does not exist (did you mean 'model.dg'?)");
     assert_false(dg_file_read(diag, "./modle.dg", 100, &f));
-    expect_message("E501", "cannot open './modle.dg': it does not exist (did you mean './model.dg'?)");
+    expect_message("E501",
+                   "cannot open './modle.dg': it does not exist (did you mean './model.dg'?)");
     assert_false(dg_file_read(diag, "nothing_like_it", 100, &f));
     expect_message("E501", "cannot open 'nothing_like_it': it does not exist");
     assert_false(dg_file_read(diag, "", 100, &f));
@@ -242,7 +244,8 @@ static void paths(void **state)
 static void large_memory(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, 63, 4096, ((size_t)2 << 20) - 1, (size_t)2 << 20, ((size_t)5 << 20) + 3};
+    static const size_t sizes[] = {
+        0, 1, 63, 4096, ((size_t)2 << 20) - 1, (size_t)2 << 20, ((size_t)5 << 20) + 3};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         unsigned char *p = dg_large_alloc(sizes[i]);
         assert_non_null(p);
@@ -297,9 +300,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),    TEST(refusals),     TEST(standard_input), TEST(old_or_new),
-        TEST(devices_stay),  TEST(links_stay),   TEST(folders),        TEST(paths),
-        TEST(large_memory),  TEST(process),      TEST(size_limit),
+        TEST(round_trip),   TEST(refusals),   TEST(standard_input), TEST(old_or_new),
+        TEST(devices_stay), TEST(links_stay), TEST(folders),        TEST(paths),
+        TEST(large_memory), TEST(process),    TEST(size_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* tests/base/rng.c: known answers of Philox, the laws of rng.h, equal bits on every variant and for every cut of a range,
- * moments, permutations. */
+/* tests/base/rng.c: known answers of Philox, the laws of rng.h, equal bits on every variant and for
+ * every cut of a range, moments, permutations. */
 #include "compiler/base/rng.h"
 
 #include <setjmp.h>
@@ -19,10 +19,10 @@ static void known_answers(void **state)
     (void)state;
     static const uint32_t cases[3][10] = {
         {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e,
-         0xa20bc7c6, 0x6d5451fd},
-        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb,
-         0x5001e420, 0x24126ea1},
+        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+         0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+         0x94fdcceb, 0x5001e420, 0x24126ea1},
     };
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
@@ -52,9 +52,9 @@ static void golden(void **state)
     dg_rng_normal(&some, 0, 6, normal);
     dg_rng_int(&some, 0, 6, -3, 1000, whole);
     static const uint32_t want_words[6] = {0xd9614fc1, 0x8f71786b, 0xaa4aaac3,
-                                          0xd625d82e, 0xf45443ed, 0xfd2ba7ce};
+                                           0xd625d82e, 0xf45443ed, 0xfd2ba7ce};
     static const float want_normal[6] = {-0x1.10068ep-1f, -0x1.b1623cp-3f, 0x1.de3a42p-2f,
-                                         -0x1.8bacbp-1f, 0x1.381082p-2f, -0x1.5b4deep-6f};
+                                         -0x1.8bacbp-1f,  0x1.381082p-2f,  -0x1.5b4deep-6f};
     static const int32_t want_whole[6] = {848, 559, 664, 836, 954, 988};
     assert_memory_equal(words, want_words, sizeof words);
     assert_memory_equal(normal, want_normal, sizeof normal);
@@ -132,7 +132,8 @@ static void extremes(void **state)
     free(x);
 }
 
-/* The fixed polynomials against the mathematics, in units of the radius: no worse than a few roundings. */
+/* The fixed polynomials against the mathematics, in units of the radius: no worse than a few
+ * roundings. */
 static void polynomials(void **state)
 {
     (void)state;
@@ -163,8 +164,10 @@ static void moments(void **state)
     for (int i = 0; i < N; i++) {
         double p = 1;
         for (int k = 1; k <= 4; k++) m[k] += (p *= x[i]);
-        if (i % 2 == 1) pairs += (double)x[i] * x[i - 1];
-        else if (i > 0) neighbours += (double)x[i] * x[i - 1];
+        if (i % 2 == 1)
+            pairs += (double)x[i] * x[i - 1];
+        else if (i > 0)
+            neighbours += (double)x[i] * x[i - 1];
     }
     /* Five standard deviations of each estimate. */
     assert_true(fabs(m[1] / N) < 5 * 1.0 / 1024);
@@ -224,7 +227,7 @@ static void permutations(void **state)
         }
         free(seen);
         if (n >= 100) {
-            assert_true(fixed < 8);            /* one is expected */
+            assert_true(fixed < 8);           /* one is expected */
             assert_true(differ > n - n / 10); /* another key, another order */
         }
     }

@@ -31,14 +31,23 @@ static void positions(void **state)
     (void)state;
     dg_arena *a = dg_arena_new();
     dg_sources *s = dg_sources_new(a);
-    const dg_source *f = add(s, "ab\n\n\tc\xc3\xa9" "d\r\nlast");
+    const dg_source *f = add(s, "ab\n\n\tc\xc3\xa9"
+                                "d\r\nlast");
     check(f, 0, 1, 1, "ab");
     check(f, 2, 1, 3, "ab"); /* on the newline */
     check(f, 3, 2, 1, "");
-    check(f, 4, 3, 1, "\tc\xc3\xa9" "d");
-    check(f, 5, 3, 2, "\tc\xc3\xa9" "d");
-    check(f, 6, 3, 3, "\tc\xc3\xa9" "d");
-    check(f, 8, 3, 4, "\tc\xc3\xa9" "d"); /* two bytes, one column */
+    check(f, 4, 3, 1,
+          "\tc\xc3\xa9"
+          "d");
+    check(f, 5, 3, 2,
+          "\tc\xc3\xa9"
+          "d");
+    check(f, 6, 3, 3,
+          "\tc\xc3\xa9"
+          "d");
+    check(f, 8, 3, 4,
+          "\tc\xc3\xa9"
+          "d"); /* two bytes, one column */
     check(f, 11, 4, 1, "last");
     check(f, 15, 4, 5, "last");
     check(f, 999, 4, 5, "last"); /* behind the end */
@@ -53,7 +62,8 @@ static void many_files(void **state)
     dg_arena *a = dg_arena_new();
     dg_sources *s = dg_sources_new(a);
     const dg_source *first = add(s, "first");
-    for (int i = 0; i < 100; i++) assert_int_equal(dg_sources_add(s, "b.dg", "/p/b.dg", "x", 1), i + 1);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(dg_sources_add(s, "b.dg", "/p/b.dg", "x", 1), i + 1);
     assert_int_equal(dg_sources_count(s), 101);
     assert_ptr_equal(dg_source_at(s, 0), first); /* does not move */
     assert_string_equal(first->text, "first");

@@ -1,4 +1,5 @@
-/* tests/base/str.c: interning, edit distance, numbers as text and back, escapes; the same under a decimal comma. */
+/* tests/base/str.c: interning, edit distance, numbers as text and back, escapes; the same under a
+ * decimal comma. */
 #include "compiler/base/str.h"
 
 #include <setjmp.h>
@@ -137,8 +138,9 @@ static void decimals(void **state)
     assert_true(reads(".5", &x) && x == 0.5);
     assert_true(reads("5.", &x) && x == 5);
     assert_true(reads("1e-999", &x) && x == 0);
-    static const char *const bad[] = {"", "+", ".", "e5", "1e", "1e+", "nan", "inf", "0x10", "1,5", "1.5 ",
-                                      " 1", "1e999", "1.2.3", "100abc", "1_000", "--1"};
+    static const char *const bad[] = {"",      "+",     ".",      "e5",    "1e",   "1e+",
+                                      "nan",   "inf",   "0x10",   "1,5",   "1.5 ", " 1",
+                                      "1e999", "1.2.3", "100abc", "1_000", "--1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(reads(bad[i], &x));
     assert_false(dg_parse_double("1\0", 2, &x));
     assert_true(dg_parse_double("12345", 2, &x) && x == 12); /* no further than n */
@@ -179,12 +181,12 @@ static void quoting(void **state)
     check_quote("plain", 5, "plain");
     check_quote("", 0, "");
     check_quote("a\0b\033[31m", 8, "a\\x00b\\x1b[31m");
-    check_quote("\xc3\xa9", 2, "\xc3\xa9");                      /* e acute */
+    check_quote("\xc3\xa9", 2, "\xc3\xa9");                     /* e acute */
     check_quote("\xc3", 1, "\\xc3");                            /* cut off */
-    check_quote("\xc0\xaf", 2, "\\xc0\\xaf");                 /* overlong */
-    check_quote("\xed\xa0\x80", 3, "\\xed\\xa0\\x80");      /* surrogate */
-    check_quote("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");      /* right-to-left override */
-    check_quote("\xc2\x9b", 2, "\\xc2\\x9b");                 /* C1: a terminal's CSI */
+    check_quote("\xc0\xaf", 2, "\\xc0\\xaf");                   /* overlong */
+    check_quote("\xed\xa0\x80", 3, "\\xed\\xa0\\x80");          /* surrogate */
+    check_quote("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");          /* right-to-left override */
+    check_quote("\xc2\x9b", 2, "\\xc2\\x9b");                   /* C1: a terminal's CSI */
     check_quote("\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
     char many[200], eighty[100], cut[100];
     memset(many, 'a', sizeof many);
