@@ -1,0 +1,377 @@
+/* rewrite.c: what passes do to a graph as a whole: find uses, replace values, drop what nobody reads, copy regions, renumber.
+ *
+ * In     a graph, well formed.
+ * Out    the same graph, still well formed; each function is one sweep over nodes and values. */
+#include "compiler/ir/rewrite.h"
+
+#include "compiler/base/os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- uses ---- */
+
+/* Calls `at` for every use in program order: a node's inputs, then its body, then the body's results. */
+static void each_use(const dg_graph *g, dg_region r, void (*at)(void *ctx, dg_value v, dg_use use), void *ctx)
+{
+    DG_EACH_NODE(g, r, n) {
+        const dg_node_info *i = dg_node_of(g, n);
+        for (int k = 0; k < i->n_in; k++) at(ctx, i->in[k], (dg_use){n, k});
+        if (i->body == DG_NONE) continue;
+        each_use(g, i->body, at, ctx);
+        const dg_region_info *body = dg_region_of(g, i->body);
+        for (size_t k = 0; k < body->results.n; k++) at(ctx, body->results.at[k], (dg_use){n, -1 - (int)k});
+    }
+}
+
+typedef struct use_table {
+    int32_t *first;
+    dg_use *at;
+} use_table;
+
+static void count_use(void *ctx, dg_value v, dg_use use)
+{
+    (void)use;
+    ((use_table *)ctx)->first[v + 1]++;
+}
+
+static void put_use(void *ctx, dg_value v, dg_use use)
+{
+    use_table *t = ctx;
+    t->at[t->first[v]++] = use;
+}
+
+dg_uses dg_uses_of(const dg_graph *g, dg_arena *a)
+{
+    size_t n = g->values.n;
+    use_table t = {.first = DG_NEW_ARRAY(a, int32_t, n + 2)};
+    each_use(g, 0, count_use, &t);
+    for (size_t v = 0; v < n; v++) t.first[v + 1] += t.first[v];
+    t.at = DG_NEW_ARRAY(a, dg_use, t.first[n]);
+    each_use(g, 0, put_use, &t); /* moves first[v] to the end of v's uses: one place too far */
+    memmove(t.first + 1, t.first, sizeof *t.first * n);
+    t.first[0] = 0;
+    return (dg_uses){t.at, t.first};
+}
+
+/* ---- replacing ---- */
+
+static dg_value follow(dg_value *map, dg_value v)
+{
+    dg_value end = v;
+    while (map[end] != end) end = map[end];
+    while (map[v] != end) { /* shorten the chain for the next one */
+        dg_value next = map[v];
+        map[v] = end;
+        v = next;
+    }
+    return end;
+}
+
+void dg_apply_map(dg_graph *g, dg_value *map)
+{
+    for (size_t n = 0; n < g->nodes.n; n++) {
+        dg_node_info *i = &g->nodes.at[n];
+        if (!i->op) continue;
+        for (int k = 0; k < i->n_in; k++) i->in[k] = follow(map, i->in[k]);
+    }
+    for (size_t r = 0; r < g->regions.n; r++) {
+        dg_region_info *i = &g->regions.at[r];
+        for (size_t k = 0; k < i->results.n; k++) i->results.at[k] = follow(map, i->results.at[k]);
+    }
+}
+
+void dg_replace_uses(dg_graph *g, dg_value from, dg_value to)
+{
+    for (size_t n = 0; n < g->nodes.n; n++) {
+        dg_node_info *i = &g->nodes.at[n];
+        if (!i->op) continue;
+        for (int k = 0; k < i->n_in; k++) {
+            if (i->in[k] == from) i->in[k] = to;
+        }
+    }
+    for (size_t r = 0; r < g->regions.n; r++) {
+        dg_region_info *i = &g->regions.at[r];
+        for (size_t k = 0; k < i->results.n; k++) {
+            if (i->results.at[k] == from) i->results.at[k] = to;
+        }
+    }
+}
+
+/* ---- the dead ---- */
+
+typedef struct liveness {
+    const dg_graph *g;
+    bool *value, *node;
+    DG_VEC(dg_value) work;
+} liveness;
+
+static void live_value(liveness *l, dg_value v)
+{
+    if (l->value[v]) return;
+    l->value[v] = true;
+    dg_vec_push(&l->work, v);
+}
+
+/* A living node keeps the loops around it; a loop keeps its stop flag, and each carry is decided by itself. */
+static void live_node(liveness *l, dg_node n)
+{
+    while (n != DG_NONE && !l->node[n]) {
+        l->node[n] = true;
+        const dg_node_info *i = dg_node_of(l->g, n);
+        if (i->body == DG_NONE) {
+            for (int k = 0; k < i->n_in; k++) live_value(l, i->in[k]);
+        } else {
+            const dg_region_info *body = dg_region_of(l->g, i->body);
+            for (size_t k = (size_t)i->n_in; k < body->results.n; k++) live_value(l, body->results.at[k]);
+        }
+        n = dg_region_of(l->g, i->region)->owner;
+    }
+}
+
+static void live_carry(liveness *l, dg_node loop, int k)
+{
+    const dg_node_info *i = dg_node_of(l->g, loop);
+    const dg_region_info *body = dg_region_of(l->g, i->body);
+    l->value[i->out[k]] = l->value[body->args.at[k + 1]] = true;
+    live_value(l, i->in[k]);
+    live_value(l, body->results.at[k]);
+}
+
+static void live_effects(liveness *l, dg_region r)
+{
+    DG_EACH_NODE(l->g, r, n) {
+        const dg_node_info *i = dg_node_of(l->g, n);
+        if (i->op->traits & DG_EFFECT) live_node(l, n);
+        if (i->body != DG_NONE) live_effects(l, i->body);
+    }
+}
+
+static void drop_carries(dg_graph *g, const liveness *l, dg_node loop)
+{
+    dg_node_info *i = dg_node_of(g, loop);
+    dg_region_info *body = dg_region_of(g, i->body);
+    int kept = 0, n = i->n_in;
+    for (int k = 0; k < n; k++) {
+        if (!l->value[i->out[k]]) continue;
+        i->in[kept] = i->in[k];
+        i->out[kept] = i->out[k];
+        body->args.at[kept + 1] = body->args.at[k + 1];
+        body->results.at[kept] = body->results.at[k];
+        dg_value_of(g, i->out[kept])->index = kept;
+        dg_value_of(g, body->args.at[kept + 1])->index = kept + 1;
+        kept++;
+    }
+    if (kept == n) return;
+    if (body->results.n > (size_t)n) body->results.at[kept] = body->results.at[n]; /* the stop flag */
+    body->results.n -= (size_t)(n - kept);
+    body->args.n = (size_t)kept + 1;
+    i->n_in = i->n_out = i->n_own = kept;
+}
+
+static int sweep(dg_graph *g, const liveness *l, dg_region r)
+{
+    int gone = 0;
+    DG_EACH_NODE(g, r, n) {
+        dg_region body = dg_node_of(g, n)->body;
+        if (body != DG_NONE) gone += sweep(g, l, body);
+        if (!l->node[n]) {
+            dg_graph_unlink(g, n);
+            gone++;
+        } else if (body != DG_NONE) {
+            drop_carries(g, l, n);
+        }
+    }
+    return gone;
+}
+
+int dg_drop_dead(dg_graph *g, dg_arena *scratch)
+{
+    liveness l = {.g = g,
+                  .value = DG_NEW_ARRAY(scratch, bool, g->values.n),
+                  .node = DG_NEW_ARRAY(scratch, bool, g->nodes.n)};
+    live_effects(&l, 0);
+    while (l.work.n > 0) {
+        dg_value v = dg_vec_pop(&l.work);
+        const dg_value_info *i = dg_value_of(g, v);
+        if (i->def != DG_NONE) {
+            live_node(&l, i->def);
+            if (dg_node_of(g, i->def)->body != DG_NONE) live_carry(&l, i->def, i->index);
+        } else {
+            dg_node owner = dg_region_of(g, i->region)->owner;
+            if (owner == DG_NONE) continue;
+            live_node(&l, owner);
+            if (i->index > 0) live_carry(&l, owner, i->index - 1);
+        }
+    }
+    dg_vec_free(&l.work);
+    return sweep(g, &l, 0);
+}
+
+/* ---- copying ---- */
+
+static dg_value mapped(const dg_value *map, dg_value v)
+{
+    return map[v] == DG_NONE ? v : map[v];
+}
+
+static void clone_region(dg_graph *g, dg_region from, dg_region to, dg_node before, dg_value *map)
+{
+    for (dg_node n = dg_region_of(g, from)->first; n != DG_NONE; n = dg_node_of(g, n)->next) {
+        dg_node_info i = *dg_node_of(g, n); /* by value: adding moves the array */
+        dg_arena *a = g->arena;
+        dg_value *in = DG_NEW_ARRAY(a, dg_value, i.n_in);
+        dg_type *types = DG_NEW_ARRAY(a, dg_type, i.n_out);
+        for (int k = 0; k < i.n_in; k++) in[k] = mapped(map, i.in[k]);
+        for (int k = 0; k < i.n_out; k++) types[k] = *dg_type_of(g, i.out[k]);
+        dg_node copy = dg_graph_add(g, to, before, i.op, i.attrs, in, i.n_in, types, i.n_out);
+        dg_node_info *c = dg_node_of(g, copy);
+        c->scope = i.scope;
+        c->origin = i.origin;
+        c->phase = i.phase;
+        c->remat = i.remat;
+        c->strip = i.strip;
+        c->n_own = i.n_own;
+        c->kernel = i.kernel;
+        for (int k = 0; k < i.n_out; k++) {
+            map[i.out[k]] = c->out[k];
+            dg_value_of(g, c->out[k])->path = dg_value_of(g, i.out[k])->path;
+        }
+        if (i.body == DG_NONE) continue;
+        dg_region body = dg_graph_add_region(g, copy);
+        for (size_t k = 0; k < dg_region_of(g, i.body)->args.n; k++) {
+            dg_value arg = dg_region_of(g, i.body)->args.at[k];
+            dg_value_info info = *dg_value_of(g, arg);
+            map[arg] = dg_graph_add_arg(g, body, info.type, info.path);
+        }
+        clone_region(g, i.body, body, DG_NONE, map);
+        for (size_t k = 0; k < dg_region_of(g, i.body)->results.n; k++) {
+            dg_value result = mapped(map, dg_region_of(g, i.body)->results.at[k]);
+            dg_vec_push(&dg_region_of(g, body)->results, result);
+        }
+    }
+}
+
+void dg_clone_nodes(dg_build *b, dg_region from, dg_value *map)
+{
+    clone_region(b->graph, from, b->region, b->before, map);
+}
+
+/* ---- renumbering ---- */
+
+typedef struct renumbering {
+    dg_graph *g;
+    dg_value *value; /* old -> new, DG_NONE: gone */
+    dg_node *node;
+    dg_region *region;
+    dg_value n_values;
+    dg_node n_nodes;
+    dg_region n_regions;
+} renumbering;
+
+static void number_region(renumbering *c, dg_region r)
+{
+    dg_graph *g = c->g;
+    c->region[r] = c->n_regions++;
+    const dg_region_info *region = dg_region_of(g, r);
+    for (size_t k = 0; k < region->args.n; k++) c->value[region->args.at[k]] = c->n_values++;
+    DG_EACH_NODE(g, r, n) {
+        const dg_node_info *i = dg_node_of(g, n);
+        c->node[n] = c->n_nodes++;
+        for (int k = 0; k < i->n_out; k++) c->value[i->out[k]] = c->n_values++;
+        if (i->body != DG_NONE) number_region(c, i->body);
+    }
+}
+
+#define RENUMBER(map, id) ((id) = (id) == DG_NONE ? DG_NONE : (map)[id])
+
+static void *filled(size_t n)
+{
+    int32_t *p = malloc(sizeof(int32_t) * (n + 1));
+    if (!p) dg_out_of_memory();
+    memset(p, 0xff, sizeof(int32_t) * (n + 1)); /* DG_NONE */
+    return p;
+}
+
+static void renumber(renumbering *c)
+{
+    dg_graph *g = c->g;
+    dg_graph old = *g;
+    memset(&g->values, 0, sizeof g->values);
+    memset(&g->nodes, 0, sizeof g->nodes);
+    memset(&g->regions, 0, sizeof g->regions);
+    for (dg_value v = 0; v < c->n_values; v++) dg_vec_push(&g->values, (dg_value_info){.def = DG_NONE});
+    for (dg_node n = 0; n < c->n_nodes; n++) dg_vec_push(&g->nodes, (dg_node_info){.body = DG_NONE});
+    for (dg_region r = 0; r < c->n_regions; r++) dg_vec_push(&g->regions, (dg_region_info){.owner = DG_NONE});
+
+    for (size_t v = 0; v < old.values.n; v++) {
+        if (c->value[v] == DG_NONE) continue;
+        dg_value_info i = old.values.at[v];
+        RENUMBER(c->node, i.def);
+        RENUMBER(c->region, i.region);
+        g->values.at[c->value[v]] = i;
+    }
+    for (size_t n = 0; n < old.nodes.n; n++) {
+        if (c->node[n] == DG_NONE) continue;
+        dg_node_info i = old.nodes.at[n];
+        for (int k = 0; k < i.n_in; k++) i.in[k] = c->value[i.in[k]];
+        for (int k = 0; k < i.n_out; k++) i.out[k] = c->value[i.out[k]];
+        RENUMBER(c->region, i.region);
+        RENUMBER(c->region, i.body);
+        RENUMBER(c->node, i.prev);
+        RENUMBER(c->node, i.next);
+        g->nodes.at[c->node[n]] = i;
+    }
+    for (size_t r = 0; r < old.regions.n; r++) {
+        dg_region_info i = old.regions.at[r];
+        if (c->region[r] == DG_NONE) {
+            dg_vec_free(&i.args);
+            dg_vec_free(&i.results);
+            continue;
+        }
+        RENUMBER(c->node, i.owner);
+        RENUMBER(c->node, i.first);
+        RENUMBER(c->node, i.last);
+        for (size_t k = 0; k < i.args.n; k++) i.args.at[k] = c->value[i.args.at[k]];
+        for (size_t k = 0; k < i.results.n; k++) i.results.at[k] = c->value[i.results.at[k]];
+        g->regions.at[c->region[r]] = i;
+    }
+    dg_vec_free(&old.values);
+    dg_vec_free(&old.nodes);
+    dg_vec_free(&old.regions);
+}
+
+static renumbering compact(dg_graph *g)
+{
+    renumbering c = {.g = g,
+                     .value = filled(g->values.n),
+                     .node = filled(g->nodes.n),
+                     .region = filled(g->regions.n)};
+    number_region(&c, 0);
+    renumber(&c);
+    return c;
+}
+
+static void forget(renumbering *c)
+{
+    free(c->value);
+    free(c->node);
+    free(c->region);
+}
+
+void dg_graph_compact(dg_graph *g)
+{
+    renumbering c = compact(g);
+    forget(&c);
+}
+
+void dg_module_compact(dg_module *m)
+{
+    if (m->init) dg_graph_compact(m->init);
+    renumbering c = compact(m->graph);
+    for (size_t i = 0; i < m->decisions.n; i++) {
+        RENUMBER(c.node, m->decisions.at[i].node);
+        RENUMBER(c.value, m->decisions.at[i].value);
+    }
+    forget(&c);
+}
