@@ -5,7 +5,7 @@
 # No -ffast-math, no -march.
 add_library(dg_flags INTERFACE)
 target_compile_features(dg_flags INTERFACE c_std_17)
-target_compile_definitions(dg_flags INTERFACE _GNU_SOURCE=1 DG_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(dg_flags INTERFACE _GNU_SOURCE=1)
 target_include_directories(dg_flags INTERFACE
     "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/include" "${CMAKE_BINARY_DIR}/generated")
 target_compile_options(dg_flags INTERFACE

@@ -14,6 +14,7 @@ if(TARGET dg_runtime AND EXISTS "${CMAKE_SOURCE_DIR}/include/dg/dg.h")
     target_link_libraries(dg PRIVATE $<BUILD_INTERFACE:dg_flags> $<BUILD_INTERFACE:dg_yaml>
         $<BUILD_INTERFACE:dg_json> $<BUILD_INTERFACE:dg_png> $<BUILD_INTERFACE:dg_zlib>
         $<BUILD_INTERFACE:dg_xxhash> $<BUILD_INTERFACE:Threads::Threads> ${CMAKE_DL_LIBS} m)
+    target_link_options(dg PRIVATE -Wl,--build-id)
     if(NOT DG_SANITIZE AND NOT DG_FUZZ) # their symbols come from the program
         target_link_options(dg PRIVATE -Wl,-z,defs)
     endif()
