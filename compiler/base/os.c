@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -542,12 +543,15 @@ char *dg_program_path(dg_arena *a)
     return n > 0 && (size_t)n < sizeof path ? dg_arena_text(a, path, (size_t)n) : NULL;
 }
 
+/* The link map names the program itself "": what dladdr says of it is argv[0], which may be found
+ * in another folder by now. */
 char *dg_module_path(dg_arena *a, const void *address)
 {
     Dl_info info;
+    struct link_map *map = NULL;
     char path[PATH_MAX];
-    if (dladdr(address, &info) == 0 || !info.dli_fname || !realpath(info.dli_fname, path))
-        return dg_program_path(
-            a); /* the program's own name may be relative to a folder since left */
+    if (dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || !map ||
+        map->l_name[0] == '\0' || !realpath(map->l_name, path))
+        return dg_program_path(a);
     return dg_arena_text(a, path, strlen(path));
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static dg_arena *arena;
@@ -139,6 +141,88 @@ static void standard_input(void **state)
     dup2(saved, 0);
     close(saved);
     close(fd);
+}
+
+/* More than the first buffer holds, and from a pipe, whose length nobody knows. */
+static void long_standard_input(void **state)
+{
+    (void)state;
+    enum { N = 300000 };
+    int ends[2], saved = dup(0);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        static unsigned char bytes[N];
+        for (int i = 0; i < N; i++) bytes[i] = (unsigned char)(i % 251);
+        _exit(dg_write_all(ends[1], bytes, N) ? 0 : 1);
+    }
+    close(ends[1]);
+    dup2(ends[0], 0);
+    dg_file f;
+    bool ok = dg_file_read(diag, "-", N, &f);
+    dup2(saved, 0);
+    close(saved);
+    close(ends[0]);
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    assert_true(ok);
+    assert_int_equal(f.length, N);
+    for (int i = 0; i < N; i++) assert_int_equal(f.bytes[i], i % 251);
+    dg_file_close(&f);
+}
+
+static void say_and_leave(void)
+{
+    _exit(77);
+}
+
+/* The default prints one line and exits with 6; a handler comes first. */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    for (int with_handler = 0; with_handler < 2; with_handler++) {
+        int ends[2], status;
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            dup2(ends[1], 2);
+            if (with_handler) dg_set_oom_handler(say_and_leave);
+            dg_out_of_memory();
+        }
+        close(ends[1]);
+        char line[100] = "";
+        ssize_t n = read(ends[0], line, sizeof line - 1);
+        close(ends[0]);
+        waitpid(child, &status, 0);
+        assert_int_equal(WEXITSTATUS(status), with_handler ? 77 : 6);
+        assert_true(with_handler ? n == 0 : n > 0);
+        assert_string_equal(line, with_handler ? "" : "dg: error[E601]: out of memory\n");
+    }
+}
+
+static void long_paths(void **state)
+{
+    (void)state;
+    char path[6000];
+    memset(path, 'a', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    dg_file f;
+    assert_false(dg_file_read(diag, path, 10, &f));
+    assert_string_equal(dg_diag_at(diag, 0)->id, "E502");
+    assert_non_null(strstr(dg_diag_at(diag, 0)->what, "the path is too long"));
+    dg_diag_clear(diag);
+    assert_false(dg_file_replace(diag, path, "x", 1));
+    assert_non_null(strstr(dg_diag_at(diag, 0)->what, "the path is too long"));
+    dg_diag_clear(diag);
+    assert_false(dg_make_folders(diag, path));
+    assert_non_null(strstr(dg_diag_at(diag, 0)->what, "the path is too long"));
+    path[255] = '\0'; /* a name that is just allowed, but not with .tmp-PID behind it */
+    assert_int_equal(symlink(path, "circle"), 0);
+    assert_int_equal(symlink("circle", path), 0);
+    dg_diag_clear(diag);
+    assert_false(dg_file_read(diag, "circle", 10, &f));
+    expect_message("E502", "cannot read 'circle': symbolic links in a circle");
 }
 
 static bool fails_half_way(int fd, void *ctx)
@@ -275,6 +359,9 @@ static void process(void **state)
     assert_true(dg_rss_peak_bytes() >= dg_rss_bytes() / 2);
     assert_non_null(dg_program_path(arena));
     assert_string_equal(dg_module_path(arena, &arena), dg_program_path(arena));
+    /* A function of another shared object: cmocka's. */
+    assert_non_null(
+        strstr(dg_module_path(arena, dlsym(RTLD_DEFAULT, "_cmocka_run_group_tests")), "libcmocka"));
 }
 
 static void size_limit(void **state)
@@ -300,9 +387,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),   TEST(refusals),   TEST(standard_input), TEST(old_or_new),
-        TEST(devices_stay), TEST(links_stay), TEST(folders),        TEST(paths),
-        TEST(large_memory), TEST(process),    TEST(size_limit),
+        TEST(round_trip),    TEST(long_standard_input),
+        TEST(out_of_memory), TEST(long_paths),
+        TEST(refusals),      TEST(standard_input),
+        TEST(old_or_new),    TEST(devices_stay),
+        TEST(links_stay),    TEST(folders),
+        TEST(paths),         TEST(large_memory),
+        TEST(process),       TEST(size_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
