@@ -16,7 +16,8 @@ typedef enum dg_expr_kind {
     DG_E_NAME,    /* text */
     DG_E_INT,     /* i */
     DG_E_FLOAT,   /* f; text is as written */
-    DG_E_STRING,  /* parts: pieces of text and expressions in turn ("a{x}b": STRING a, x, STRING b); plain: one part-less text */
+    DG_E_STRING,  /* plain: n = 0, text; else parts in items, pieces of text and expressions strictly in turn, a piece
+                   * first and last, maybe empty ("a{x}": STRING "a", x, STRING "") */
     DG_E_TRUE, DG_E_FALSE, DG_E_NONE,
     DG_E_LIST,    /* items */
     DG_E_TUPLE,   /* items, two or more */
@@ -66,7 +67,7 @@ typedef struct dg_formal {
 struct dg_expr {
     dg_expr_kind kind;
     dg_span span;
-    int depth;         /* of nesting: the parser refuses more than 256 (E007) */
+    int depth;        /* of the tree below: the parser refuses more than 256 (E007) */
     bool parenthesised; /* written with parentheses of its own: for the formatter */
     dg_span op_span;   /* binary: the operator */
     dg_str text;
@@ -100,13 +101,14 @@ struct dg_texpr {
     dg_dim *dims;     /* tensor */
     dg_str name;      /* int float bool str (checked by the lowering) */
     dg_texpr **items; /* list: one; tuple: n */
+    int depth;
 };
 
 typedef enum dg_stmt_kind {
-    DG_S_EXPR,   /* a */
-    DG_S_ASSIGN, /* a = b: a checked to be a name, a tuple of names */
-    DG_S_BIND,   /* a : type = b */
-    DG_S_UPDATE, /* a := b */
+    DG_S_EXPR,   /* a: checked to be a call, also a `remat` one */
+    DG_S_ASSIGN, /* a = b: a checked to be a name, a tuple of names; also in target */
+    DG_S_BIND,   /* a : type = b: a checked to be a name */
+    DG_S_UPDATE, /* a := b: a checked to be a name or an indexed value */
     DG_S_PARAM, DG_S_STATE, /* name, label, type (state: may be NULL), b */
     DG_S_MODEL,  /* name, b */
     DG_S_RETURN, /* b */
@@ -119,6 +121,7 @@ typedef struct dg_block_ast {
     int n;
     dg_stmt **at;
     dg_span span; /* from { to } */
+    int depth;
 } dg_block_ast;
 
 struct dg_stmt {
@@ -133,6 +136,7 @@ struct dg_stmt {
     dg_block_ast *body, *otherwise;
     bool else_if; /* otherwise came as `else if` */
     dg_expr *message;
+    int depth;    /* of the tree below; at most 256 like that of expressions */
 };
 
 typedef enum dg_decl_kind {
@@ -167,9 +171,9 @@ typedef struct dg_tree {
     bool ok;            /* no syntax error was reported */
 } dg_tree;
 
-/* Parses source `file` of the diag's sources. Checks first: at most 16 MB (E001), UTF-8, no NUL, no BOM, no bidirectional controls
- * (E002); names at most 4 KB, strings at most 64 KB (E003); nesting at most 256 (E007). Recovers at ';', newline and '}'.
- * Never NULL; look at ok. */
+/* Parses source `file` of the diag's sources. Checks first: at most 16 MB, UTF-8, no NUL, no BOM (E001), no control characters
+ * (E002); names at most 4 KB, strings at most 64 KB, ints in 64 bits (E004); brackets (E005); left sides (E006); brackets and tree
+ * at most 256 deep (E007). Recovers at ';', newline and '}'; stops at the eighth error. Never NULL; look at ok. */
 dg_tree *dg_parse(dg_arena *a, dg_strings *s, dg_diag *d, int32_t file);
 
 /* The tree as canonical text with its comments: idempotent; parsing the result gives an equal tree. */
