@@ -1,0 +1,320 @@
+/* ops/linear/matmul.c: products of matrices, batched.
+ *
+ * The f32 kernel cuts the product into pieces fixed by the shapes and gives each to BLAS on one thread. Operands are read in place where
+ * one of their last two axes steps by 1 (so transposed and sliced views cost nothing); others are packed block by block. */
+#include "ops/ops.h"
+
+enum { X, Y };
+
+static const char doc[] =
+    "z[..., i, j] = sum_k x[..., i, k] * y[..., k, j]\n"
+    "x [..., m, k], with tx [..., k, m]; y [..., k, n], with ty [..., n, k]; equal leading dims\n"
+    "or y of rank 2 for x of any rank (then without tx, unless x has rank 2)";
+
+static const dg_attr_spec attrs[] = {
+    {"tx", DG_INT, .fallback = 0, .doc = "1: x's last two axes are swapped"},
+    {"ty", DG_INT, .fallback = 0, .doc = "1: y's last two axes are swapped"},
+    {0},
+};
+
+static bool infer(dg_infer *t)
+{
+    if (!dg_want_float(t, X) || !dg_want_same_dtype(t, X, Y) || !dg_want_rank_from(t, X, 2, DG_MAX_RANK) ||
+        !dg_want_rank_from(t, Y, 2, DG_MAX_RANK))
+        return false;
+    dg_shape x = dg_in_shape(t, X), y = dg_in_shape(t, Y), z = x;
+    bool tx = dg_attr_int(t->attrs, "tx") != 0, ty = dg_attr_int(t->attrs, "ty") != 0;
+    if (y.rank != 2 && y.rank != x.rank)
+        return dg_reject_inputs(t, "E018", X, Y, "operands have rank %d and %d; equal ranks or rank 2 on the right are wanted", x.rank,
+                                y.rank);
+    if (tx && y.rank != x.rank) return dg_reject_attr(t, "tx", "tx needs operands of equal rank");
+    for (int a = 0; a < x.rank - 2 && y.rank == x.rank; a++) {
+        if (x.dim[a] != y.dim[a])
+            return dg_reject_inputs(t, "E018", X, Y, "operands differ on the leading axis %d: %lld and %lld", a, (long long)x.dim[a],
+                                    (long long)y.dim[a]);
+    }
+    int64_t kx = x.dim[x.rank - (tx ? 2 : 1)], ky = y.dim[y.rank - (ty ? 1 : 2)];
+    if (kx != ky)
+        return dg_reject_inputs(t, "E018", X, Y, "operands have %lld and %lld elements on the axis that is summed over", (long long)kx,
+                                (long long)ky);
+    z.dim[z.rank - 2] = x.dim[x.rank - (tx ? 1 : 2)];
+    z.dim[z.rank - 1] = y.dim[y.rank - (ty ? 2 : 1)];
+    return dg_give(t, 0, z);
+}
+
+/* [..., k] as one matrix. */
+static dg_value flat(dg_build *b, dg_value x)
+{
+    dg_shape s = dg_shape_of(b, x);
+    int64_t cols = s.dim[s.rank - 1];
+    return dg_reshape(b, x, DG_SHAPE(dg_shape_count(&s) / cols, cols));
+}
+
+static void grad(dg_grad *g)
+{
+    dg_build *b = g->build;
+    dg_value x = g->in[X], y = g->in[Y], dz = g->dout[0];
+    bool tx = dg_attr_int(g->attrs, "tx") != 0, ty = dg_attr_int(g->attrs, "ty") != 0;
+    if (g->want[X]) g->din[X] = tx ? dg_matmul(b, y, dz, ty, true) : dg_matmul(b, dz, y, false, !ty);
+    if (!g->want[Y]) return;
+    if (dg_shape_of(b, x).rank != dg_shape_of(b, y).rank) {
+        x = flat(b, x);
+        dz = flat(b, dz);
+    }
+    g->din[Y] = ty ? dg_matmul(b, dz, x, true, tx) : dg_matmul(b, x, dz, !tx, false);
+}
+
+/* ---- shapes of one call ---- */
+
+/* A matrix somewhere: element (i, j) is at data[i * row + j * col]. */
+typedef struct matrix {
+    const float *data;
+    int64_t rows, cols, row, col;
+} matrix;
+
+typedef struct job {
+    int lead;                    /* leading axes of z that are walked one by one */
+    int64_t batch, m, n, k;      /* x's other leading axes are part of m */
+    int64_t row;                 /* what a row of x steps when it was merged with leading axes */
+    int64_t group;               /* products of the batch in one piece */
+    int64_t mb, nb, mpieces, npieces; /* rows and columns of a piece; how many of them */
+    bool tx, ty;
+} job;
+
+/* Pieces of some 8 MFLOP, at most 16 where a product is cut. 64 rows and columns amortise BLAS's packing; both in multiples of 16. */
+static void cut(job *j)
+{
+    enum { MULTIPLICATIONS = 1 << 22, PIECES = 16, LEAST = 64 };
+    int64_t work = j->m * j->n * j->k;
+    j->group = 1;
+    j->mb = j->m;
+    j->nb = j->n;
+    if (work > 0 && work < MULTIPLICATIONS / 4) j->group = MULTIPLICATIONS / 4 / work;
+    int64_t want = j->batch >= PIECES ? 1 : work / MULTIPLICATIONS;
+    if (want > (PIECES + j->batch - 1) / j->batch) want = (PIECES + j->batch - 1) / j->batch;
+    while (want > 1 && (j->mb >= 2 * LEAST || j->nb >= 2 * LEAST)) {
+        int64_t *side = j->mb >= j->nb ? &j->mb : &j->nb;
+        *side = ((*side + 1) / 2 + 15) / 16 * 16;
+        want = (want + 1) / 2;
+    }
+    j->mpieces = j->mb > 0 ? (j->m + j->mb - 1) / j->mb : 0;
+    j->npieces = j->nb > 0 ? (j->n + j->nb - 1) / j->nb : 0;
+}
+
+static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
+{
+    int rx = x->shape.rank, ry = y->shape.rank;
+    job j = {.tx = dg_attr_int(a, "tx") != 0, .ty = dg_attr_int(a, "ty") != 0, .lead = rx - 2, .batch = 1};
+    j.m = x->shape.dim[rx - (j.tx ? 1 : 2)];
+    j.k = x->shape.dim[rx - (j.tx ? 2 : 1)];
+    j.n = y->shape.dim[ry - (j.ty ? 2 : 1)];
+    /* By a matrix: leading axes of x that lie one behind the other are rows of one tall matrix. */
+    j.row = x->stride[rx - 2];
+    for (; rx > ry && j.lead > 0; j.lead--) {
+        int64_t dim = x->shape.dim[j.lead - 1], step = x->stride[j.lead - 1];
+        if (dim == 1) continue;
+        if (j.m == 1) j.row = step;
+        if (step != j.row * j.m) break;
+        j.m *= dim;
+    }
+    for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
+    cut(&j);
+    return j;
+}
+
+static matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
+{
+    int r = v->shape.rank;
+    int64_t shift = 0;
+    for (int a = lead - 1; a >= 0; a--) {
+        shift += batch % v->shape.dim[a] * v->stride[a];
+        batch /= v->shape.dim[a];
+    }
+    matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1], v->stride[r - 2], v->stride[r - 1]};
+    if (swapped) x = (matrix){x.data, x.cols, x.rows, x.col, x.row};
+    return x;
+}
+
+/* Can BLAS read it as it lies? Sets the transposition and leading dimension. */
+static bool direct(const matrix *x, bool *transposed, int64_t *ld)
+{
+    int64_t row = x->rows == 1 ? x->cols : x->row, col = x->cols == 1 ? 1 : x->col;
+    if (col == 1 && row >= x->cols && row <= INT32_MAX) {
+        *transposed = false;
+        *ld = row;
+        return true;
+    }
+    row = x->rows == 1 ? 1 : x->row;
+    col = x->cols == 1 ? x->rows : x->col;
+    *transposed = true;
+    *ld = col;
+    return row == 1 && col >= x->rows && col <= INT32_MAX;
+}
+
+static matrix part(const matrix *x, int64_t i, int64_t rows, int64_t j, int64_t cols)
+{
+    return (matrix){x->data + i * x->row + j * x->col, rows, cols, x->row, x->col};
+}
+
+enum { PACK_ROWS = 128, PACK_K = 256, PACK_COLS = 256 }; /* blocks of operands that BLAS cannot read in place */
+
+static matrix packed(const matrix *x, float *to)
+{
+    for (int64_t i = 0; i < x->rows; i++) {
+        const float *from = x->data + i * x->row;
+        for (int64_t j = 0; j < x->cols; j++) to[i * x->cols + j] = from[j * x->col];
+    }
+    return (matrix){to, x->rows, x->cols, x->cols, 1};
+}
+
+/* z[rows, cols] of a piece, ldz apart. */
+static void multiply(const matrix *x, const matrix *y, float *z, int64_t ldz, float *scratch)
+{
+    bool tx, ty;
+    int64_t ldx, ldy;
+    bool dx = direct(x, &tx, &ldx), dy = direct(y, &ty, &ldy);
+    if (dx && dy) {
+        dg_sgemm(tx, ty, x->rows, y->cols, x->cols, 1, x->data, ldx, y->data, ldy, 0, z, ldz);
+        return;
+    }
+    for (int64_t p = 0; p < x->cols; p += PACK_K) {
+        int64_t kb = x->cols - p < PACK_K ? x->cols - p : PACK_K;
+        for (int64_t j = 0; j < y->cols; j += PACK_COLS) {
+            int64_t nb = y->cols - j < PACK_COLS ? y->cols - j : PACK_COLS;
+            matrix b = part(y, p, kb, j, nb);
+            if (!dy) b = packed(&b, scratch + PACK_ROWS * PACK_K);
+            for (int64_t i = 0; i < x->rows; i += PACK_ROWS) {
+                int64_t mb = x->rows - i < PACK_ROWS ? x->rows - i : PACK_ROWS;
+                matrix a = part(x, i, mb, p, kb);
+                if (!dx) a = packed(&a, scratch);
+                direct(&a, &tx, &ldx);
+                direct(&b, &ty, &ldy);
+                dg_sgemm(tx, ty, mb, nb, kb, 1, a.data, ldx, b.data, ldy, p > 0, z + i * ldz + j, ldz);
+            }
+        }
+    }
+}
+
+/* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks where the range covers them. */
+static void finish_rows(const dg_call *k, int axis, int64_t first, int64_t end, int64_t *start, int64_t *extent)
+{
+    const dg_shape *z = &k->out[0].shape;
+    int64_t inner = 1;
+    for (int a = axis + 1; a < z->rank - 1; a++) inner *= z->dim[a];
+    while (first < end) {
+        int64_t i = first / inner, in = first % inner, whole = (end - first) / inner;
+        start[axis] = i;
+        if (in == 0 && whole > 0) {
+            extent[axis] = whole;
+            for (int a = axis + 1; a < z->rank - 1; a++) {
+                start[a] = 0;
+                extent[a] = z->dim[a];
+            }
+            dg_epilogue(k, start, extent);
+            first += whole * inner;
+        } else {
+            int64_t stop = end - first < inner - in ? in + end - first : inner;
+            extent[axis] = 1;
+            finish_rows(k, axis + 1, in, stop, start, extent);
+            first += stop - in;
+        }
+    }
+}
+
+static int64_t epilogue_bytes(const dg_strip *s)
+{
+    return s ? (dg_strip_scratch(s) + 63) / 64 * 64 : 0;
+}
+
+static void piece(const dg_call *k, int64_t p)
+{
+    const job *j = k->arg;
+    const dg_view *z = &k->out[0];
+    int64_t cells = j->mpieces * j->npieces, b0 = p / cells * j->group, cell = p % cells;
+    int64_t b1 = b0 + j->group < j->batch ? b0 + j->group : j->batch;
+    int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb;
+    int64_t rows = j->m - i < j->mb ? j->m - i : j->mb, cols = j->n - c < j->nb ? j->n - c : j->nb;
+    float *scratch = (float *)(void *)((char *)k->scratch + epilogue_bytes(k->strip));
+    for (int64_t b = b0; b < b1; b++) {
+        bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
+        matrix x = matrix_at(&k->in[X], j->lead, b, j->tx), y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
+        if (!alike) x.row = j->row;
+        x = part(&x, i, rows, 0, j->k);
+        y = part(&y, 0, j->k, c, cols);
+        multiply(&x, &y, (float *)z->data + (b * j->m + i) * j->n + c, j->n, scratch);
+        if (!k->strip) continue;
+        int64_t start[DG_MAX_RANK] = {0}, extent[DG_MAX_RANK] = {0}, rest = b;
+        for (int a = j->lead - 1; a >= 0; a--) {
+            start[a] = rest % z->shape.dim[a];
+            rest /= z->shape.dim[a];
+            extent[a] = 1;
+        }
+        start[z->shape.rank - 1] = c;
+        extent[z->shape.rank - 1] = cols;
+        finish_rows(k, j->lead, i, i + rows, start, extent);
+    }
+}
+
+static void blas_f32(const dg_call *k)
+{
+    job j = job_of(&k->in[X], &k->in[Y], k->attrs);
+    dg_parallel_with(k, (j.batch + j.group - 1) / j.group * j.mpieces * j.npieces, piece, &j);
+}
+
+/* Whether an operand has to be packed depends on its strides, which are not known here. */
+static int64_t scratch(const dg_infer *t, const dg_strip *s)
+{
+    (void)t;
+    return epilogue_bytes(s) + (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
+}
+
+/* ---- reference ---- */
+
+static void ref_rows(const dg_call *k, int64_t row)
+{
+    bool tx = dg_attr_int(k->attrs, "tx") != 0, ty = dg_attr_int(k->attrs, "ty") != 0;
+    dg_shape x = k->in[X].shape, y = k->in[Y].shape, z = k->out[0].shape;
+    int64_t M = z.dim[z.rank - 2], N = z.dim[z.rank - 1], K = x.dim[x.rank - (tx ? 2 : 1)], b = row / M, i = row % M;
+    const double *a = (const double *)k->in[X].data + b * M * K, *c = (const double *)k->in[Y].data + (y.rank == 2 ? 0 : b * K * N);
+    double *to = (double *)k->out[0].data + row * N;
+    for (int64_t j = 0; j < N; j++) to[j] = 0;
+    if (ty) {
+        for (int64_t j = 0; j < N; j++)
+            for (int64_t p = 0; p < K; p++) to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[j * K + p];
+    } else {
+        for (int64_t p = 0; p < K; p++)
+            for (int64_t j = 0; j < N; j++) to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[p * N + j];
+    }
+}
+
+static void ref(const dg_call *k)
+{
+    dg_shape z = k->out[0].shape;
+    dg_parallel(k, dg_shape_count(&z) / z.dim[z.rank - 1], ref_rows);
+}
+
+static double flops(const dg_infer *t)
+{
+    dg_shape x = t->in[X].shape;
+    return 2 * (double)dg_shape_count(&t->out[0].shape) * (double)x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)];
+}
+
+static const dg_kernel kernels[] = {
+    {"blas_f32", blas_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch},
+    {0},
+};
+
+const dg_op dg_op_matmul = {
+    .name = "matmul",
+    .inputs = "x y",
+    .outputs = "z",
+    .doc = doc,
+    .attrs = attrs,
+    .traits = DG_GEMM_LIKE,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .kernels = kernels,
+    .epilogue = true,
+    .flops = flops,
+};
