@@ -1,0 +1,253 @@
+/* fuse_roots.c: which elementwise values are stored.
+ *
+ * In     one region; for each value whether lanes make it.
+ * Out    f->root: why a value is stored, NULL when every reader computes it again; f->chain: epilogues.
+ *
+ * A value is stored when a kernel, an effect, another region or another shape reads it. All others are computed inside each group
+ * that reads them: in training this is what keeps memory low, since the backward kernels compute a norm's output again from its
+ * input and never see it stored. Against that rule a value is stored when
+ *   - its chain is too long for one strip,
+ *   - it is the end of an epilogue: a kernel's result is then never stored raw,
+ *   - it is read far away and its operands, kept alive until there instead, would be more bytes than itself,
+ *   - it costs much and several read it. */
+#include "compiler/passes/fuse.h"
+
+enum {
+    FEW_BYTES = 4096,     /* too small to weigh */
+    COSTLY = 5,           /* operations of a chain that are not a few cycles each */
+    EPILOGUE_CODES = 24, EPILOGUE_LOADS = 16,
+    MOVES = 64            /* nodes that may be moved ahead for an epilogue */
+};
+
+static bool same_shape(const dg_fuse *f, dg_value a, dg_value b)
+{
+    return dg_shape_equal(&dg_type_of(f->g, a)->shape, &dg_type_of(f->g, b)->shape);
+}
+
+/* NULL when all readers of v can compute it themselves. */
+static const char *forced(const dg_fuse *f, dg_value v)
+{
+    dg_region r = dg_value_of(f->g, v)->region;
+    for (int32_t u = f->uses.first[v]; u < f->uses.first[v + 1]; u++) {
+        dg_use use = f->uses.at[u];
+        if (use.input < 0) return "fuse.no:result-of-loop";
+        const dg_node_info *n = dg_node_of(f->g, use.node);
+        if (n->region != r) return "fuse.no:consumer-in-loop";
+        if (f->row_sum[use.node] > 0) continue;
+        if (n->n_out != 1 || !f->fusible[n->out[0]]) return "fuse.no:consumer-is-kernel";
+        if (!same_shape(f, n->out[0], v)) return "fuse.no:consumer-reads-other-shape";
+    }
+    return NULL;
+}
+
+/* Bodies stay below the limits: where one would not, its largest part is stored. */
+static void cut(dg_fuse *f, dg_value v, int32_t *size)
+{
+    const dg_node_info *n = dg_node_of(f->g, dg_value_of(f->g, v)->def);
+    dg_body body;
+    for (;;) {
+        dg_body_begin(f, &body, DG_NONE);
+        /* room is left for what reads v and stores it */
+        if (dg_body_add(f, &body, v, -1, true) && body.n_code <= DG_FUSE_CODES * 3 / 4 && body.n_load <= DG_FUSE_LOADS * 3 / 4)
+            break;
+        dg_value largest = DG_NONE;
+        for (int i = 0; i < n->n_in; i++) {
+            dg_value x = n->in[i];
+            if (f->fusible[x] && !f->root[x] && (largest == DG_NONE || size[x] > size[largest])) largest = x;
+        }
+        if (largest == DG_NONE) break;
+        f->root[largest] = "fuse.no:too-long";
+    }
+    size[v] = body.n_code;
+}
+
+/* ---- epilogues ---------------------------------------------------------------------------------------------------------- */
+
+/* The only node that reads v, or DG_NONE. */
+static dg_node only_reader(const dg_fuse *f, dg_value v)
+{
+    dg_node only = DG_NONE;
+    for (int32_t u = f->uses.first[v]; u < f->uses.first[v + 1]; u++) {
+        dg_use use = f->uses.at[u];
+        if (use.input < 0 || (only != DG_NONE && use.node != only)) return DG_NONE;
+        only = use.node;
+    }
+    return only;
+}
+
+typedef struct moves {
+    int n;
+    dg_node at[MOVES];
+} moves;
+
+/* Collects the nodes after n that v needs; false when that is n itself, a loop, or more than small tensors. */
+static bool ready_before(dg_fuse *f, dg_node n, dg_value v, int64_t small, moves *m)
+{
+    const dg_value_info *info = dg_value_of(f->g, v);
+    if (info->def == DG_NONE || info->region != dg_node_of(f->g, n)->region) return true;
+    dg_node d = info->def;
+    if (d == n) return false;
+    if (f->label[d] < f->label[n] || f->seen[d] == f->epoch) return true;
+    const dg_node_info *node = dg_node_of(f->g, d);
+    if (m->n == MOVES || node->op->traits & (DG_CONTROL | DG_EFFECT)) return false;
+    f->seen[d] = f->epoch;
+    bool computed = f->fusible[v] && !f->root[v];
+    if (!computed && !(node->op->traits & (DG_VIEW | DG_LEAF)))
+        for (int i = 0; i < node->n_out; i++)
+            if (dg_type_bytes(dg_type_of(f->g, node->out[i])) > small) return false;
+    for (int i = 0; i < node->n_in; i++)
+        if (!ready_before(f, n, node->in[i], small, m)) return false;
+    if (m->n == MOVES) return false;
+    m->at[m->n++] = d; /* after its operands */
+    return true;
+}
+
+/* Follows output 0 of n through elementwise nodes as long as each is the only reader, and n could apply them. */
+static void find_epilogue(dg_fuse *f, dg_node n)
+{
+    const dg_node_info *node = dg_node_of(f->g, n);
+    if (!node->op->epilogue || node->strip || !node->op->kernels || node->n_out < 1 || f->chain[n] != DG_NONE) return;
+    dg_value y = node->out[0], end = DG_NONE;
+    const dg_type *type = dg_type_of(f->g, y);
+    if (type->dtype != DG_F32) return; /* only kernels apply epilogues, and refs run the other floats */
+    int64_t small = dg_type_bytes(type) / 8;
+    if (small < FEW_BYTES) small = FEW_BYTES;
+
+    moves accepted = {.n = 0};
+    for (dg_value at = y; at == y || !f->root[at];) {
+        dg_node e = only_reader(f, at);
+        if (e == DG_NONE) break;
+        const dg_node_info *next = dg_node_of(f->g, e);
+        if (next->region != node->region || next->n_out != 1 || !f->fusible[next->out[0]]) break;
+        if (next->phase != node->phase || next->remat != node->remat || !dg_type_equal(dg_type_of(f->g, next->out[0]), type)) break;
+
+        dg_body body;
+        dg_body_begin(f, &body, y);
+        if (!dg_body_add(f, &body, next->out[0], -1, true) || body.n_code > EPILOGUE_CODES || body.n_load > EPILOGUE_LOADS) break;
+        moves m = {.n = 0};
+        bool ready = true;
+        for (int i = 1; ready && i < body.n_load; i++) ready = ready_before(f, n, body.load[i], small, &m);
+        if (!ready) {
+            dg_fuse_decide(f, DG_NONE, next->out[0], false, "fuse.no:operand-not-ready", 0);
+            break;
+        }
+        accepted = m;
+        end = at = next->out[0];
+    }
+    if (end == DG_NONE) return;
+    for (int i = 0; i < accepted.n; i++) dg_fuse_move(f, accepted.at[i], n);
+    f->chain[n] = end;
+    f->root[end] = "fuse.yes:epilogue";
+}
+
+/* ---- values that are read far away ------------------------------------------------------------------------------------- */
+
+static bool lasts(const dg_fuse *f, dg_value base, dg_region r)
+{
+    const dg_value_info *info = dg_value_of(f->g, base);
+    return info->def == DG_NONE || info->region != r || dg_node_of(f->g, info->def)->op->traits & DG_LEAF;
+}
+
+/* Kernels run between the making of v and the last place in the text that reads it: that place, or -1. */
+static int32_t far_reader(const dg_fuse *f, dg_value v)
+{
+    dg_node def = dg_value_of(f->g, v)->def;
+    int32_t last = -1;
+    for (int32_t u = f->uses.first[v]; u < f->uses.first[v + 1]; u++) {
+        dg_node n = f->uses.at[u].node;
+        if (f->kernels[n] > f->kernels[def] && f->pos[n] > last) last = f->pos[n];
+    }
+    return last;
+}
+
+/* Computing v again at `last` would keep more bytes alive than v has. Notes what is kept alive when it does not. */
+static bool better_stored(dg_fuse *f, dg_region r, dg_value v, int32_t last, int32_t *alive_until)
+{
+    dg_body body;
+    dg_body_begin(f, &body, DG_NONE);
+    dg_body_add(f, &body, v, -1, true);
+    int64_t kept = 0, own = dg_type_bytes(dg_type_of(f->g, v));
+    for (int i = 0; i < body.n_load; i++) {
+        dg_value base = dg_fuse_base(f, body.load[i]);
+        if (!lasts(f, base, r) && alive_until[base] < last) kept += dg_fuse_bytes(f, body.load[i]);
+    }
+    if (kept > own + own / 4) return true; /* the per-channel numbers of a norm do not count */
+    for (int i = 0; i < body.n_load; i++) {
+        dg_value base = dg_fuse_base(f, body.load[i]);
+        if (alive_until[base] < last) alive_until[base] = last;
+    }
+    return false;
+}
+
+static void weigh(dg_fuse *f, dg_region r)
+{
+    int32_t *alive_until = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        for (int i = 0; i < node->n_in; i++) alive_until[dg_fuse_base(f, node->in[i])] = f->pos[n];
+    }
+    const dg_region_info *region = dg_region_of(f->g, r);
+    for (size_t i = 0; i < region->results.n; i++) alive_until[dg_fuse_base(f, region->results.at[i])] = INT32_MAX;
+
+    /* Twice: what is certain to stay alive after the first sweep makes others cheap in the second. */
+    for (int sweep = 0; sweep < 2; sweep++) {
+        DG_EACH_NODE(f->g, r, n) {
+            const dg_node_info *node = dg_node_of(f->g, n);
+            dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
+            if (v == DG_NONE || !f->fusible[v] || f->root[v] || dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
+            int32_t last = far_reader(f, v);
+            if (last < 0) continue;
+            if (better_stored(f, r, v, last, alive_until) && sweep == 1) f->root[v] = "fuse.no:smaller-than-operands";
+        }
+    }
+}
+
+/* v costs much and several nodes read it. When they end up in one kernel, it is not stored after all. */
+static bool costly(dg_fuse *f, dg_value v)
+{
+    if (f->uses.first[v + 1] - f->uses.first[v] < 2 || only_reader(f, v) != DG_NONE) return false;
+    dg_body body;
+    dg_body_begin(f, &body, DG_NONE);
+    dg_body_add(f, &body, v, -1, true);
+    int cost = 0;
+    for (int i = 0; i < body.n_code; i++)
+        cost += !(dg_node_of(f->g, dg_value_of(f->g, body.code[i])->def)->op->traits & DG_CHEAP);
+    return cost >= COSTLY;
+}
+
+/* Places of nodes, and how many kernels run before each. */
+static void number(dg_fuse *f, dg_region r)
+{
+    int32_t pos = 0, kernels = 0;
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        f->pos[n] = pos++;
+        f->kernels[n] = kernels;
+        bool dissolves = node->n_out == 1 && f->fusible[node->out[0]];
+        kernels += !dissolves && !(node->op->traits & (DG_VIEW | DG_LEAF | DG_EFFECT)) && f->row_sum[n] == 0;
+    }
+}
+
+void dg_fuse_roots(dg_fuse *f, dg_region r)
+{
+    int32_t *size = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        if (node->n_out == 1 && f->fusible[node->out[0]]) f->root[node->out[0]] = forced(f, node->out[0]);
+    }
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        if (node->n_out == 1 && f->fusible[node->out[0]]) cut(f, node->out[0], size);
+    }
+    dg_fuse_label(f, r);
+    DG_EACH_NODE(f->g, r, n) {
+        find_epilogue(f, n);
+    }
+    number(f, r);
+    weigh(f, r);
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
+        if (v != DG_NONE && f->fusible[v] && !f->root[v] && costly(f, v)) f->root[v] = "fuse.no:costly";
+    }
+}
