@@ -8,7 +8,6 @@
 #include "compiler/ir/op.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,6 +215,25 @@ dg_value dg_number(dg_build *b, dg_value like, double value)
 {
     if (dg_dtype_of(b, like) == DG_POISON) return like;
     return constant(b, dg_dtype_of(b, like), DG_SCALAR, &value, 1);
+}
+
+bool dg_known_number(const dg_build *b, dg_value v, double *out)
+{
+    for (;;) {
+        dg_node def = dg_value_of(b->graph, v)->def;
+        if (def == DG_NONE) return false;
+        const dg_node_info *i = dg_node_of(b->graph, def);
+        const dg_attr *data = dg_attr_find(&i->attrs, "data");
+        if (data && data->kind == DG_DATA) {
+            bool floats = dg_dtype_is_float(dg_type_of(b->graph, v)->dtype);
+            if (data->n != (int)(floats ? sizeof(double) : sizeof(int32_t))) return false;
+            *out = floats ? *(const double *)data->v.data : *(const int32_t *)data->v.data;
+            if (dg_type_of(b->graph, v)->dtype == DG_F32) *out = (float)*out;
+            return true;
+        }
+        if (!(i->op->traits & DG_VIEW)) return false;
+        v = i->in[0];
+    }
 }
 
 /* ---- arithmetic ---- */

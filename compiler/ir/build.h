@@ -37,6 +37,8 @@ dg_value dg_const(dg_build *b, dg_dtype t, dg_shape s, const double *values); /*
 dg_value dg_full(dg_build *b, dg_dtype t, dg_shape s, double value);
 dg_value dg_full_like(dg_build *b, dg_value like, double value);
 dg_value dg_number(dg_build *b, dg_value like, double value);  /* rank 0, like's dtype */
+/* True when every element of `v` is one number known now: a constant of one element, or views of one. For op->simplify. */
+bool dg_known_number(const dg_build *b, dg_value v, double *out);
 dg_value dg_add(dg_build *b, dg_value x, dg_value y);
 dg_value dg_sub(dg_build *b, dg_value x, dg_value y);
 dg_value dg_mul(dg_build *b, dg_value x, dg_value y);

@@ -10,7 +10,7 @@ typedef struct dg_pass_options {
     bool reference;          /* --precision f64: floats widened, ref kernels, optional passes off, no buffer reused */
     uint64_t memory;         /* budget in bytes; 0: none */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
-    /* Called after the front end ("graph") and after every pass; NULL: not wanted. */
+    /* Called after every pass, with its name; the driver calls it for "graph". NULL: not wanted. */
     void (*after)(void *ctx, const char *stage, const dg_module *m);
     void *ctx;
     bool verify;             /* dg_verify after each pass */
@@ -47,6 +47,7 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
 } dg_layout;
 
 bool dg_pass_grad(dg_module *m, const dg_pass_options *o);
+bool dg_pass_expand(dg_module *m, const dg_pass_options *o);
 bool dg_pass_simplify(dg_module *m, const dg_pass_options *o);
 bool dg_pass_cse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_dead(dg_module *m, const dg_pass_options *o);

@@ -1,0 +1,54 @@
+/* passes.c: runs the graph passes in the order of passes.def.
+ *
+ * In     a module from the front end or read from a dump.
+ * Out    the same module, ready for memplan; ids dense and in program order after every pass.
+ * Keeps  with `verify` on, the rules of verify.h hold between any two passes. */
+#include "compiler/passes/passes.h"
+
+#include "compiler/ir/verify.h"
+
+#include <string.h>
+
+typedef bool pass_fn(dg_module *m, const dg_pass_options *o);
+
+static const dg_pass_info infos[] = {
+#define PASS(name, optional, summary) {#name, summary, optional},
+#include "compiler/passes/passes.def"
+#undef PASS
+    {0},
+};
+
+static pass_fn *const functions[] = {
+#define PASS(name, optional, summary) dg_pass_##name,
+#include "compiler/passes/passes.def"
+#undef PASS
+};
+
+const dg_pass_info *dg_pass_at(int i)
+{
+    int n = (int)(sizeof functions / sizeof *functions);
+    return i >= 0 && i < n ? &infos[i] : NULL;
+}
+
+static bool left_out(const dg_pass_options *o, const dg_pass_info *p)
+{
+    if (!p->optional) return false;
+    if (o->reference) return true;
+    for (int i = 0; o->skip && o->skip[i]; i++) {
+        if (strcmp(o->skip[i], p->name) == 0) return true;
+    }
+    return false;
+}
+
+bool dg_passes_run(dg_module *m, const dg_pass_options *o)
+{
+    if (o->verify && !dg_verify(m, "graph")) return false;
+    for (int i = 0; infos[i].name; i++) {
+        if (left_out(o, &infos[i])) continue;
+        if (!functions[i](m, o)) return false;
+        dg_module_compact(m);
+        if (o->verify && !dg_verify(m, infos[i].name)) return false;
+        if (o->after) o->after(o->ctx, infos[i].name, m);
+    }
+    return true;
+}
