@@ -14,6 +14,8 @@
 struct dg_op;
 struct dg_lanes;
 
+#define DG_STRIP_REGS 192 /* most registers, loads and results together: whoever makes strips stops there */
+
 typedef struct dg_strip_code {
     const struct dg_op *op;
     dg_attrs attrs;

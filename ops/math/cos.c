@@ -1,0 +1,48 @@
+/* ops/math/cos.c: cosine of an angle in radians. */
+#include "ops/support/elementwise.h"
+
+static const char doc[] = "y = cos(x), x in radians";
+
+static void grad(dg_grad *g)
+{
+    dg_build *b = g->build;
+    g->din[0] = dg_neg(b, dg_mul(b, g->dout[0], dg_unary(b, "sin", g->in[0])));
+}
+
+DG_REF_1(ref, double, double, cos(x))
+
+/* A run with an angle too large for the fast reduction is done by the library, whole: there is no such run in practice. */
+DG_LANES(cos_f32, {
+    const float *x = in[0];
+    float *y = out;
+    int large = 0;
+    for (int64_t i = 0; i < n; i++) large |= dg_absf(x[i]) > DG_ANGLE_LIMIT;
+    if (large) {
+        for (int64_t i = 0; i < n; i++) y[i] = (float)cos((double)x[i]);
+    } else {
+        for (int64_t i = 0; i < n; i++) y[i] = dg_cosf(x[i]);
+    }
+})
+DG_LANES_1(cos_f64, double, double, cos(x))
+
+static const dg_lanes lanes[] = {
+    {DG_F32, {DG_F32}, DG_LANES_OF(cos_f32)},
+    {DG_F64, {DG_F64}, DG_LANES_OF(cos_f64)},
+    {0},
+};
+
+DG_ELEMENTWISE_KERNELS(cos)
+
+const dg_op dg_op_cos = {
+    .name = "cos",
+    .inputs = "x",
+    .outputs = "y",
+    .doc = doc,
+    .traits = DG_ELEMENTWISE,
+    .infer = dg_infer_floats,
+    .grad = grad,
+    .ref = ref,
+    .kernels = kernels,
+    .lanes = lanes,
+    .in_place = 1,
+};

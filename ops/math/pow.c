@@ -1,0 +1,55 @@
+/* ops/math/pow.c: power with a tensor exponent. */
+#include "ops/support/elementwise.h"
+
+enum { X, Y };
+
+static const char doc[] =
+    "z = x ** y, broadcast; floats\n"
+    "x < 0 with a y that is not whole gives NaN; x ** 0 = 1";
+
+static void grad(dg_grad *g)
+{
+    /* dx = dz y x^(y - 1), dy = dz z log(x). At y = 0 the first is 0 though x^(y - 1) may be infinite, and at x = 0 so is the
+     * second for y >= 0; there the factors are replaced by finite ones before they are multiplied, so that higher derivatives
+     * meet no NaN either. */
+    dg_build *b = g->build;
+    dg_value x = g->in[X], y = g->in[Y], dz = g->dout[0];
+    if (g->want[X]) {
+        dg_value none = dg_compare(b, "eq", y, dg_number(b, y, 0));
+        dg_value less = dg_where(b, none, dg_number(b, y, 1), dg_shift(b, y, -1));
+        dg_value slope = dg_mul(b, y, dg_emit(b, "pow", NULL, 0, (dg_value[]){x, less}, 2));
+        g->din[X] = dg_grad_to(b, dg_mul(b, dz, slope), x);
+    }
+    if (g->want[Y]) {
+        dg_value none = dg_compare(b, "eq", x, dg_number(b, x, 0));
+        dg_value log = dg_unary(b, "log", dg_where(b, none, dg_number(b, x, 1), x));
+        g->din[Y] = dg_grad_to(b, dg_mul(b, dz, dg_mul(b, g->out[0], log)), y);
+    }
+}
+
+DG_REF_2(ref, double, double, double, pow(x, y))
+
+DG_LANES_2(pow_f32, float, float, float, dg_powf(x, y))
+DG_LANES_2(pow_f64, double, double, double, pow(x, y))
+
+static const dg_lanes lanes[] = {
+    {DG_F32, {DG_F32, DG_F32}, DG_LANES_OF(pow_f32)},
+    {DG_F64, {DG_F64, DG_F64}, DG_LANES_OF(pow_f64)},
+    {0},
+};
+
+DG_ELEMENTWISE_KERNELS(pow)
+
+const dg_op dg_op_pow = {
+    .name = "pow",
+    .inputs = "x y",
+    .outputs = "z",
+    .doc = doc,
+    .traits = DG_ELEMENTWISE,
+    .infer = dg_infer_floats,
+    .grad = grad,
+    .ref = ref,
+    .kernels = kernels,
+    .lanes = lanes,
+    .in_place = 3,
+};

@@ -1,0 +1,655 @@
+/* strip.c: runs strips: elementwise programs over a space, run by run, with intermediate values in registers that stay in cache.
+ *
+ * In     a strip, views of its operands (any strides), a box of its space.
+ * Out    stored outputs, and sums over trailing axes.
+ * Keeps  every element is computed once, in a run whose length depends on the strip alone; sums are in double and folded in an order
+ *        that depends on shapes alone. An output may have the bytes of an input that is laid out like it.
+ * Method the space's axes are merged as far as all operands allow. A run is a part of the innermost axis, or, where that axis is
+ *        short, several whole rows of it. Operands that are contiguous along a run are used where they lie; others are packed into
+ *        registers; what does not change along a run is computed once and repeated. The last use of a register frees it. */
+#include "ops/ops.h"
+#include "ops/support/sums.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    RUN_FEW = 1024,     /* elements of a run while few registers are alive: 8 of them fill 32 KiB */
+    RUN_MANY = 512,
+    FEW = 8,
+    SHORT_ROW = 256,    /* rows up to this length share a run */
+    PIECE = 32768,      /* elements of the space that one piece of parallel work covers, about */
+    MAX_OUT = 64
+};
+
+_Static_assert(RUN_FEW <= DG_STRIP_RUN, "lanes take at most DG_STRIP_RUN elements");
+
+/* How often a register changes: with the box, with the row (the rows of a run share a value), or along the run. */
+enum level { BOX, ROW, ALONG };
+
+typedef struct operand {
+    char *data;                    /* of the box's first element */
+    int64_t stride[DG_MAX_RANK];   /* on the merged axes */
+    int64_t offset;                /* elements: of the current outer position */
+    bool direct;                   /* contiguous along every run */
+} operand;
+
+typedef struct reg {
+    enum level level;
+    int size;        /* bytes of an element */
+    int first, last; /* instructions that use it; n_code: the end of the run; last = -1: nobody */
+    int slot;        /* -1: none, the register lies in memory */
+    int store;       /* output that the instruction writes in place, -1 */
+    char *at;
+} reg;
+
+typedef struct program {
+    const dg_strip *strip;
+    dg_isa isa;
+    int rank;
+    int64_t dim[DG_MAX_RANK];
+    int64_t inner, run;
+    bool short_rows;
+    int n_regs;
+    operand load[DG_STRIP_REGS], store[MAX_OUT];
+    reg reg[DG_STRIP_REGS];
+    char *slots;
+} program;
+
+/* ---- preparation ---- */
+
+/* The operand as seen from the box: strides on the space's axes, 0 where it is repeated. */
+static void locate(operand *o, const dg_view *v, int rank, const int64_t *start)
+{
+    int64_t first = 0;
+    for (int a = 0; a < rank; a++) {
+        o->stride[a] = v->shape.rank == 0 || v->shape.dim[a] == 1 ? 0 : v->stride[a];
+        first += start[a] * o->stride[a];
+    }
+    o->data = (char *)v->data + first * (int64_t)dg_dtype_size(v->dtype);
+}
+
+static bool mergeable(const program *p, int a, int b, int64_t b_dim)
+{
+    const dg_strip *s = p->strip;
+    for (int i = 0; i < s->n_in; i++) {
+        if (p->load[i].stride[a] != p->load[i].stride[b] * b_dim) return false;
+    }
+    for (int i = 0; i < s->n_out; i++) {
+        if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim) return false;
+    }
+    return true;
+}
+
+static void move_axis(program *p, int to, int from)
+{
+    for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[to] = p->load[i].stride[from];
+    for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[to] = p->store[i].stride[from];
+}
+
+/* Drops axes of size 1 and merges neighbours that all operands walk as one. */
+static void merge_axes(program *p, int rank, const int64_t *extent)
+{
+    int n = 0;
+    for (int a = 0; a < rank; a++) {
+        if (extent[a] == 1) continue;
+        if (n > 0 && mergeable(p, n - 1, a, extent[a])) {
+            p->dim[n - 1] *= extent[a];
+            move_axis(p, n - 1, a);
+        } else {
+            p->dim[n] = extent[a];
+            move_axis(p, n++, a);
+        }
+    }
+    if (n == 0) { /* one element */
+        p->dim[0] = 1;
+        for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[0] = 0;
+        for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[0] = 1;
+        n = 1;
+    }
+    p->rank = n;
+    p->inner = p->dim[n - 1];
+    p->short_rows = n > 1 && p->inner <= SHORT_ROW;
+}
+
+static bool along_run(const program *p, const operand *o)
+{
+    return o->stride[p->rank - 1] == 1 && (!p->short_rows || o->stride[p->rank - 2] == p->inner);
+}
+
+static enum level level_of(const program *p, const operand *o)
+{
+    int steady = p->short_rows ? p->rank - 2 : p->rank - 1; /* axes outside of the run */
+    for (int a = steady; a < p->rank; a++) {
+        if (o->stride[a] != 0) return ALONG;
+    }
+    for (int a = 0; a < steady; a++) {
+        if (o->stride[a] != 0) return ROW;
+    }
+    return BOX;
+}
+
+/* First and last byte that the operand covers in the box. */
+static void extent_of(const program *p, const operand *o, int size, const char **low, const char **high)
+{
+    int64_t last = 0;
+    for (int a = 0; a < p->rank; a++) last += (p->dim[a] - 1) * o->stride[a];
+    *low = o->data;
+    *high = o->data + (last + 1) * size;
+}
+
+/* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is still to be read. */
+static bool may_write(const program *p, int o, int at)
+{
+    const operand *out = &p->store[o];
+    const char *low, *high, *from, *to;
+    int size = p->reg[p->strip->out[o].reg].size;
+    if (!along_run(p, out)) return false;
+    extent_of(p, out, size, &low, &high);
+    for (int i = 0; i < p->strip->n_in; i++) {
+        const reg *r = &p->reg[i];
+        if (r->level != ALONG || r->last < at) continue;
+        extent_of(p, &p->load[i], r->size, &from, &to);
+        if (to <= low || from >= high) continue;
+        bool same = r->last == at && p->load[i].direct && r->size == size && from == low;
+        for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
+        if (!same) return false;
+    }
+    return true;
+}
+
+typedef struct slot_pool {
+    int free[DG_STRIP_REGS];
+    int n_free, n;
+} slot_pool;
+
+static int take_slot(slot_pool *s)
+{
+    return s->n_free > 0 ? s->free[--s->n_free] : s->n++;
+}
+
+/* Registers that instruction `at` (or the end of the run) is the last to read give their slots back. */
+static void free_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *heir)
+{
+    for (int k = 0; k < n_in; k++) {
+        reg *r = &p->reg[in[k]];
+        bool seen = false;
+        for (int j = 0; j < k; j++) seen |= in[j] == in[k];
+        if (seen || r->slot < 0 || r->level != ALONG || r->last != at) continue;
+        if (heir && heir->slot < 0 && heir->size == r->size) heir->slot = r->slot;
+        else s->free[s->n_free++] = r->slot;
+    }
+}
+
+static void note_use(reg *r, int at)
+{
+    if (r->last < 0) r->first = at;
+    r->last = at;
+}
+
+/* Which register lies where. Returns the number of slots. */
+static int place_registers(program *p)
+{
+    const dg_strip *s = p->strip;
+    int n_code = s->n_code;
+    for (int i = 0; i < n_code; i++) {
+        const dg_strip_code *c = &s->code[i];
+        reg *r = &p->reg[s->n_in + i];
+        *r = (reg){.level = BOX, .size = (int)dg_dtype_size(c->dtype), .first = i, .last = -1, .slot = -1, .store = -1};
+        for (int k = 0; k < c->n_in; k++) {
+            note_use(&p->reg[c->in[k]], i);
+            if (p->reg[c->in[k]].level > r->level) r->level = p->reg[c->in[k]].level;
+        }
+    }
+    for (int o = 0; o < s->n_out; o++) note_use(&p->reg[s->out[o].reg], n_code);
+
+    slot_pool pool = {.n = 0};
+    for (int i = 0; i < s->n_in; i++) {
+        if (p->reg[i].level != ALONG) p->reg[i].slot = pool.n++; /* kept from run to run */
+    }
+    for (int i = 0; i < n_code; i++) {
+        if (p->reg[s->n_in + i].level != ALONG) p->reg[s->n_in + i].slot = pool.n++;
+    }
+    for (int i = 0; i < n_code; i++) {
+        const dg_strip_code *c = &s->code[i];
+        reg *r = &p->reg[s->n_in + i];
+        if (r->level != ALONG) continue;
+        for (int k = 0; k < c->n_in; k++) {
+            int l = c->in[k];
+            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].slot < 0)
+                p->reg[l].slot = take_slot(&pool);
+        }
+        for (int o = 0; o < s->n_out && r->store < 0; o++) {
+            if (s->out[o].reg == s->n_in + i && s->out[o].reduce == 0 && may_write(p, o, i)) r->store = o;
+        }
+        free_slots(p, &pool, c->in, c->n_in, i, r->store < 0 ? r : NULL);
+        if (r->store < 0 && r->slot < 0) r->slot = take_slot(&pool);
+        if (r->last < 0 && r->slot >= 0) pool.free[pool.n_free++] = r->slot;
+    }
+    for (int o = 0; o < s->n_out; o++) {
+        int l = s->out[o].reg;
+        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].slot < 0)
+            p->reg[l].slot = take_slot(&pool);
+    }
+    return pool.n;
+}
+
+static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in, const dg_view *out, const int64_t *start,
+                    const int64_t *extent, void *scratch)
+{
+    p->strip = s;
+    p->isa = isa;
+    p->n_regs = s->n_in + s->n_code;
+    assert(p->n_regs <= DG_STRIP_REGS && s->n_out <= MAX_OUT);
+    for (int i = 0; i < s->n_in; i++) locate(&p->load[i], &in[i], s->space.rank, start);
+    for (int i = 0; i < s->n_out; i++) {
+        if (s->out[i].reduce == 0) locate(&p->store[i], &out[i], s->space.rank, start);
+    }
+    merge_axes(p, s->space.rank, extent);
+    for (int i = 0; i < s->n_in; i++) {
+        p->load[i].direct = along_run(p, &p->load[i]);
+        p->reg[i] = (reg){.level = level_of(p, &p->load[i]), .size = (int)dg_dtype_size(in[i].dtype), .last = -1,
+                          .slot = -1, .store = -1};
+    }
+    int slots = place_registers(p);
+    p->run = slots <= FEW ? RUN_FEW : RUN_MANY;
+    int64_t width = 4;
+    for (int i = 0; i < p->n_regs; i++) {
+        if (p->reg[i].size > width) width = p->reg[i].size;
+    }
+    p->slots = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    for (int i = 0; i < p->n_regs; i++) {
+        if (p->reg[i].slot >= 0) p->reg[i].at = p->slots + p->reg[i].slot * p->run * width;
+    }
+}
+
+/* ---- moving elements ---- */
+
+static void repeat(char *to, const char *from, int size, int64_t n)
+{
+    if (size == 4) {
+        uint32_t x, *y = (uint32_t *)(void *)to;
+        memcpy(&x, from, 4);
+        for (int64_t i = 0; i < n; i++) y[i] = x;
+    } else if (size == 8) {
+        uint64_t x, *y = (uint64_t *)(void *)to;
+        memcpy(&x, from, 8);
+        for (int64_t i = 0; i < n; i++) y[i] = x;
+    } else {
+        memset(to, (unsigned char)*from, (size_t)n);
+    }
+}
+
+static void copy_row(char *to, int64_t to_stride, const char *from, int64_t from_stride, int size, int64_t n)
+{
+    if (to_stride == 1 && from_stride == 1) {
+        memmove(to, from, (size_t)(n * size));
+    } else if (to_stride == 1 && from_stride == 0) {
+        repeat(to, from, size, n);
+    } else if (size == 4) {
+        const uint32_t *x = (const uint32_t *)(const void *)from;
+        uint32_t *y = (uint32_t *)(void *)to;
+        for (int64_t i = 0; i < n; i++) y[i * to_stride] = x[i * from_stride];
+    } else if (size == 8) {
+        const uint64_t *x = (const uint64_t *)(const void *)from;
+        uint64_t *y = (uint64_t *)(void *)to;
+        for (int64_t i = 0; i < n; i++) y[i * to_stride] = x[i * from_stride];
+    } else {
+        for (int64_t i = 0; i < n; i++) to[i * to_stride] = from[i * from_stride];
+    }
+}
+
+/* ---- running ---- */
+
+typedef struct position { /* of a run */
+    int64_t index[DG_MAX_RANK]; /* on the outer axes */
+    int64_t column, rows, columns;
+} position;
+
+static char *run_start(const program *p, const operand *o, const position *at, int size)
+{
+    return o->data + (o->offset + at->column * o->stride[p->rank - 1]) * size;
+}
+
+static void pack(const program *p, int l, const position *at)
+{
+    const operand *o = &p->load[l];
+    int size = p->reg[l].size;
+    const char *from = run_start(p, o, at, size);
+    for (int64_t r = 0; r < at->rows; r++)
+        copy_row(p->reg[l].at + r * at->columns * size, 1, from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
+                 o->stride[p->rank - 1], size, at->columns);
+}
+
+static void store_run(const program *p, int o, const position *at)
+{
+    const operand *out = &p->store[o];
+    const reg *r = &p->reg[p->strip->out[o].reg];
+    char *to = run_start(p, out, at, r->size);
+    if (to == r->at && along_run(p, out)) return; /* written in place */
+    for (int64_t k = 0; k < at->rows; k++)
+        copy_row(to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0), out->stride[p->rank - 1],
+                 r->at + k * at->columns * r->size, 1, r->size, at->columns);
+}
+
+static void execute(const program *p, int i, char *to, int64_t n)
+{
+    const dg_strip_code *c = &p->strip->code[i];
+    const void *in[3];
+    for (int k = 0; k < c->n_in; k++) in[k] = p->reg[c->in[k]].at;
+    c->lanes->fn[p->isa](to, in, n, &c->attrs);
+}
+
+/* Loads and instructions of one level, which are the same in every element of a run: once, then repeated. */
+static void refresh(program *p, enum level level, const position *at)
+{
+    const dg_strip *s = p->strip;
+    for (int i = 0; i < s->n_in; i++) {
+        if (p->reg[i].level == level)
+            repeat(p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size), p->reg[i].size, p->run);
+    }
+    for (int i = 0; i < s->n_code; i++) {
+        reg *r = &p->reg[s->n_in + i];
+        if (r->level != level) continue;
+        execute(p, i, r->at, 1);
+        repeat(r->at, r->at, r->size, p->run);
+    }
+}
+
+static void find_offsets(program *p, const position *at)
+{
+    const dg_strip *s = p->strip;
+    for (int i = 0; i < s->n_in + s->n_out; i++) {
+        operand *o = i < s->n_in ? &p->load[i] : &p->store[i - s->n_in];
+        if (i >= s->n_in && s->out[i - s->n_in].reduce) continue;
+        o->offset = 0;
+        for (int a = 0; a < p->rank - 1; a++) o->offset += at->index[a] * o->stride[a];
+    }
+}
+
+static void run_once(program *p, const position *at)
+{
+    const dg_strip *s = p->strip;
+    int64_t n = at->rows * at->columns;
+    for (int i = 0; i < s->n_in; i++) {
+        if (p->reg[i].level == ALONG && p->load[i].direct) p->reg[i].at = run_start(p, &p->load[i], at, p->reg[i].size);
+    }
+    for (int i = 0; i < s->n_code; i++) {
+        const dg_strip_code *c = &s->code[i];
+        reg *r = &p->reg[s->n_in + i];
+        if (r->level != ALONG) continue;
+        for (int k = 0; k < c->n_in; k++) {
+            int l = c->in[k];
+            bool again = k > 0 && c->in[k - 1] == l;
+            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].first == i && !again)
+                pack(p, l, at);
+        }
+        if (r->store >= 0) r->at = run_start(p, &p->store[r->store], at, r->size);
+        execute(p, i, r->at, n);
+    }
+    for (int o = 0; o < s->n_out; o++) {
+        int l = s->out[o].reg;
+        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].first == s->n_code) pack(p, l, at);
+    }
+    /* A copied input first: its bytes may be another output's. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int o = 0; o < s->n_out; o++) {
+            bool copied = s->out[o].reg < s->n_in;
+            if (s->out[o].reduce == 0 && copied == (pass == 0)) store_run(p, o, at);
+        }
+    }
+}
+
+/* Sums of one output: rows of `row` elements of the space; `phase` elements of the current one are in the total. */
+typedef struct summing {
+    int64_t row, phase;
+    double total;
+    uint64_t whole; /* i32: wraps */
+} summing;
+
+static void put_sum(char *to, dg_dtype t, const summing *s)
+{
+    if (t == DG_F32) *(float *)(void *)to = (float)s->total;
+    else if (t == DG_F64) *(double *)(void *)to = s->total;
+    else *(int32_t *)(void *)to = (int32_t)(uint32_t)s->whole;
+}
+
+/* Adds n elements that begin at `at` of the space; complete rows are stored. */
+static void add_run(const program *p, summing *s, const char *x, dg_dtype t, const dg_view *out, int64_t at, int64_t n)
+{
+    int size = (int)dg_dtype_size(t);
+    while (n > 0) {
+        int64_t left = s->row - s->phase, m = n < left ? n : left;
+        if (t == DG_F32) s->total += dg_sum_f32(p->isa, (const float *)(const void *)x, m);
+        else if (t == DG_F64) s->total += dg_sum_f64((const double *)(const void *)x, m);
+        else s->whole += (uint64_t)dg_sum_i32((const int32_t *)(const void *)x, m);
+        s->phase += m;
+        if (s->phase == s->row) {
+            if (out) put_sum((char *)out->data + at / s->row * size, t, s);
+            s->phase = 0;
+            if (out) {
+                s->total = 0;
+                s->whole = 0;
+            }
+        }
+        x += m * size;
+        at += m;
+        n -= m;
+    }
+}
+
+/* Elements [low, high) of the box, row-major. `sums` are those of the reduced outputs (by output), `out` their views: NULL data where
+ * the caller collects. */
+static void run_range(program *p, int64_t low, int64_t high, summing *sums, const dg_view *const *out)
+{
+    const dg_strip *s = p->strip;
+    int last = p->rank - 1, steady = p->short_rows ? last - 1 : last;
+    position at = {.column = low % p->inner};
+    int64_t row = low / p->inner;
+    for (int a = last - 1; a >= 0; a--) {
+        at.index[a] = row % p->dim[a];
+        row /= p->dim[a];
+    }
+    bool stale = true;
+    find_offsets(p, &at);
+    refresh(p, BOX, &at);
+    while (low < high) {
+        int64_t left = high - low;
+        at.rows = 1;
+        at.columns = p->inner - at.column;
+        if (at.columns > p->run) at.columns = p->run;
+        if (at.columns > left) at.columns = left;
+        if (p->short_rows && at.columns == p->inner) {
+            at.rows = p->run / p->inner;
+            if (at.rows > p->dim[last - 1] - at.index[last - 1]) at.rows = p->dim[last - 1] - at.index[last - 1];
+            if (at.rows > left / p->inner) at.rows = left / p->inner;
+        }
+        if (stale) refresh(p, ROW, &at);
+        stale = false;
+        run_once(p, &at);
+        int64_t n = at.rows * at.columns;
+        for (int o = 0; sums && o < s->n_out; o++) {
+            if (s->out[o].reduce == 0) continue;
+            int r = s->out[o].reg;
+            dg_dtype t = r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype;
+            add_run(p, &sums[o], p->reg[r].at, t, out[o], low, n);
+        }
+        low += n;
+        at.column += at.columns;
+        if (at.column < p->inner || low == high) continue;
+        at.column = 0;
+        int a = last - 1;
+        if (a >= 0) at.index[a] += at.rows;
+        if (a < steady) stale = true;
+        for (; a > 0 && at.index[a] == p->dim[a]; a--) {
+            at.index[a] = 0;
+            at.index[a - 1]++;
+            stale = true;
+        }
+        find_offsets(p, &at);
+    }
+}
+
+/* ---- boxes and epilogues ---- */
+
+int64_t dg_strip_scratch(const dg_strip *s)
+{
+    int64_t regs = s->n_in + s->n_code, elements = regs <= FEW ? regs * RUN_FEW : regs * RUN_MANY;
+    if (regs > FEW && elements < FEW * RUN_FEW) elements = FEW * RUN_FEW;
+    bool wide = false;
+    for (int i = 0; i < s->n_in; i++) wide |= dg_dtype_size(s->in_dtype[i]) > 4;
+    for (int i = 0; i < s->n_code; i++) wide |= dg_dtype_size(s->code[i].dtype) > 4;
+    return elements * (wide ? 8 : 4) + 64;
+}
+
+void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, const dg_view *out, const int64_t *start,
+                      const int64_t *extent, void *scratch)
+{
+    int64_t n = 1;
+    for (int a = 0; a < s->space.rank; a++) n *= extent[a];
+    if (n == 0) return;
+    program p;
+    prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch);
+    run_range(&p, 0, n, NULL, NULL);
+}
+
+void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
+{
+    if (!k->strip) return;
+    dg_view in[DG_STRIP_REGS];
+    in[0] = k->out[0];
+    for (int i = 1; i < k->strip->n_in; i++) in[i] = k->in[k->n_own + i - 1];
+    dg_strip_run_box(k, k->strip, in, k->out, start, extent, k->scratch);
+}
+
+/* ---- whole strips ---- */
+
+/* How a space is cut. Rows of a reduced output that fit a piece lie in one piece whole; longer rows (`long`) are cut, and the sums of
+ * their parts stand in the workspace: [long output][piece]. */
+typedef struct cut {
+    int64_t total, segment, piece, per_segment, pieces;
+} cut;
+
+static int64_t row_of(const dg_strip *s, int reduce)
+{
+    int64_t n = 1;
+    for (int a = s->space.rank - reduce; a < s->space.rank; a++) n *= s->space.dim[a];
+    return n;
+}
+
+static cut cut_space(const dg_strip *s)
+{
+    cut c = {.total = dg_shape_count(&s->space)};
+    int64_t whole = 1;
+    c.segment = c.total;
+    for (int o = 0; o < s->n_out; o++) {
+        if (s->out[o].reduce == 0) continue;
+        int64_t row = row_of(s, s->out[o].reduce);
+        if (row > PIECE) {
+            if (row < c.segment) c.segment = row;
+        } else if (row > whole) {
+            whole = row;
+        }
+    }
+    if (c.total == 0) return c;
+    c.piece = (PIECE + whole - 1) / whole * whole;
+    c.per_segment = (c.segment + c.piece - 1) / c.piece;
+    c.pieces = c.total / c.segment * c.per_segment;
+    return c;
+}
+
+int64_t dg_strip_workspace(const dg_infer *types, const dg_strip *s)
+{
+    (void)types;
+    int64_t n_long = 0;
+    for (int o = 0; o < s->n_out; o++) n_long += s->out[o].reduce > 0 && row_of(s, s->out[o].reduce) > PIECE;
+    return n_long * cut_space(s).pieces * (int64_t)sizeof(summing);
+}
+
+int64_t dg_strip_scratch_of(const dg_infer *types, const dg_strip *s)
+{
+    (void)types;
+    return dg_strip_scratch(s);
+}
+
+static void run_piece(const dg_call *k, int64_t piece)
+{
+    const dg_strip *s = k->strip;
+    const cut *c = k->arg;
+    int64_t begin = piece % c->per_segment * c->piece, end = begin + c->piece;
+    if (end > c->segment) end = c->segment;
+    int64_t base = piece / c->per_segment * c->segment;
+    static const int64_t origin[DG_MAX_RANK];
+    program p;
+    prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch);
+
+    summing sums[MAX_OUT], *parts = k->workspace;
+    const dg_view *to[MAX_OUT];
+    bool any = false;
+    for (int o = 0; o < s->n_out; o++) {
+        if (s->out[o].reduce == 0) continue;
+        any = true;
+        int64_t row = row_of(s, s->out[o].reduce);
+        sums[o] = (summing){.row = row};
+        to[o] = row > PIECE ? NULL : &k->out[o];
+        if (row > PIECE) sums[o].phase = (base + begin) % row;
+    }
+    run_range(&p, base + begin, base + end, any ? sums : NULL, to);
+    for (int o = 0, l = 0; o < s->n_out; o++) {
+        if (s->out[o].reduce > 0 && !to[o]) parts[l++ * c->pieces + piece] = sums[o];
+    }
+}
+
+void dg_strip_run(const dg_call *k)
+{
+    const dg_strip *s = k->strip;
+    cut c = cut_space(s);
+    if (c.total == 0) { /* sums of nothing */
+        for (int o = 0; o < s->n_out; o++)
+            memset(k->out[o].data, 0, (size_t)dg_shape_count(&k->out[o].shape) * dg_dtype_size(k->out[o].dtype));
+        return;
+    }
+    dg_parallel_with(k, c.pieces, run_piece, &c);
+    const summing *parts = k->workspace;
+    for (int o = 0, l = 0; o < s->n_out; o++) {
+        if (s->out[o].reduce == 0) continue;
+        int64_t row = row_of(s, s->out[o].reduce);
+        if (row <= PIECE) continue;
+        int64_t rows = c.total / row, per_row = c.pieces / rows;
+        int size = (int)dg_dtype_size(k->out[o].dtype);
+        for (int64_t r = 0; r < rows; r++) {
+            summing sum = {0};
+            for (int64_t i = 0; i < per_row; i++) {
+                sum.total += parts[l * c.pieces + r * per_row + i].total;
+                sum.whole += parts[l * c.pieces + r * per_row + i].whole;
+            }
+            put_sum((char *)k->out[o].data + r * size, k->out[o].dtype, &sum);
+        }
+        l++;
+    }
+}
+
+/* ---- an elementwise op on its own ---- */
+
+int64_t dg_elementwise_scratch(const dg_infer *types, const dg_strip *s)
+{
+    (void)s;
+    return (int64_t)(types->n_in + 1) * RUN_FEW * 8 + 64;
+}
+
+void dg_elementwise_run(const dg_call *k, const dg_op *op)
+{
+    dg_dtype in[3];
+    dg_strip_code code = {.op = op, .attrs = *k->attrs, .in = {-1, -1, -1}, .n_in = k->n_in, .dtype = k->out[0].dtype};
+    for (int i = 0; i < k->n_in; i++) {
+        in[i] = k->in[i].dtype;
+        code.in[i] = i;
+    }
+    code.lanes = dg_lanes_find(op, k->out[0].dtype, in, k->n_in);
+    assert(code.lanes);
+    dg_strip_out out = {.reg = k->n_in};
+    dg_strip strip = {.space = k->out[0].shape, .n_in = k->n_in, .n_code = 1, .n_out = 1, .in_dtype = in, .code = &code, .out = &out};
+    dg_call call = *k;
+    call.strip = &strip;
+    dg_strip_run(&call);
+}
