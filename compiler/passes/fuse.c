@@ -1,6 +1,6 @@
 /* fuse.c: elementwise nodes become `fused` nodes and epilogues, whose bodies are strips.
  *
- * In     a graph; whole norms are first written in statistics and arithmetic, and sums over mixed axes in two steps.
+ * In     a graph after expand, so that norms are statistics and arithmetic; sums over mixed axes are first cut into two steps.
  * Out    no elementwise node with lanes is left: each stored value is a result of a fused node, or of a kernel's epilogue.
  * Keeps  every stored value has the bits that its own node would have given: a strip calls the same lanes, one op at a time.
  *        Only sums that join a strip may round differently.
@@ -59,26 +59,6 @@ static dg_build builder_at(dg_graph *g, dg_node n)
                       .phase = node->phase, .remat = node->remat};
 }
 
-/* Replaces n by the simpler ops that it is made of; true when the op has such a rule and used it. */
-static bool expand(dg_graph *g, dg_node n, dg_value *map)
-{
-    enum { OUTS = 8 };
-    dg_node_info node = *dg_node_of(g, n); /* a copy: the builder appends nodes */
-    if (!node.op->expand || node.n_out > OUTS || dg_type_of(g, node.out[0])->dtype != DG_F32) return false;
-    dg_build b = builder_at(g, n);
-    dg_value out[OUTS];
-    for (int i = 0; i < OUTS; i++) out[i] = DG_NONE;
-    dg_grad rule = {.build = &b, .attrs = &node.attrs, .n_in = node.n_in, .n_out = node.n_out, .in = node.in, .out = node.out};
-    if (!node.op->expand(&rule, out)) return false;
-    for (int i = 0; i < node.n_out; i++) {
-        if (out[i] == DG_NONE) continue;
-        map[node.out[i]] = out[i];
-        dg_value_of(g, out[i])->path = dg_value_of(g, node.out[i])->path;
-    }
-    dg_graph_unlink(g, n);
-    return true;
-}
-
 /* A sum over trailing and other axes of an elementwise value: the trailing ones first, where a strip can do it, so that the
  * summed value need not be stored. So with the sum of everything, whose rows can then be cut into pieces. */
 static void split_sum(dg_graph *g, dg_node n)
@@ -109,37 +89,31 @@ static void split_sum(dg_graph *g, dg_node n)
     dg_node_of(g, n)->in[0] = rows; /* over the axes that remain, and those of size 1 */
 }
 
-static void prepare(dg_module *m, const dg_pass_options *o)
+/* Gradients are taken: what stops them is the identity from here on. */
+static void drop_stops(dg_graph *g)
 {
-    dg_graph *g = m->graph;
-    size_t n_nodes = g->nodes.n, n_values = g->values.n;
     dg_arena *scratch = dg_arena_new();
-    dg_value *map = DG_NEW_ARRAY(scratch, dg_value, n_values);
-    for (size_t v = 0; v < n_values; v++) map[v] = (dg_value)v;
-    bool expanded = false, mapped = false;
-    for (size_t n = 0; n < n_nodes; n++) {
-        const dg_node_info *node = dg_node_of(g, (dg_node)n);
-        if (!node->op) continue;
-        if (node->op->traits & DG_STOPS_GRADIENT && node->n_in == 1 && node->n_out == 1 &&
-            dg_type_equal(dg_type_of(g, node->in[0]), dg_type_of(g, node->out[0]))) {
-            map[node->out[0]] = node->in[0]; /* gradients are taken: it is the identity from here on */
-            mapped = true;
-            continue;
-        }
-        expanded = expand(g, (dg_node)n, map) || expanded;
+    dg_value *map = DG_NEW_ARRAY(scratch, dg_value, g->values.n);
+    for (size_t v = 0; v < g->values.n; v++) map[v] = (dg_value)v;
+    bool any = false;
+    for (size_t i = 0; i < g->nodes.n; i++) {
+        const dg_node_info *n = dg_node_of(g, (dg_node)i);
+        if (!n->op || !(n->op->traits & DG_STOPS_GRADIENT) || !(n->op->traits & DG_VIEW) || n->n_in != 1 || n->n_out != 1) continue;
+        if (!dg_type_equal(dg_type_of(g, n->in[0]), dg_type_of(g, n->out[0]))) continue;
+        map[n->out[0]] = n->in[0];
+        any = true;
     }
-    if (expanded || mapped) {
-        dg_value *whole = DG_NEW_ARRAY(scratch, dg_value, g->values.n);
-        for (size_t v = 0; v < g->values.n; v++) whole[v] = v < n_values ? map[v] : (dg_value)v;
-        dg_apply_map(g, whole);
+    if (any) {
+        dg_apply_map(g, map);
         dg_drop_dead(g, scratch);
     }
     dg_arena_free(scratch);
-    /* forward and backward wrote the same numbers of each norm */
-    bool skip = false;
-    for (int i = 0; o->skip && o->skip[i]; i++) skip = skip || strcmp(o->skip[i], "cse") == 0;
-    if (expanded && !skip) dg_pass_cse(m, o);
-    n_nodes = g->nodes.n;
+}
+
+static void prepare(dg_graph *g)
+{
+    drop_stops(g);
+    size_t n_nodes = g->nodes.n;
     for (size_t n = 0; n < n_nodes; n++)
         if (dg_node_of(g, (dg_node)n)->op) split_sum(g, (dg_node)n);
 }
@@ -284,7 +258,8 @@ static void emit(dg_fuse *f, dg_value *map)
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
 {
     if (!m->graph->find("fused")) return true;
-    prepare(m, o);
+    (void)o;
+    prepare(m->graph);
     dg_fuse f = {.m = m, .g = m->graph, .arena = dg_arena_new()};
     begin(&f);
     size_t decided = m->decisions.n;
