@@ -261,6 +261,11 @@ dg_pass_options dg_context_passes(const dg_context *c)
                              .verify = c->options.verify};
 }
 
+const char *dg_blas_core_for_cpu(void)
+{
+    return dg_blas_wanted_core();
+}
+
 const char *dg_build_info(dg_context *c)
 {
     if (c->build_info) return c->build_info;

@@ -52,6 +52,9 @@ DG_API const char *dg_version(void);
 /* Build id, compiler, CPU's ISA level, OpenBLAS version and core type; loads OpenBLAS. Valid for the life of the context. */
 typedef struct dg_context dg_context;
 DG_API const char *dg_build_info(dg_context *c);
+/* What OPENBLAS_CORETYPE should be on this CPU, or NULL where OpenBLAS knows it. A program sets it at the begin of main, before
+ * anything loads OpenBLAS: the library changes no environment, and the wrong core type costs a factor of up to 7. */
+DG_API const char *dg_blas_core_for_cpu(void);
 
 /* ---- context ---- */
 

@@ -1,0 +1,34 @@
+/* cli.h: what the verbs share: messages on standard error, the context, files of text, signals. The only part of dg that prints. */
+#ifndef DG_CLI_CLI_H
+#define DG_CLI_CLI_H
+
+#include "runtime/cli/options.h"
+
+#include <stdio.h>
+
+/* An error of the command line itself; `option` puts -- before the place. Returns false. */
+__attribute__((format(printf, 4, 5))) bool cli_error(const char *id, const char *place, bool option, const char *format, ...);
+
+/* The context of this command from its options, with messages and progress shown; NULL after an error. */
+dg_context *cli_open(cli *c);
+/* The exit code of the command: the context's status, or DG_IO when standard output could not be written. */
+int cli_close(cli *c, int status);
+
+/* A file's text for verbs that read one ("-": standard input); free with free(). NULL after an error. */
+char *cli_read(cli *c, const char *path, size_t *length);
+/* To `path`, whole or not at all, or to standard output when path is NULL or "-". */
+bool cli_write(cli *c, const char *path, const char *text, size_t length);
+
+/* Verb's -D list. */
+bool cli_defines(cli *c, dg_arg_text **out, int *n);
+
+/* The verbs: each in the file of its name (the small ones in help.c); they return the exit code. */
+#define VERB(name, arguments, summary, details) int cli_##name(cli *c);
+#include "runtime/cli/cli.def"
+
+/* progress.c */
+void cli_progress_start(const cli *c);
+void cli_progress_show(void *user, const dg_progress *p);
+void cli_progress_end(void);
+
+#endif

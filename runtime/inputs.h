@@ -1,0 +1,23 @@
+/* inputs.h: what fills the tensor arguments of an entry: arrays from files, or samples of a data set by name. */
+#ifndef DG_RUNTIME_INPUTS_H
+#define DG_RUNTIME_INPUTS_H
+
+#include "runtime/data/dataset.h"
+#include "runtime/session.h"
+
+/* NAME=FILE.npy or NAME=FILE.safetensors:TENSOR: read, converted to the input's dtype where every number fits, checked against its
+ * shape. Reports E2xx unknown names, E44x shapes. */
+bool dg_inputs_from_files(dg_diag *d, dg_session *s, const dg_arg_text *list, int n);
+
+/* How a data set fills an entry's inputs: `x` data and `y` labels, or as the map says (name = "data" or "labels"). All leading axes
+ * beyond the sample's own are the batch: they must agree between the inputs. */
+typedef struct dg_binding {
+    int data, labels;   /* indices of inputs, -1 none */
+    int64_t batch;      /* samples in one run */
+    int64_t *order;     /* [batch]: which samples; filled by the caller */
+} dg_binding;
+/* NULL after reporting: an input that nothing fills, a shape that is not the data's. `map`: pairs input = source. */
+dg_binding *dg_bind_inputs(dg_diag *d, dg_session *s, const dg_dataset *data, const dg_arg_text *map, int n_map);
+bool dg_fill_inputs(dg_diag *d, dg_session *s, dg_dataset *data, const dg_binding *b);
+
+#endif

@@ -1,0 +1,186 @@
+/* run.c: dg_run_entry and dg_test: one entry from files to files. In: names of files. Out: results as text, .npy or .png. */
+#include "runtime/session.h"
+
+#include "compiler/base/os.h"
+#include "runtime/checkpoint.h"
+#include "runtime/data/dataset.h"
+#include "runtime/data/npy.h"
+#include "runtime/image.h"
+#include "runtime/inputs.h"
+#include "runtime/safetensors.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 64 }; /* numbers of a result that are printed */
+
+/* ---- results ---- */
+
+static void add_number(dg_text *t, const dg_type *type, const void *data, int64_t i)
+{
+    char number[32];
+    switch (type->dtype) {
+    case DG_F32: dg_text_add(t, "%s", dg_float_text(((const float *)data)[i], number)); break;
+    case DG_F64: dg_text_add(t, "%s", dg_double_text(((const double *)data)[i], number)); break;
+    case DG_I32: dg_text_add(t, "%d", ((const int32_t *)data)[i]); break;
+    case DG_U8: dg_text_add(t, "%d", ((const uint8_t *)data)[i]); break;
+    default: dg_text_add(t, "%s", ((const uint8_t *)data)[i] ? "true" : "false"); break;
+    }
+}
+
+static void add_result(dg_text *t, const dg_plan_port *p, const void *data)
+{
+    dg_text_add(t, "%s: ", p->name);
+    dg_type_text(&p->type, t);
+    int64_t n = dg_shape_count(&p->type.shape);
+    dg_text_add(t, n == 1 ? " = " : " = [");
+    for (int64_t i = 0; i < n && i < SHOWN; i++) {
+        if (i) dg_text_add(t, ", ");
+        add_number(t, &p->type, data, i);
+    }
+    dg_text_add(t, n == 1 ? "\n" : n > SHOWN ? ", ...]  (-o FILE.npy writes all)\n" : "]\n");
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
+static bool write_one(dg_diag *d, const char *path, const dg_plan_port *p, const void *data)
+{
+    if (ends_with(path, ".png")) return dg_image_write(d, path, &p->type, data, 0, 0, NULL, 0);
+    return dg_npy_write(d, path, &p->type, data);
+}
+
+static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o)
+{
+    const dg_plan *p = s->plan;
+    dg_text text = {0};
+    bool ok = true, folder = o->out && !ends_with(o->out, ".npy") && !ends_with(o->out, ".png");
+    if (folder) ok = dg_make_folders(d, o->out);
+    for (int i = 0; i < p->n_outputs && ok; i++) {
+        const void *data = dg_exec_data(&s->exec, p->outputs[i].value);
+        if (folder)
+            ok = dg_npy_write(d, dg_path_join(s->arena, o->out, dg_arena_printf(s->arena, "%s.npy", p->outputs[i].name)), &p->outputs[i].type,
+                              data);
+        else if (o->out && i == 0) ok = write_one(d, o->out, &p->outputs[i], data);
+        if (!o->out || (p->outputs[i].report && p->outputs[i].type.shape.rank == 0)) add_result(&text, &p->outputs[i], data);
+    }
+    o->text = text.at;
+    return ok;
+}
+
+/* ---- runs ---- */
+
+static bool load_inits(dg_store *store, dg_diag *d, const char *const *init)
+{
+    for (int i = 0; init && init[i]; i++) {
+        size_t n = strcspn(init[i], "=");
+        if (!init[i][n]) return dg_error_at(d, "E223", "--init", "'%s' is not SCOPE=FILE", init[i]) == NULL;
+        if (!dg_weights_load(store, d, init[i] + n + 1, dg_arena_text(store->arena, init[i], n))) return false;
+    }
+    return true;
+}
+
+/* Every batch of a data set in its own order, the last one padded with its first samples; `sample0` is the batch's first index. */
+static bool run_over_data(dg_session *s, dg_diag *d, dg_dataset *data, const dg_run_options *o)
+{
+    dg_binding *bind = dg_bind_inputs(d, s, data, NULL, 0);
+    if (!bind) return false;
+    int64_t n = dg_dataset_count(data);
+    for (int64_t first = 0; first < n; first += bind->batch) {
+        for (int64_t i = 0; i < bind->batch; i++) bind->order[i] = first + i < n ? first + i : (first + i) % n;
+        if (!dg_fill_inputs(d, s, data, bind)) return false;
+        s->sample0 = o->sample0 + first;
+        if (!dg_session_run_diag(s, d)) return false;
+    }
+    return true;
+}
+
+static bool run_once(dg_context *c, dg_plan *plan, dg_diag *d, dg_run_options *o)
+{
+    dg_store *store = dg_store_new(c);
+    bool ok = (!o->weights || dg_weights_load(store, d, o->weights, NULL)) && load_inits(store, d, o->init);
+    dg_session *s = ok ? dg_session_new(plan, store) : NULL;
+    ok = s != NULL;
+    if (ok) {
+        s->seed = o->has_seed ? o->seed : 0;
+        s->sample0 = o->sample0;
+        ok = dg_inputs_from_files(d, s, o->inputs, o->n_inputs);
+    }
+    if (ok && o->data) {
+        dg_dataset *data = dg_dataset_open_text(d, s->arena, o->data, o->data_options, s->seed);
+        ok = data && run_over_data(s, d, data, o);
+        dg_dataset_close(data);
+    } else if (ok) {
+        ok = dg_session_run_diag(s, d);
+    }
+    ok = ok && write_results(s, d, o) && (!o->save || dg_weights_save(store, d, o->save, false));
+    dg_session_free(s);
+    dg_store_free(store);
+    return ok;
+}
+
+dg_status dg_run_entry(dg_context *c, dg_run_options *o)
+{
+    o->text = NULL;
+    dg_program *program = dg_program_open(c, o->file, o->defs, o->n_defs);
+    dg_plan *plan = program ? dg_plan_compile(program, o->entry, o->args, o->n_args) : NULL;
+    if (!plan) {
+        dg_program_free(program);
+        return dg_context_status(c);
+    }
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_plan_diag(plan, a);
+    bool ok = run_once(c, plan, d, o);
+    dg_status status = dg_context_flush(c, d);
+    dg_arena_free(a);
+    dg_plan_close(plan);
+    dg_program_free(program);
+    return status == DG_OK && !ok ? DG_CANCELLED : status;
+}
+
+/* ---- tests ---- */
+
+static bool run_test(dg_program *p, const char *title, dg_test_result *r)
+{
+    dg_context *c = p->context;
+    const char *check = c->options.check;
+    double start = dg_clock();
+    dg_plan *plan = dg_plan_compile(p, title, NULL, 0);
+    if (plan) {
+        if (!check) c->options.check = "asserts"; /* graph asserts are what a test is for */
+        dg_store *store = dg_store_new(c);
+        dg_session *s = dg_session_new(plan, store);
+        r->passed = s && dg_session_run(s) == DG_OK;
+        dg_session_free(s);
+        dg_store_free(store);
+        c->options.check = check;
+        dg_plan_close(plan);
+    }
+    r->seconds = dg_clock() - start;
+    r->why = r->passed ? NULL : "see the message above";
+    return r->passed;
+}
+
+dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int n_defs, const char *filter,
+                  void (*done)(void *user, const dg_test_result *r), void *user)
+{
+    dg_program *p = dg_program_open(c, file, defs, n_defs);
+    if (!p) return dg_context_status(c);
+    const dg_entry *entries;
+    int n = dg_program_entries(p, &entries);
+    bool all = true;
+    for (int i = 0; i < n; i++) {
+        if (entries[i].kind != DG_KIND_TEST || !entries[i].in_main || (filter && !strstr(entries[i].name, filter))) continue;
+        dg_test_result r = {.title = entries[i].name};
+        all = run_test(p, entries[i].name, &r) && all;
+        done(user, &r);
+    }
+    dg_program_free(p);
+    dg_status status = dg_context_status(c);
+    if (n < 0) return status;
+    return all ? DG_OK : status ? status : DG_CHECK;
+}
