@@ -62,6 +62,7 @@ static int columns(const char *s, size_t n)
 
 static void put_n(formatter *f, piece_kind kind, const char *s, size_t n)
 {
+    if (n == 0) return;
     piece p = {.kind = kind, .at = f->text.n, .n = n, .width = kind == P_COMMENT ? 0 : columns(s, n)};
     dg_text_addn(&f->text, s, n);
     dg_vec_push(&f->pieces, p);

@@ -61,9 +61,9 @@ typedef struct dg_parser {
 
     int last;             /* the token given last, and the one before; 0 at the start */
     int before_last;
-    dg_span last_span;
-    dg_str last_name;     /* text of `last` when it is a name */
-    bool first_on_line;   /* nothing but blanks before `last` on its line */
+    dg_span last_span, before_span;
+    dg_bracket suspect;   /* a `{` whose `}` stands further left than its line: perhaps another's */
+    dg_span suspect_close;
     uint32_t joined;      /* newlines before this offset were reported and do not count */
     int held;             /* a token to be looked at again; 0: none */
     dg_span held_span;

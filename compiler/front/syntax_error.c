@@ -59,6 +59,8 @@ static void add_found(dg_text *t, const request *r)
         dg_text_add(t, "the end of the file");
     } else if (strcmp(r->found, "end of line") == 0) {
         dg_text_add(t, *text == '}' ? "'}'" : *text == ';' ? "';'" : "the end of the line");
+    } else if (*text == '}') {
+        dg_text_add(t, "'}'"); /* of an expression in a string */
     } else {
         dg_text_add(t, strcmp(r->found, "name") == 0 ? "name '" : "'");
         dg_text_escape(t, text, r->where.end - r->where.begin, 40);
@@ -81,18 +83,21 @@ static void add_expected(dg_text *t, const request *r)
     int n = 0;
     if (value) list[n++] = "an expression";
     if (type) list[n++] = "a type";
-    bool brace = false;
-    for (int i = 0; i < r->n && n < 7; i++) {
+    bool brace = false, line = false;
+    for (int i = 0; i < r->n && n < 6; i++) {
         const char *token = r->expected[i];
         if (value && is_in(token, openers)) continue;
         if (type && is_in(token, (const char *const[]){"name", "dtype", "fn", "'['", "'('", NULL})) continue;
         if (after_value && is_in(token, carriers)) continue;
-        if (strncmp(token, "} text", 6) == 0) { /* two tokens, one look */
+        if (strcmp(token, "text {") == 0) continue; /* looks like "text" */
+        if (strncmp(token, "} text", 6) == 0) {
             if (brace) continue;
             brace = true;
         }
-        list[n++] = token;
+        if (strcmp(token, "end of line") == 0) line = true; /* comes last */
+        else list[n++] = token;
     }
+    if (line) list[n++] = "end of line";
     if (n == 0) list[n++] = "an operator";
     for (int i = 0; i < n; i++) {
         if (i > 0) dg_text_add(t, i == n - 1 ? " or " : ", ");
@@ -101,8 +106,14 @@ static void add_expected(dg_text *t, const request *r)
     }
 }
 
+static bool reads(const dg_parser *p, dg_span span, const char *word)
+{
+    size_t n = strlen(word);
+    return span.end - span.begin == n && strncmp(p->source->text + span.begin, word, n) == 0;
+}
+
 /* Words of other languages at the start of a statement. */
-static const char *foreign_word(const char *name)
+static const char *foreign_word(const dg_parser *p, dg_span span)
 {
     static const char *const table[][2] = {
         {"let", "a name is bound by 'name = ...' alone"},
@@ -116,7 +127,7 @@ static const char *foreign_word(const char *name)
         {"from", "write import \"file.dg\""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strcmp(name, table[i][0]) == 0) return table[i][1];
+        if (reads(p, span, table[i][0])) return table[i][1];
     return NULL;
 }
 
@@ -149,6 +160,11 @@ static dg_message *slip(const request *r)
         dg_help_add(p->diag, m, "a parameter or state is written by ':=', without a blank in it");
         return m;
     }
+    if (strcmp(found, "'='") == 0 && expects(r, "'@'") && !expects(r, "'+'")) {
+        dg_message *m = dg_parse_error(p, "E003", r->where, "expected ':' and a type, found '='");
+        dg_help_add(p->diag, m, "write param w : f32[n] = 0, with the sizes that are wanted");
+        return m;
+    }
     if (strcmp(found, ":=") == 0 && expects(r, "'='")) {
         dg_message *m = dg_parse_error(p, "E003", r->where, "expected '=', found ':='");
         dg_help_add(p->diag, m, "':=' writes a parameter or state that exists; a declaration has '='");
@@ -159,9 +175,15 @@ static dg_message *slip(const request *r)
         dg_help_add(p->diag, m, "it stands for a new axis in x[...] and for any size in a type");
         return m;
     }
-    if (is_in(found, keywords) && expects(r, "name") && !expects(r, "import") && !expects(r, "return") &&
-        strcmp(found, "else") != 0 && strcmp(found, "then") != 0 && strcmp(found, "in") != 0)
+    const char *next = text + n;
+    next += strspn(next, " \t");
+    bool bound = strchr("=,):", *next) && *next && next[1] != '='; /* in = 3 */
+    if (is_in(found, keywords) && (bound || (expects(r, "name") && !expects(r, "import") && !expects(r, "return") &&
+                                             !is_in(found, (const char *const[]){"else", "then", "in", NULL}))))
         return dg_parse_error(p, "E003", r->where, "'%.*s' is a keyword and cannot be a name", n, text);
+    if (strcmp(found, "'='") == 0 && expects(r, "name") && !expects(r, "integer"))
+        return dg_parse_error(p, "E003", p->before_span, "'%.*s' is a keyword and cannot be a name",
+                              (int)(p->before_span.end - p->before_span.begin), p->source->text + p->before_span.begin);
     if (strcmp(found, "else") == 0 && (expects(r, "return") || expects(r, "import"))) {
         return dg_parse_error(p, "E003", r->where, "'else' without an 'if' before it");
     }
@@ -178,16 +200,19 @@ void dg_syntax_error(dg_parser *p, dg_span where, const char *found, const char 
     }
     request r = {p, where, found, expected, n};
     bool open = p->brackets.n > 0 && dg_vec_last(&p->brackets).kind <= DG_OPEN_SQUARE;
+    uint32_t length;
+    const char *line = dg_source_line(p->source, where.begin, &length);
+    bool first_on_line = line + strspn(line, " \t") == p->source->text + where.begin;
     dg_message *m = slip(&r);
     if (!m) {
         dg_text want = {0}, got = {0};
         add_expected(&want, &r);
         add_found(&got, &r);
-        m = dg_parse_error(p, open && p->first_on_line ? "E005" : "E003", where, "expected %s, found %s", want.at, got.at);
+        m = dg_parse_error(p, open && first_on_line ? "E005" : "E003", where, "expected %s, found %s", want.at, got.at);
         dg_text_free(&want);
         dg_text_free(&got);
-        const char *help = p->before_last == NAME || (strcmp(found, "name") == 0 && expects(&r, "import"))
-                               ? foreign_word(p->last_name) : NULL;
+        const char *help = foreign_word(p, p->before_span);
+        if (!help) help = foreign_word(p, where);
         if (help) dg_help_add(p->diag, m, "%s", help);
         else if (expects(&r, "import"))
             dg_help_add(p->diag, m, "a file holds import, config, const, block, model, entry, train, test and assert; "
