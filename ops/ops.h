@@ -85,6 +85,10 @@ int64_t dg_strip_scratch(const dg_strip *s);
  * at once. It uses the first dg_strip_scratch(k->strip) bytes of k->scratch: a kernel of an op with an epilogue gives these in its
  * `scratch` callback (0 for a NULL strip) and keeps its own scratch behind them. */
 void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent);
+static inline int64_t dg_epilogue_bytes(const dg_strip *s) /* that share of k->scratch, rounded up to a cache line; 0 for NULL */
+{
+    return s ? (dg_strip_scratch(s) + 63) / 64 * 64 : 0;
+}
 
 /* The whole of op `fused`: stored and summed outputs, in parallel pieces that are fixed by the strip's shape. */
 void dg_strip_run(const dg_call *k);

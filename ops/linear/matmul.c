@@ -221,11 +221,6 @@ static void finish_rows(const dg_call *k, int axis, int64_t first, int64_t end, 
     }
 }
 
-static int64_t epilogue_bytes(const dg_strip *s)
-{
-    return s ? (dg_strip_scratch(s) + 63) / 64 * 64 : 0;
-}
-
 static void piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
@@ -234,7 +229,7 @@ static void piece(const dg_call *k, int64_t p)
     int64_t b1 = b0 + j->group < j->batch ? b0 + j->group : j->batch;
     int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb;
     int64_t rows = j->m - i < j->mb ? j->m - i : j->mb, cols = j->n - c < j->nb ? j->n - c : j->nb;
-    float *scratch = (float *)(void *)((char *)k->scratch + epilogue_bytes(k->strip));
+    float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
         matrix x = matrix_at(&k->in[X], j->lead, b, j->tx), y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
@@ -265,7 +260,7 @@ static void blas_f32(const dg_call *k)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)t;
-    return epilogue_bytes(s) + (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
+    return dg_epilogue_bytes(s) + (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
 }
 
 /* ---- reference ---- */
