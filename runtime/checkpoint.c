@@ -49,8 +49,8 @@ bool dg_weights_save(struct dg_store *s, dg_diag *d, const char *path, bool trai
 {
     char step[32];
     snprintf(step, sizeof step, "%" PRId64, s->step);
-    const char *meta[] = {"format", "dg", "step", step};
-    return write_tensors(s, d, path, true, !trained_only, meta, 2);
+    const char *meta[] = {"format", "dg", "step", step, "origin", s->origin};
+    return write_tensors(s, d, path, true, !trained_only, meta, s->origin ? 3 : 2);
 }
 
 static uint64_t file_hash(const uint8_t *bytes, size_t n)
@@ -162,12 +162,12 @@ bool dg_checkpoint_save(struct dg_store *s, dg_diag *d, const char *run, const d
     char *folder = step_folder(a, run, s->step);
     char number[32];
     snprintf(number, sizeof number, "%" PRId64, s->step);
-    const char *meta[] = {"format", "dg", "step", number};
+    const char *meta[] = {"format", "dg", "step", number, "origin", s->origin};
     /* A checkpoint of this step may be there already (saved twice): its manifest goes before its parts are replaced. */
     bool ok = dg_make_folders(d, folder);
     if (ok && unlink(dg_path_join(a, folder, "manifest.json")) != 0 && errno != ENOENT)
         ok = dg_error_at(d, "E505", folder, "cannot replace the old manifest: %s", strerror(errno)) == NULL;
-    ok = ok && write_tensors(s, d, dg_path_join(a, folder, parts[0]), true, false, meta, 2) &&
+    ok = ok && write_tensors(s, d, dg_path_join(a, folder, parts[0]), true, false, meta, s->origin ? 3 : 2) &&
          write_tensors(s, d, dg_path_join(a, folder, parts[1]), false, true, meta, 2) && write_manifest(s, d, a, folder, f);
     const char *name = dg_arena_printf(a, "%s\n", dg_path_base(folder));
     ok = ok && dg_file_replace(d, dg_path_join(a, dg_path_join(a, run, "checkpoints"), "latest"), name, strlen(name));
@@ -222,6 +222,8 @@ static bool load_file(struct dg_store *s, dg_diag *d, const char *path, const ch
     const char *step = dg_st_meta(&f, "step"), *format = dg_st_meta(&f, "format");
     int64_t n;
     if (ok && !scope && step && format && strcmp(format, "dg") == 0 && dg_parse_int(step, strlen(step), &n)) s->step = n;
+    const char *origin = dg_st_meta(&f, "origin");
+    if (ok && !scope && origin && format && strcmp(format, "dg") == 0) s->origin = origin; /* in the store's arena */
     dg_st_close(&f);
     return ok;
 }

@@ -3,6 +3,7 @@
 
 #include "compiler/base/os.h"
 #include "runtime/checkpoint.h"
+#include "runtime/config.h"
 #include "runtime/data/dataset.h"
 #include "runtime/data/npy.h"
 #include "runtime/image.h"
@@ -84,15 +85,14 @@ static bool load_inits(dg_store *store, dg_diag *d, const char *const *init)
     return true;
 }
 
-/* Every batch of a data set in its own order, the last one padded with its first samples; `sample0` is the batch's first index. */
-static bool run_over_data(dg_session *s, dg_diag *d, dg_dataset *data, const dg_run_options *o)
+/* Every batch of a data set by index, the last one padded with the first samples; `sample0` is the batch's first index. */
+static bool run_over_data(dg_session *s, dg_diag *d, const dg_dataset *data, const dg_run_options *o)
 {
-    dg_binding *bind = dg_bind_inputs(d, s, data, NULL, 0);
-    if (!bind) return false;
-    int64_t n = dg_dataset_count(data);
-    for (int64_t first = 0; first < n; first += bind->batch) {
-        for (int64_t i = 0; i < bind->batch; i++) bind->order[i] = first + i < n ? first + i : (first + i) % n;
-        if (!dg_fill_inputs(d, s, data, bind)) return false;
+    dg_binding bind;
+    if (!dg_bind_inputs(d, s, data, NULL, 0, NULL, &bind)) return false;
+    int64_t n = data->reader.count ? data->reader.count : bind.batch; /* endless: one batch */
+    for (int64_t first = 0; first < n; first += bind.batch) {
+        dg_fill_inputs(s, data, DG_PART_ALL, 0, first, &bind);
         s->sample0 = o->sample0 + first;
         if (!dg_session_run_diag(s, d)) return false;
     }
@@ -111,9 +111,10 @@ static bool run_once(dg_context *c, dg_plan *plan, dg_diag *d, dg_run_options *o
         ok = dg_inputs_from_files(d, s, o->inputs, o->n_inputs);
     }
     if (ok && o->data) {
-        dg_dataset *data = dg_dataset_open_text(d, s->arena, o->data, o->data_options, s->seed);
+        dg_data_spec spec;
+        const dg_dataset *data =
+            dg_data_spec_of_text(d, s->arena, o->data, o->data_options, &spec) ? dg_dataset_open(d, s->arena, &spec, s->seed) : NULL;
         ok = data && run_over_data(s, d, data, o);
-        dg_dataset_close(data);
     } else if (ok) {
         ok = dg_session_run_diag(s, d);
     }

@@ -24,6 +24,7 @@ struct dg_store {
     DG_VEC(dg_tensor) tensors;
     int64_t step;    /* runs of train entries */
     int64_t bytes;
+    const char *origin; /* what an import noted of the file it read (weights.c), kept through checkpoints; NULL: none */
 };
 
 dg_tensor *dg_store_find(struct dg_store *s, const char *path); /* NULL: none; good until the next add */

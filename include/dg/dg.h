@@ -270,6 +270,7 @@ typedef struct dg_weights_options {
     const dg_arg_text *defs;
     int n_defs;
     const char *map;          /* name map */
+    const char *like;         /* export with a map: the file whose names and shapes are written; NULL: what the import noted */
     const char *state;        /* export: "ema" */
     const char *dtype;        /* export: "F32" "F16" "BF16" */
     const char *out;
@@ -281,7 +282,8 @@ DG_API dg_status dg_weights(dg_context *c, dg_weights_options *o);
 /* Documentation of an op, or the list; free with dg_free. NULL: unknown op (reported). */
 DG_API char *dg_ops_text(dg_context *c, const char *op, bool json);
 DG_API char *dg_explain_text_of(dg_context *c, const char *id); /* "E018" */
-DG_API int dg_passes(const char *const **names, const char *const **summaries);
+/* The i-th pass of the compiler; false after the last. */
+DG_API bool dg_pass_text(int i, const char **name, const char **summary, bool *optional);
 
 #ifdef __cplusplus
 }

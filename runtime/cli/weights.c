@@ -6,6 +6,7 @@ int cli_weights(cli *c)
     dg_weights_options o = {.into = c->text[OPT_INTO],
                             .entry = c->text[OPT_ENTRY],
                             .map = c->text[OPT_MAP],
+                            .like = c->text[OPT_LIKE],
                             .state = c->text[OPT_STATE],
                             .dtype = c->text[OPT_DTYPE],
                             .out = c->text[OPT_OUTPUT],
