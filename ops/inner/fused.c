@@ -17,6 +17,12 @@ static bool infer(dg_infer *t)
     return true;
 }
 
+/* References hold every float as double. */
+static size_t element(dg_dtype t)
+{
+    return dg_dtype_is_float(t) ? sizeof(double) : dg_dtype_size(t);
+}
+
 /* One element at a time, each instruction by its op's own reference. */
 static void ref(const dg_call *k)
 {
@@ -25,12 +31,12 @@ static void ref(const dg_call *k)
     assert(s->n_in + s->n_code <= DG_STRIP_REGS);
     for (int o = 0; o < s->n_out; o++) {
         if (s->out[o].reduce)
-            memset(k->out[o].data, 0, (size_t)dg_shape_count(&k->out[o].shape) * dg_dtype_size(k->out[o].dtype));
+            memset(k->out[o].data, 0, (size_t)dg_shape_count(&k->out[o].shape) * element(k->out[o].dtype));
     }
     int64_t n = dg_shape_count(&s->space);
     for (int64_t i = 0; i < n; i++) {
         for (int l = 0; l < s->n_in; l++) {
-            size_t size = dg_dtype_size(k->in[l].dtype);
+            size_t size = element(k->in[l].dtype);
             int64_t at = 0, left = i, step = 1;
             for (int a = k->in[l].shape.rank - 1; a >= 0; a--) {
                 if (k->in[l].shape.dim[a] != 1) at += left % s->space.dim[a] * step;
@@ -44,12 +50,7 @@ static void ref(const dg_call *k)
             dg_view in[3], out = {.data = &reg[s->n_in + c], .dtype = code->dtype};
             for (int j = 0; j < code->n_in; j++) {
                 int r = code->in[j];
-                in[j] = (dg_view){.data = &reg[r],
-                                  .dtype = r < s->n_in ? k->in[r].dtype : s->code[r - s->n_in].dtype};
-            }
-            if (out.dtype == DG_F32) out.dtype = DG_F64; /* references hold every float as double */
-            for (int j = 0; j < code->n_in; j++) {
-                if (in[j].dtype == DG_F32) in[j].dtype = DG_F64;
+                in[j] = (dg_view){.data = &reg[r], .dtype = r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype};
             }
             dg_call call = {.in = in, .out = &out, .n_in = code->n_in, .n_out = 1, .n_own = code->n_in, .attrs = &code->attrs,
                             .run = k->run};
@@ -57,7 +58,7 @@ static void ref(const dg_call *k)
         }
         for (int o = 0; o < s->n_out; o++) {
             const double *x = &reg[s->out[o].reg];
-            size_t size = dg_dtype_size(k->out[o].dtype);
+            size_t size = element(k->out[o].dtype);
             int64_t row = 1;
             for (int a = s->space.rank - s->out[o].reduce; a < s->space.rank; a++) row *= s->space.dim[a];
             if (s->out[o].reduce == 0) {
