@@ -168,16 +168,26 @@ static int take_slot(slot_pool *s)
     return s->n_free > 0 ? s->free[--s->n_free] : s->n++;
 }
 
-/* Registers that instruction `at` (or the end of the run) is the last to read give their slots back. */
-static void free_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *heir)
+/* Is in[k] read for the last time by instruction `at`, and counted once? */
+static bool dies(const program *p, const int *in, int k, int at)
 {
+    const reg *r = &p->reg[in[k]];
+    for (int j = 0; j < k; j++) {
+        if (in[j] == in[k]) return false;
+    }
+    return r->slot >= 0 && r->level == ALONG && r->last == at;
+}
+
+/* The result of instruction `at` inherits the slot of an operand of its size that dies there, or gets a slot that no operand holds:
+ * lanes may work in place only where elements have one size. Then the other operands that die give their slots back. */
+static void pass_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *result)
+{
+    for (int k = 0; k < n_in && result->store < 0 && result->slot < 0; k++) {
+        if (dies(p, in, k, at) && p->reg[in[k]].size == result->size) result->slot = p->reg[in[k]].slot;
+    }
+    if (result->store < 0 && result->slot < 0) result->slot = take_slot(s);
     for (int k = 0; k < n_in; k++) {
-        reg *r = &p->reg[in[k]];
-        bool seen = false;
-        for (int j = 0; j < k; j++) seen |= in[j] == in[k];
-        if (seen || r->slot < 0 || r->level != ALONG || r->last != at) continue;
-        if (heir && heir->slot < 0 && heir->size == r->size) heir->slot = r->slot;
-        else s->free[s->n_free++] = r->slot;
+        if (dies(p, in, k, at) && p->reg[in[k]].slot != result->slot) s->free[s->n_free++] = p->reg[in[k]].slot;
     }
 }
 
@@ -222,8 +232,7 @@ static int place_registers(program *p)
         for (int o = 0; o < s->n_out && r->store < 0; o++) {
             if (s->out[o].reg == s->n_in + i && s->out[o].reduce == 0 && may_write(p, o, i)) r->store = o;
         }
-        free_slots(p, &pool, c->in, c->n_in, i, r->store < 0 ? r : NULL);
-        if (r->store < 0 && r->slot < 0) r->slot = take_slot(&pool);
+        pass_slots(p, &pool, c->in, c->n_in, i, r);
         if (r->last < 0 && r->slot >= 0) pool.free[pool.n_free++] = r->slot;
     }
     for (int o = 0; o < s->n_out; o++) {

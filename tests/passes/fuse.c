@@ -1,0 +1,589 @@
+/* tests/passes/fuse.c: fused graphs have the kernels they should have, and compute the same bits as unfused ones.
+ *
+ * Graphs are built by hand; ops of the registry serve where they are small, and three ops of this file stand for real kernels:
+ * `t_kernel` (any tensor to another), `t_stats` (mean and rstd of the last two axes), `t_product` (takes an epilogue). */
+#include "compiler/ir/verify.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/views.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- ops of the tests ------------------------------------------------------------------------------------------------------- */
+
+static bool infer_same(dg_infer *t)
+{
+    return dg_give(t, 0, dg_in_shape(t, 0));
+}
+
+static bool infer_stats(dg_infer *t)
+{
+    dg_shape s = dg_in_shape(t, 0);
+    s.dim[2] = s.dim[3] = 1;
+    return dg_give(t, 0, s) && dg_give(t, 1, s);
+}
+
+static void run_kernel(const dg_call *k)
+{
+    const float *x = k->in[0].data;
+    float *y = k->out[0].data;
+    for (int64_t i = 0, n = dg_shape_count(&k->out[0].shape); i < n; i++) y[i] = 0.75f * x[i] + 0.125f;
+}
+
+static void run_product(const dg_call *k)
+{
+    run_kernel(k);
+    int64_t start[DG_MAX_RANK] = {0};
+    dg_epilogue(k, start, k->out[0].shape.dim);
+}
+
+static void run_stats(const dg_call *k)
+{
+    const float *x = k->in[0].data;
+    dg_shape s = k->in[0].shape;
+    int64_t row = s.dim[2] * s.dim[3];
+    for (int64_t c = 0; c < s.dim[0] * s.dim[1]; c++, x += row) {
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < row; i++) sum += x[i], squares += x[i] * x[i];
+        ((float *)k->out[0].data)[c] = (float)(sum / (double)row);
+        ((float *)k->out[1].data)[c] = (float)(1 / sqrt(squares / (double)row + 1e-3));
+    }
+}
+
+static int64_t scratch_of(const dg_infer *types, const dg_strip *strip)
+{
+    (void)types;
+    return strip ? dg_strip_scratch(strip) : 0;
+}
+
+static const dg_kernel t_kernels[] = {{"plain", run_kernel, .dtype = DG_F32}, {0}};
+static const dg_kernel t_stats_kernels[] = {{"plain", run_stats, .dtype = DG_F32}, {0}};
+static const dg_kernel t_product_kernels[] = {{"plain", run_product, .dtype = DG_F32, .scratch = scratch_of}, {0}};
+static const dg_op t_kernel = {.name = "t_kernel", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = t_kernels};
+static const dg_op t_stats = {
+    .name = "t_stats", .inputs = "x", .outputs = "mean rstd", .infer = infer_stats, .kernels = t_stats_kernels};
+static const dg_op t_product = {.name = "t_product", .inputs = "x", .outputs = "y", .infer = infer_same,
+                                .kernels = t_product_kernels, .epilogue = true};
+
+static const dg_op *find(const char *name)
+{
+    static const dg_op *const own[] = {&t_kernel, &t_stats, &t_product};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(name, own[i]->name) == 0) return own[i];
+    return dg_op_find(name);
+}
+
+/* ---- building ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct world {
+    dg_module m;
+    dg_build b;
+    int n_places;
+} world;
+
+static void begin(world *w)
+{
+    dg_arena *a = dg_arena_new();
+    *w = (world){.m = {.arena = a, .strings = dg_strings_new(a), .diag = dg_diag_new(a, NULL)}};
+    w->m.entry = dg_intern_z(w->m.strings, "test");
+    w->m.graph = dg_graph_new(a, w->m.strings, find);
+    w->b = (dg_build){.graph = w->m.graph, .before = DG_NONE, .scope = dg_intern_z(w->m.strings, "")};
+}
+
+static void end(world *w)
+{
+    dg_arena *a = w->m.arena;
+    dg_graph_free(w->m.graph);
+    dg_vec_free(&w->m.places);
+    dg_vec_free(&w->m.decisions);
+    dg_arena_free(a);
+}
+
+/* A place that is read; writes go to places of their own. */
+static dg_value place(world *w, dg_shape s)
+{
+    dg_type type = {DG_F32, s};
+    dg_vec_push(&w->m.places, (dg_place){.path = dg_intern_printf(w->m.strings, "p%d", w->n_places), .type = type});
+    dg_attr attrs[] = {dg_attr_of_int("index", w->n_places++), dg_attr_of_int("dtype", DG_F32),
+                       dg_attr_of_ints(w->m.arena, "shape", s.dim, s.rank)};
+    return dg_emit(&w->b, "place", attrs, 3, NULL, 0);
+}
+
+static void store_at(world *w, int64_t index, dg_value v)
+{
+    dg_attr attr = dg_attr_of_int("index", index);
+    dg_node n = dg_build_node(&w->b, find("write"), &attr, 1, &v, 1);
+    assert_int_not_equal(n, DG_NONE);
+}
+
+static void store(world *w, dg_value v)
+{
+    dg_vec_push(&w->m.places,
+                (dg_place){.path = dg_intern_printf(w->m.strings, "p%d", w->n_places), .type = *dg_type_of(w->m.graph, v)});
+    store_at(w, w->n_places++, v);
+}
+
+static dg_value op1(world *w, const char *op, dg_value x)
+{
+    return dg_unary(&w->b, op, x);
+}
+
+static void run_pass(world *w, bool fuse)
+{
+    dg_pass_options o = {.isa = dg_isa_of_cpu()};
+    assert_true(dg_verify(&w->m, "graph"));
+    if (fuse) assert_true(dg_pass_fuse(&w->m, &o));
+    assert_true(dg_verify(&w->m, "fuse"));
+    assert_true(dg_pass_select(&w->m, &o));
+    assert_true(dg_verify(&w->m, "select"));
+}
+
+/* Nodes of one op that are left; of `phase`, or of any when it is negative. */
+static int count(const world *w, const char *op, int phase)
+{
+    int n = 0;
+    for (size_t i = 0; i < w->m.graph->nodes.n; i++) {
+        const dg_node_info *node = &w->m.graph->nodes.at[i];
+        n += node->op && strcmp(node->op->name, op) == 0 && (phase < 0 || (int)node->phase == phase);
+    }
+    return n;
+}
+
+static const dg_node_info *first(const world *w, const char *op, dg_phase phase)
+{
+    for (size_t i = 0; i < w->m.graph->nodes.n; i++) {
+        const dg_node_info *node = &w->m.graph->nodes.at[i];
+        if (node->op && strcmp(node->op->name, op) == 0 && node->phase == phase) return node;
+    }
+    fail_msg("no %s", op);
+    return NULL;
+}
+
+static bool decided(const world *w, const char *reason)
+{
+    for (size_t i = 0; i < w->m.decisions.n; i++)
+        if (strcmp(w->m.decisions.at[i].reason, reason) == 0) return true;
+    return false;
+}
+
+/* ---- norm, affine, SiLU: forward and backward ------------------------------------------------------------------------------ */
+
+/* The shape of a U-Net's block: a kernel, a norm with affine, SiLU, a kernel; and what its gradient looks like. */
+static void norm_block(world *w)
+{
+    dg_shape s = DG_SHAPE(2, 4, 16, 40), c = DG_SHAPE(1, 4, 1, 1);
+    dg_value h = op1(w, "t_kernel", place(w, s)), gamma = place(w, c), beta = place(w, c);
+    dg_node stats = dg_build_node(&w->b, find("t_stats"), NULL, 0, &h, 1);
+    dg_value mean = dg_node_of(w->m.graph, stats)->out[0], rstd = dg_node_of(w->m.graph, stats)->out[1];
+    dg_value xhat = dg_mul(&w->b, dg_sub(&w->b, h, mean), rstd);
+    dg_value z = dg_add(&w->b, dg_mul(&w->b, xhat, gamma), beta);
+    dg_value a = op1(w, "silu", z);
+    dg_value out = op1(w, "t_kernel", a);
+    store(w, out);
+
+    w->b.phase = DG_BACKWARD;
+    dg_value da = op1(w, "t_kernel", out);
+    dg_value sig = op1(w, "sigmoid", z);
+    dg_value slope = dg_mul(&w->b, sig, dg_shift(&w->b, dg_mul(&w->b, z, dg_shift(&w->b, dg_neg(&w->b, sig), 1)), 1));
+    dg_value dz = dg_mul(&w->b, da, slope);
+    dg_axes channel = DG_AXES(0, 2, 3), plane = DG_AXES(2, 3);
+    store(w, dg_sum_keep(&w->b, dz, channel));
+    store(w, dg_sum_keep(&w->b, dg_mul(&w->b, dz, xhat), channel));
+    dg_value dxh = dg_mul(&w->b, dz, gamma);
+    dg_value mean1 = dg_scale(&w->b, dg_sum_keep(&w->b, dxh, plane), 1.0 / 640);
+    dg_value mean2 = dg_scale(&w->b, dg_sum_keep(&w->b, dg_mul(&w->b, dxh, xhat), plane), 1.0 / 640);
+    dg_value dx = dg_mul(&w->b, rstd, dg_sub(&w->b, dg_sub(&w->b, dxh, mean1), dg_mul(&w->b, xhat, mean2)));
+    store(w, op1(w, "t_kernel", dx));
+}
+
+static void norm_is_one_kernel_forward_and_two_backward(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    norm_block(&w);
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", DG_FORWARD), 1);
+    const dg_node_info *forward = first(&w, "fused", DG_FORWARD);
+    assert_int_equal(forward->n_out, 1); /* only what the next kernel reads */
+    int large = 0;
+    for (size_t i = 0; i < w.m.graph->nodes.n; i++) {
+        const dg_node_info *n = &w.m.graph->nodes.at[i];
+        if (!n->op || strcmp(n->op->name, "fused") != 0 || n->phase != DG_BACKWARD) continue;
+        const dg_shape *space = &n->strip->space;
+        if (dg_shape_count(space) < 2 * 4 * 16 * 40) continue;
+        large++;
+        if (n->strip->out[0].reduce > 0) assert_int_equal(n->n_out, 4); /* the four sums together */
+        else assert_int_equal(n->n_out, 1);
+    }
+    assert_int_equal(large, 2);
+    assert_true(decided(&w, "fuse.yes:row-sum"));
+    end(&w);
+}
+
+/* ---- an optimiser's update --------------------------------------------------------------------------------------------------- */
+
+static void adam_of(world *w, dg_value g, dg_shape s, dg_value lr, dg_value c1, dg_value c2)
+{
+    dg_build *b = &w->b;
+    int at = w->n_places;
+    dg_value p = place(w, s), m = place(w, s), v = place(w, s), ema = place(w, s);
+    dg_value m1 = dg_add(b, dg_scale(b, m, 0.9), dg_scale(b, g, 0.1));
+    dg_value v1 = dg_add(b, dg_scale(b, v, 0.999), dg_scale(b, op1(w, "square", g), 0.001));
+    dg_value step = dg_div(b, dg_div(b, m1, c1), dg_shift(b, op1(w, "sqrt", dg_div(b, v1, c2)), 1e-8));
+    dg_value p1 = dg_sub(b, p, dg_mul(b, lr, step));
+    dg_value e1 = dg_add(b, dg_scale(b, ema, 0.999), dg_scale(b, p1, 0.001));
+    dg_value made[] = {p1, m1, v1, e1};
+    for (int i = 0; i < 4; i++) store_at(w, at + i, made[i]);
+}
+
+static void update_of_a_parameter_is_one_kernel(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_shape s = DG_SHAPE(64, 300); /* large enough to count for the peak */
+    dg_value lr = place(&w, DG_SCALAR), c1 = place(&w, DG_SCALAR), c2 = place(&w, DG_SCALAR);
+    dg_value x = place(&w, s);
+    w.b.phase = DG_BACKWARD;
+    dg_value g1 = op1(&w, "t_kernel", x), g2 = op1(&w, "t_kernel", g1);
+    w.b.phase = DG_UPDATE;
+    adam_of(&w, g1, s, lr, c1, c2);
+    adam_of(&w, g2, s, lr, c1, c2);
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), 2); /* one for each parameter, though shapes and scalars are the same */
+    assert_int_equal(first(&w, "fused", DG_UPDATE)->n_out, 4);
+    end(&w);
+}
+
+/* Moments of all parameters first, then all parameters: the order in which a comprehension writes them. */
+static void update_is_one_kernel_in_any_order(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_build *b = &w.b;
+    enum { N = 5 };
+    dg_shape s = DG_SHAPE(64, 300);
+    dg_value g[N], m[N];
+    int at = 0;
+    w.b.phase = DG_UPDATE;
+    for (int i = 0; i < N; i++) g[i] = op1(&w, "t_kernel", place(&w, s));
+    at = w.n_places;
+    for (int i = 0; i < N; i++) {
+        m[i] = dg_add(b, dg_scale(b, place(&w, s), 0.9), dg_scale(b, g[i], 0.1));
+        store_at(&w, at + i, m[i]);
+    }
+    at = w.n_places;
+    for (int i = 0; i < N; i++) store_at(&w, at + i, dg_sub(b, place(&w, s), dg_scale(b, m[i], 0.01)));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), N);
+    end(&w);
+}
+
+/* ---- epilogues --------------------------------------------------------------------------------------------------------------- */
+
+static void kernel_takes_bias_embedding_and_residual(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_build *b = &w.b;
+    dg_shape s = DG_SHAPE(2, 4, 32, 64);
+    dg_value x = place(&w, s), bias = place(&w, DG_SHAPE(4)), emb = place(&w, DG_SHAPE(2, 4));
+    dg_value skip = op1(&w, "t_kernel", x);
+    dg_value y = op1(&w, "t_product", skip);
+    y = dg_add(b, y, dg_reshape(b, bias, DG_SHAPE(1, 4, 1, 1)));
+    /* a small kernel written behind the product moves ahead of it */
+    dg_value e = op1(&w, "t_kernel", op1(&w, "silu", emb));
+    y = dg_add(b, y, dg_reshape(b, e, DG_SHAPE(2, 4, 1, 1)));
+    y = dg_add(b, y, skip);
+    store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
+    run_pass(&w, true);
+    const dg_node_info *product = first(&w, "t_product", DG_FORWARD);
+    assert_non_null(product->strip);
+    assert_int_equal(product->n_own, 1);
+    assert_int_equal(product->n_in, 4);
+    assert_int_equal(product->strip->n_code, 4);
+    assert_int_equal(product->strip->out[0].reduce, 0);
+    assert_int_equal(count(&w, "fused", -1), 1); /* silu(emb) */
+    assert_true(decided(&w, "fuse.yes:epilogue"));
+    end(&w);
+}
+
+/* The raw result is needed elsewhere: it must not be lost. */
+static void raw_result_is_kept(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_shape s = DG_SHAPE(2, 4, 8, 8);
+    dg_value y = op1(&w, "t_product", place(&w, s));
+    store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
+    store(&w, y);
+    run_pass(&w, true);
+    assert_null(first(&w, "t_product", DG_FORWARD)->strip);
+    assert_int_equal(count(&w, "fused", -1), 1);
+    end(&w);
+}
+
+/* An operand that depends on the product itself cannot be ready before it. */
+static void operand_behind_the_product(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_shape s = DG_SHAPE(2, 4, 32, 64);
+    dg_value x = place(&w, s);
+    dg_value y = op1(&w, "t_product", x);
+    dg_value later = op1(&w, "t_kernel", x); /* as large as the product: it stays where it is */
+    store(&w, dg_add(&w.b, y, later));
+    dg_value z = op1(&w, "t_product", x);
+    dg_node stats = dg_build_node(&w.b, find("t_stats"), NULL, 0, &z, 1);
+    store(&w, dg_add(&w.b, z, dg_node_of(w.m.graph, stats)->out[0]));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), 2);
+    for (size_t i = 0; i < w.m.graph->nodes.n; i++)
+        if (w.m.graph->nodes.at[i].op == &t_product) assert_null(w.m.graph->nodes.at[i].strip);
+    end(&w);
+}
+
+/* ---- what is stored ------------------------------------------------------------------------------------------------------------ */
+
+/* A mask of one byte for each element is kept for the backward pass, not the draw of four. */
+static void mask_is_kept_not_its_operand(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_build *b = &w.b;
+    dg_shape s = DG_SHAPE(2, 4, 32, 64);
+    dg_value x = place(&w, s), r = op1(&w, "t_kernel", place(&w, s));
+    dg_value mask = dg_compare(b, "lt", r, dg_number(b, r, 0.5));
+    dg_value y = op1(&w, "t_kernel", dg_where(b, mask, x, dg_number(b, x, 0)));
+    store(&w, y);
+    w.b.phase = DG_BACKWARD;
+    dg_value dy = op1(&w, "t_kernel", y);
+    store(&w, op1(&w, "t_kernel", dg_where(b, mask, dy, dg_number(b, x, 0))));
+    run_pass(&w, true);
+    assert_true(decided(&w, "fuse.no:smaller-than-operands"));
+    const dg_node_info *backward = first(&w, "fused", DG_BACKWARD);
+    bool reads_mask = false;
+    for (int i = 0; i < backward->n_in; i++) {
+        assert_int_not_equal(backward->in[i], r);
+        reads_mask = reads_mask || dg_type_of(w.m.graph, backward->in[i])->dtype == DG_BOOL;
+    }
+    assert_true(reads_mask);
+    end(&w);
+}
+
+/* A chain of any length falls into bodies of bounded size. */
+static void long_chain_is_cut(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    dg_value x = place(&w, DG_SHAPE(4, 300));
+    for (int i = 0; i < 1000; i++) x = dg_shift(&w.b, op1(&w, i % 2 ? "neg" : "square", x), 0.25 + i);
+    store(&w, x);
+    run_pass(&w, true);
+    int fused = count(&w, "fused", -1);
+    assert_in_range(fused, 2000 / 64, 2000 / 20);
+    assert_true(decided(&w, "fuse.no:too-long"));
+    end(&w);
+}
+
+/* ---- the same bits ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct machine {
+    world *w;
+    void **data; /* by value: of those that own bytes */
+    int n_written;
+    dg_value written[64];
+} machine;
+
+static dg_view view_of(const machine *x, dg_value v)
+{
+    dg_view view;
+    dg_value base;
+    int64_t shift;
+    dg_value_strides(x->w->m.graph, v, &base, &shift, &view);
+    assert_non_null(x->data[base]);
+    view.data = (char *)x->data[base] + shift;
+    return view;
+}
+
+static void run_node(machine *x, dg_node n, const dg_run *run)
+{
+    const dg_graph *g = x->w->m.graph;
+    dg_arena *a = x->w->m.arena;
+    const dg_node_info *node = dg_node_of(g, n);
+    if (dg_node_is_view(g, n)) return;
+    if (node->op->traits & DG_EFFECT) {
+        x->written[x->n_written++] = node->in[0];
+        return;
+    }
+    dg_view in[64], out[16];
+    for (int i = 0; i < node->n_in; i++) in[i] = view_of(x, node->in[i]);
+    for (int i = 0; i < node->n_out; i++) {
+        x->data[node->out[i]] = dg_arena_alloc(a, (size_t)dg_type_bytes(dg_type_of(g, node->out[i])) + 64);
+        out[i] = view_of(x, node->out[i]);
+    }
+    dg_infer types = dg_types_of(g, n, a);
+    const dg_kernel *kernel = node->kernel ? node->kernel : node->op->kernels;
+    if (strcmp(node->op->name, "place") == 0) {
+        uint32_t seed = 17 + 29 * (uint32_t)dg_attr_int(&node->attrs, "index");
+        for (int64_t i = 0; i < dg_shape_count(&out[0].shape); i++) {
+            seed = seed * 1664525u + 1013904223u;
+            ((float *)out[0].data)[i] = (float)(int32_t)seed * 0x1p-31f;
+        }
+        return;
+    }
+    dg_call call = {.in = in, .out = out, .n_in = node->n_in, .n_out = node->n_out, .n_own = node->n_own, .attrs = &node->attrs,
+                    .strip = node->strip, .run = run};
+    if (kernel->workspace) call.workspace = dg_arena_alloc(a, (size_t)kernel->workspace(&types, node->strip) + 64);
+    if (kernel->scratch) call.scratch = dg_arena_alloc(a, (size_t)kernel->scratch(&types, node->strip) + 64);
+    kernel->run(&call);
+}
+
+static void run_all(machine *x, world *w)
+{
+    *x = (machine){.w = w};
+    x->data = DG_NEW_ARRAY(w->m.arena, void *, w->m.graph->values.n);
+    dg_run run = {.isa = dg_isa_of_cpu()};
+    DG_EACH_NODE(w->m.graph, 0, n) {
+        run_node(x, n, &run);
+    }
+}
+
+/* Results of both, in order of the writes. With `loose`, sums may round differently. */
+static void compare(machine *a, machine *b, bool loose)
+{
+    assert_int_equal(a->n_written, b->n_written);
+    for (int i = 0; i < a->n_written; i++) {
+        dg_view x = view_of(a, a->written[i]), y = view_of(b, b->written[i]);
+        assert_true(dg_view_contiguous(&x) && dg_view_contiguous(&y));
+        assert_true(dg_shape_equal(&x.shape, &y.shape));
+        int64_t n = dg_shape_count(&x.shape);
+        if (!loose) {
+            assert_memory_equal(x.data, y.data, (size_t)n * dg_dtype_size(x.dtype));
+            continue;
+        }
+        for (int64_t k = 0; k < n; k++) {
+            float p = ((float *)x.data)[k], q = ((float *)y.data)[k];
+            if (fabsf(p - q) > 1e-4f * (1 + fabsf(p))) fail_msg("result %d, element %lld: %g and %g", i, (long long)k, p, q);
+        }
+    }
+}
+
+static uint32_t draw(uint32_t *state, uint32_t below)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)*state * below >> 32);
+}
+
+static void random_graph(world *w, uint32_t seed, bool sums)
+{
+    dg_build *b = &w->b;
+    dg_shape shapes[] = {DG_SHAPE(3, 5, 37), DG_SHAPE(3, 5, 1), DG_SHAPE(1, 5, 37), DG_SCALAR};
+    enum { KINDS = 4, MAX = 96 };
+    dg_value v[MAX];
+    int n = 0;
+    for (int k = 0; k < KINDS; k++) v[n++] = place(w, shapes[k]);
+    v[n++] = place(w, shapes[0]);
+    static const char *const unary[] = {"tanh", "sigmoid", "neg", "sin", "abs"};
+    static const char *const binary[] = {"add", "sub", "mul", "maximum"};
+    int nodes = 8 + (int)draw(&seed, 40);
+    for (int i = 0; i < nodes; i++) {
+        if (i == nodes / 2) b->phase = DG_BACKWARD;
+        dg_value x = v[draw(&seed, (uint32_t)n)], y = v[draw(&seed, (uint32_t)n)];
+        dg_shape s = dg_shape_of(b, x);
+        switch (draw(&seed, 12)) {
+        case 0: x = op1(w, "t_kernel", x); break;
+        case 1: case 2: x = op1(w, "t_product", x); break;
+        case 3: case 4: x = op1(w, unary[draw(&seed, 5)], x); break;
+        case 5: x = dg_where(b, dg_compare(b, "lt", x, y), x, y); break;
+        case 6: /* there and back, through another shape */
+            if (s.rank == 3) x = dg_reshape(b, op1(w, "tanh", dg_reshape(b, x, DG_SHAPE(s.dim[0] * s.dim[1], s.dim[2]))), s);
+            break;
+        case 7:
+            if (sums && s.rank == 3 && s.dim[2] > 1) x = dg_sum_keep(b, x, DG_AXES(2));
+            else if (s.rank == 3 && s.dim[2] == 1) x = dg_expand(b, x, DG_SHAPE(s.dim[0], s.dim[1], 37));
+            break;
+        default: x = dg_emit(b, binary[draw(&seed, 4)], NULL, 0, (dg_value[]){x, y}, 2); break;
+        }
+        if (dg_dtype_of(b, x) == DG_POISON) continue;
+        v[n++] = sums || draw(&seed, 3) ? x : op1(w, "tanh", x); /* numbers stay small */
+        if (draw(&seed, 6) == 0 && w->n_places < 60) store(w, v[n - 1]);
+    }
+    store(w, v[n - 1]);
+}
+
+static void fused_is_unfused(void **state)
+{
+    bool sums = *state != NULL;
+    int fewer = 0;
+    for (uint32_t seed = 1; seed <= 400; seed++) {
+        world fused, plain;
+        machine a, b;
+        begin(&fused);
+        begin(&plain);
+        random_graph(&fused, seed * 7919, sums);
+        random_graph(&plain, seed * 7919, sums);
+        run_pass(&fused, true);
+        run_pass(&plain, false);
+        run_all(&a, &fused);
+        run_all(&b, &plain);
+        compare(&a, &b, sums);
+        fewer += count(&fused, "fused", -1) > 0;
+        end(&fused);
+        end(&plain);
+    }
+    assert_true(fewer > 300);
+}
+
+static void norm_block_computes_the_same(void **state)
+{
+    (void)state;
+    world fused, plain;
+    machine a, b;
+    begin(&fused);
+    begin(&plain);
+    norm_block(&fused);
+    norm_block(&plain);
+    run_pass(&fused, true);
+    run_pass(&plain, false);
+    run_all(&a, &fused);
+    run_all(&b, &plain);
+    compare(&a, &b, true);
+    end(&fused);
+    end(&plain);
+}
+
+int main(void)
+{
+    static int sums;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(norm_is_one_kernel_forward_and_two_backward),
+        cmocka_unit_test(update_of_a_parameter_is_one_kernel),
+        cmocka_unit_test(update_is_one_kernel_in_any_order),
+        cmocka_unit_test(kernel_takes_bias_embedding_and_residual),
+        cmocka_unit_test(raw_result_is_kept),
+        cmocka_unit_test(operand_behind_the_product),
+        cmocka_unit_test(mask_is_kept_not_its_operand),
+        cmocka_unit_test(long_chain_is_cut),
+        cmocka_unit_test(fused_is_unfused),
+        cmocka_unit_test_prestate(fused_is_unfused, &sums),
+        cmocka_unit_test(norm_block_computes_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
