@@ -27,12 +27,6 @@ bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node n, int o
 /* The node that stands in region r and is n or holds n. */
 dg_node dg_lift(const dg_graph *g, dg_node n, dg_region r);
 
-#define DG_ALIGN 64
-static inline int64_t dg_align(int64_t bytes)
-{
-    return (bytes + DG_ALIGN - 1) / DG_ALIGN * DG_ALIGN;
-}
-
 /* A buffer that is taken from step `first` to step `last`, both included. */
 typedef struct dg_slot {
     int32_t first, last;

@@ -23,10 +23,16 @@ typedef struct dg_storage { /* of one value, after memplan */
     dg_value base;       /* the value whose bytes these are; itself when it owns them */
     int64_t shift;       /* bytes from the base's first byte (views) */
     int64_t stride[DG_MAX_RANK]; /* elements */
-    int64_t offset;      /* of the base in its region; the place's or port's index for PARAM, STATE, IO */
+    int64_t offset;      /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0 for CONST */
     int64_t bytes;       /* owned; 0 for views */
     const char *alias;   /* NULL, "view", "in-place", "carry", "place" */
 } dg_storage;
+
+#define DG_ALIGN 64 /* bytes: of every buffer's offset, and of sizes in all sums */
+static inline int64_t dg_align(int64_t bytes)
+{
+    return (bytes + DG_ALIGN - 1) / DG_ALIGN * DG_ALIGN;
+}
 
 typedef struct dg_heuristic {
     const char *name;
@@ -39,9 +45,11 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
     int n_nodes;
     int64_t *workspace;      /* by node id: offset in the arena, -1 none */
     int64_t *workspace_bytes, *scratch_bytes; /* by node id */
-    uint8_t *carry_swap;     /* by value id of a region argument: 1 = two buffers, swapped after each trip; 2 = copied */
+    uint8_t *carry_swap;     /* by value id of a region argument: 1 = its next value is made in another buffer, and the buffers are
+                              * traded after each trip */
     int64_t arena_bytes, bound_bytes, naive_bytes;
     int64_t order_free_bound;
+    /* Sealed in the arena: nothing to free. */
     DG_VEC(dg_heuristic) heuristics;
     DG_VEC(dg_decision) decisions;
 } dg_layout;

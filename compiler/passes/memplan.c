@@ -1,0 +1,535 @@
+/* memplan: a place for every value of a scheduled graph.
+ *
+ * In     an order of steps, kernels chosen.
+ * Out    a dg_layout: whose bytes each value has, and where they lie; workspace; carries that trade places. The graph is untouched.
+ * Keeps  two values alive at the same step share no byte, unless one is a view of the other. A step has three moments: results
+ *        and workspace appear, the kernel runs, operands nobody needs any more go; so a result may lie in an operand's bytes only
+ *        where the node permits it. What a body reads from outside lives to the loop's end. Outputs live to the end.
+ * Method values are gathered into classes that share one buffer, each class being a list of lives that follow one another:
+ *        the next value of a carry joins its argument, the new value of a place the old one, an initial value its carry, and at
+ *        last results their dying operands. Carries that could not be joined trade buffers after each trip; buffers that trade are
+ *        all taken as long as any of them. Then classes and workspace are placed (memplan_place.c). */
+#include "compiler/passes/memplan.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef struct life { /* `from` is made at step `first`; `to` is read for the last time at step `last` */
+    int32_t first, last;
+    dg_value from, to;
+} life;
+
+typedef struct class {
+    int n, room;
+    life *lives;      /* in order; those that touch are one */
+    dg_value parent;  /* union-find */
+    int64_t bytes;    /* of each of its values */
+    dg_home home;
+    int32_t index;    /* of the place */
+    dg_value trade;   /* union-find of classes that trade buffers */
+    bool trades;
+} class;
+
+typedef struct planner {
+    dg_module *m;
+    dg_graph *g;
+    dg_layout *out;
+    dg_arena *a;
+    dg_bytes *bytes;
+    dg_effects fx;
+    bool reference;
+    int32_t steps;
+    int32_t *begin, *end; /* by node: its step; of loops the first and the last. -1: takes none */
+    dg_node *node_at;     /* by step */
+    int32_t *first, *last; /* by base */
+    class *classes;       /* by base */
+    dg_node *order;       /* nodes of all regions as they run */
+    int n_order;
+    dg_value *place;      /* by place: the value it had, or DG_NONE */
+    const char *why;      /* of the join refused last */
+} planner;
+
+/* ---- steps and lives ---- */
+
+static bool takes_step(const planner *p, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(p->g, n);
+    return !(i->op->traits & DG_LEAF) && !(i->n_out > 0 && p->bytes[i->out[0]].view) && i->op != p->fx.output;
+}
+
+static void number(planner *p, dg_region r)
+{
+    DG_EACH_NODE(p->g, r, n)
+    {
+        p->order[p->n_order++] = n;
+        p->begin[n] = p->end[n] = -1;
+        if (!takes_step(p, n)) continue;
+        p->node_at[p->steps] = n;
+        p->begin[n] = p->end[n] = p->steps++;
+        if (dg_node_of(p->g, n)->body == DG_NONE) continue;
+        number(p, dg_node_of(p->g, n)->body);
+        p->node_at[p->steps] = n;
+        p->end[n] = p->steps++;
+    }
+}
+
+/* The value is read at a step, by node n or at the end of the body that n owns. */
+static void read_at(planner *p, dg_value v, dg_node n, int32_t step)
+{
+    dg_value base = p->bytes[v].base;
+    dg_region home = dg_value_of(p->g, base)->region;
+    dg_node held = dg_lift(p->g, n, home);
+    if (held != n && held != DG_NONE) step = p->end[held];
+    if (step > p->last[base]) p->last[base] = step;
+}
+
+static void find_lives(planner *p)
+{
+    dg_graph *g = p->g;
+    for (size_t v = 0; v < g->values.n; v++) p->first[v] = p->last[v] = -1;
+    for (int k = 0; k < p->n_order; k++) {
+        const dg_node_info *i = dg_node_of(g, p->order[k]);
+        for (int o = 0; o < i->n_out; o++) p->first[i->out[o]] = p->last[i->out[o]] = p->end[p->order[k]];
+        if (i->body == DG_NONE) continue;
+        const dg_region_info *r = dg_region_of(g, i->body);
+        for (size_t j = 0; j < r->args.n; j++) p->first[r->args.at[j]] = p->last[r->args.at[j]] = p->begin[p->order[k]];
+    }
+    for (int k = 0; k < p->n_order; k++) {
+        dg_node n = p->order[k];
+        const dg_node_info *i = dg_node_of(g, n);
+        if (p->begin[n] < 0 && i->op != p->fx.output) continue;
+        for (int j = 0; j < i->n_in; j++) read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
+        if (i->body == DG_NONE) continue;
+        const dg_region_info *r = dg_region_of(g, i->body);
+        if (r->args.n > 0) p->last[r->args.at[0]] = p->end[n]; /* the trip, counted at the end of each */
+        for (size_t j = 0; j < r->results.n; j++) {
+            dg_value base = p->bytes[r->results.at[j]].base;
+            if (dg_value_of(g, base)->region == i->body) {
+                if (p->end[n] > p->last[base]) p->last[base] = p->end[n];
+            } else {
+                read_at(p, r->results.at[j], n, p->end[n]);
+            }
+        }
+    }
+}
+
+/* ---- classes ---- */
+
+static dg_value root(const planner *p, dg_value v)
+{
+    while (p->classes[v].parent != v) v = p->classes[v].parent = p->classes[p->classes[v].parent].parent;
+    return v;
+}
+
+static class *class_of(const planner *p, dg_value v)
+{
+    return &p->classes[root(p, p->bytes[v].base)];
+}
+
+static void make_classes(planner *p)
+{
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        class *c = &p->classes[v];
+        *c = (class){.parent = v, .trade = v, .home = DG_HOME_NONE};
+        if (p->bytes[v].view || p->first[v] < 0) continue;
+        c->home = DG_HOME_ARENA;
+        c->bytes = dg_type_bytes(dg_type_of(p->g, v));
+        c->n = c->room = 1;
+        c->lives = DG_NEW(p->a, life);
+        c->lives[0] = (life){p->first[v], p->last[v], v, v};
+    }
+    for (int k = 0; k < p->n_order; k++) {
+        const dg_node_info *i = dg_node_of(p->g, p->order[k]);
+        if (!(i->op->traits & DG_LEAF)) continue;
+        class *c = &p->classes[i->out[0]];
+        c->n = c->room = 1;
+        c->lives = DG_NEW(p->a, life);
+        c->lives[0] = (life){-1, p->last[i->out[0]], i->out[0], i->out[0]};
+        c->bytes = dg_type_bytes(dg_type_of(p->g, i->out[0]));
+        c->home = DG_HOME_CONST;
+        if (i->op == p->fx.constant) continue;
+        int32_t index = (int32_t)dg_attr_int(&i->attrs, "index");
+        c->index = index;
+        c->home = DG_HOME_IO;
+        if (i->op != p->fx.place) continue;
+        c->home = p->m->places.at[index].trained ? DG_HOME_PARAM : DG_HOME_STATE;
+        p->place[index] = i->out[0];
+    }
+}
+
+/* At a step, `dead` is read for the last time and `made` appears: may it lie in the same bytes? */
+static bool hands_over(const planner *p, int32_t step, dg_value dead, dg_value made)
+{
+    const dg_value_info *v = dg_value_of(p->g, made);
+    if (v->def == DG_NONE) { /* an argument: made at the beginning of its loop, from its initial value */
+        const dg_node_info *loop = dg_node_of(p->g, dg_region_of(p->g, v->region)->owner);
+        const dg_bytes *init = v->index > 0 ? &p->bytes[loop->in[v->index - 1]] : NULL;
+        return init && init->base == dead && init->whole && step == p->begin[dg_region_of(p->g, v->region)->owner];
+    }
+    if (step < 0) return false;
+    if (dg_node_of(p->g, v->def)->body != DG_NONE) return true; /* a loop's result shows what its carry ended with */
+    return dg_may_overwrite(p->g, p->bytes, v->def, v->index, dead);
+}
+
+/* Makes one class of two, if their lives do not meet but where bytes are handed over. */
+static bool join(planner *p, dg_value va, dg_value vb)
+{
+    dg_value ra = root(p, p->bytes[va].base), rb = root(p, p->bytes[vb].base);
+    class *a = &p->classes[ra], *b = &p->classes[rb];
+    if (ra == rb) return true;
+    p->why = "sizes-differ";
+    if (dg_align(a->bytes) != dg_align(b->bytes)) return false;
+    p->why = "bytes-taken";
+    life *all = DG_NEW_ARRAY(p->a, life, a->n + b->n);
+    int n = 0;
+    for (int i = 0, k = 0; i < a->n || k < b->n;) {
+        bool from_a = k == b->n || (i < a->n && (a->lives[i].first != b->lives[k].first ? a->lives[i].first < b->lives[k].first
+                                                                                         : a->lives[i].last < b->lives[k].last));
+        life next = from_a ? a->lives[i++] : b->lives[k++];
+        if (n > 0 && all[n - 1].last > next.first) return false;
+        if (n > 0 && all[n - 1].last == next.first) {
+            if (!hands_over(p, next.first, all[n - 1].to, next.from)) {
+                p->why = "not-permitted";
+                return false;
+            }
+            all[n - 1].last = next.last;
+            all[n - 1].to = next.to;
+            continue;
+        }
+        all[n++] = next;
+    }
+    if (b->home != DG_HOME_ARENA) { /* the place's class stays the root */
+        class *t = a;
+        a = b;
+        b = t;
+        dg_value r = ra;
+        ra = rb;
+        rb = r;
+    }
+    a->lives = all;
+    a->n = a->room = n;
+    a->trades |= b->trades;
+    b->parent = ra;
+    return true;
+}
+
+static void decide(planner *p, const char *kind, dg_node n, dg_value v, const char *outcome, const char *reason)
+{
+    dg_vec_push(&p->out->decisions, (dg_decision){kind, n, v, outcome, reason, dg_type_bytes(dg_type_of(p->g, v))});
+}
+
+static const char *refusal(planner *p, const char *kind)
+{
+    return dg_arena_printf(p->m->arena, "%s.no:%s", kind, p->why);
+}
+
+/* ---- what joins what ---- */
+
+/* Inner loops first: the next value in the bytes of the argument; the loop's result always has them. */
+static void join_carries(planner *p)
+{
+    for (int k = p->n_order - 1; k >= 0; k--) {
+        dg_node n = p->order[k];
+        const dg_node_info *loop = dg_node_of(p->g, n);
+        if (loop->body == DG_NONE) continue;
+        const dg_region_info *r = dg_region_of(p->g, loop->body);
+        for (int j = 0; j < loop->n_out; j++) {
+            dg_value arg = r->args.at[j + 1], next = r->results.at[j];
+            bool same = !p->reference && p->bytes[next].whole && join(p, arg, next);
+            if (!same) {
+                class *a = class_of(p, arg);
+                a->lives[a->n - 1].last = p->end[n]; /* whatever lies there, it is traded at the end of the trip */
+            }
+            bool shown = join(p, arg, loop->out[j]);
+            assert(shown);
+            (void)shown;
+            if (same) {
+                decide(p, "carry", n, arg, "in place", "carry.in-place");
+                continue;
+            }
+            class_of(p, arg)->trades = class_of(p, next)->trades = true;
+        }
+    }
+}
+
+/* The new value of a place in the place's own bytes. */
+static void join_places(planner *p)
+{
+    for (int k = 0; k < p->n_order; k++) {
+        const dg_node_info *w = dg_node_of(p->g, p->order[k]);
+        if (w->op != p->fx.write) continue;
+        int64_t index = dg_attr_int(&w->attrs, "index");
+        dg_value v = w->in[0], old = p->place[index];
+        class *c = class_of(p, v);
+        if (old != DG_NONE && p->bytes[v].base == old && p->bytes[v].whole) continue; /* unchanged */
+        bool can = false;
+        if (p->reference) p->why = "reference";
+        else if (!p->bytes[v].whole) p->why = "strided";
+        else if (c->home != DG_HOME_ARENA) p->why = "not-in-the-arena";
+        else if (c->trades) p->why = "carry-trades-buffers";
+        else can = true;
+        if (can) {
+            int32_t last = c->lives[c->n - 1].last;
+            c->lives[c->n - 1].last = p->steps + 1; /* past all outputs */
+            if (old == DG_NONE) {
+                c->home = p->m->places.at[index].trained ? DG_HOME_PARAM : DG_HOME_STATE;
+                c->index = (int32_t)index;
+            } else {
+                can = join(p, old, v);
+                if (!can) c->lives[c->n - 1].last = last;
+            }
+        }
+        decide(p, "write", p->order[k], v, can ? "in place" : "copy", can ? "write.in-place" : refusal(p, "write"));
+    }
+}
+
+/* An initial value in the bytes of its carry. */
+static void join_inits(planner *p)
+{
+    for (int k = 0; k < p->n_order && !p->reference; k++) {
+        const dg_node_info *loop = dg_node_of(p->g, p->order[k]);
+        if (loop->body == DG_NONE) continue;
+        for (int j = 0; j < loop->n_out; j++) {
+            dg_value arg = dg_region_of(p->g, loop->body)->args.at[j + 1], init = loop->in[j];
+            if (!p->bytes[init].whole || class_of(p, init)->home != DG_HOME_ARENA || class_of(p, arg)->home != DG_HOME_ARENA) continue;
+            join(p, arg, init);
+        }
+    }
+}
+
+/* Results over dying operands. */
+static void join_operands(planner *p)
+{
+    for (int k = 0; k < p->n_order && !p->reference; k++) {
+        dg_node node = p->order[k];
+        const dg_node_info *n = dg_node_of(p->g, node);
+        if (p->begin[node] < 0 || n->body != DG_NONE) continue;
+        for (int o = 0; o < n->n_out; o++) {
+            const char *no = NULL;
+            bool done = class_of(p, n->out[o])->home != DG_HOME_ARENA;
+            for (int i = 0; i < n->n_in && !done; i++) {
+                dg_value base = p->bytes[n->in[i]].base;
+                if (!dg_may_overwrite(p->g, p->bytes, node, o, base)) continue;
+                if (class_of(p, base)->home != DG_HOME_ARENA) {
+                    no = "inplace.no:not-in-the-arena";
+                } else if (p->last[base] > p->begin[node]) {
+                    no = "inplace.no:value-read-later";
+                } else if (join(p, base, n->out[o])) {
+                    done = true;
+                    decide(p, "inplace", node, n->out[o], "yes", "inplace.yes");
+                } else {
+                    no = refusal(p, "inplace");
+                }
+            }
+            if (!done && no) decide(p, "inplace", node, n->out[o], "no", no);
+        }
+    }
+}
+
+/* ---- trading carries ---- */
+
+static dg_value trade_root(const planner *p, dg_value r)
+{
+    while (p->classes[r].trade != r) r = p->classes[r].trade;
+    return r;
+}
+
+/* Classes that trade buffers with one another are all taken from the first life of any to the last. */
+static void find_trades(planner *p)
+{
+    for (int k = 0; k < p->n_order; k++) {
+        const dg_node_info *loop = dg_node_of(p->g, p->order[k]);
+        if (loop->body == DG_NONE) continue;
+        const dg_region_info *r = dg_region_of(p->g, loop->body);
+        for (int j = 0; j < loop->n_out; j++) {
+            dg_value arg = root(p, r->args.at[j + 1]), next = root(p, p->bytes[r->results.at[j]].base);
+            if (arg == next) continue;
+            assert(p->classes[arg].home == DG_HOME_ARENA && p->classes[next].home == DG_HOME_ARENA);
+            p->out->carry_swap[r->args.at[j + 1]] = 1;
+            decide(p, "carry", p->order[k], r->args.at[j + 1], "swapped", "carry.swap");
+            dg_value a = trade_root(p, arg), b = trade_root(p, next);
+            p->classes[a > b ? a : b].trade = a > b ? b : a;
+        }
+    }
+}
+
+/* ---- results ---- */
+
+static void add_workspace(planner *p, dg_slot *slots, int32_t *whose, int *n)
+{
+    for (int k = 0; k < p->n_order; k++) {
+        dg_node node = p->order[k];
+        const dg_node_info *i = dg_node_of(p->g, node);
+        p->out->workspace[node] = -1;
+        if (p->begin[node] < 0 || !i->kernel || (!i->kernel->workspace && !i->kernel->scratch)) continue;
+        dg_infer t = dg_types_of(p->g, node, p->a);
+        if (i->kernel->scratch) p->out->scratch_bytes[node] = i->kernel->scratch(&t, i->strip);
+        int64_t bytes = i->kernel->workspace ? i->kernel->workspace(&t, i->strip) : 0;
+        if (bytes <= 0) continue;
+        p->out->workspace_bytes[node] = bytes;
+        whose[*n] = -1 - node;
+        slots[(*n)++] = (dg_slot){p->begin[node], p->begin[node], dg_align(bytes), 0};
+    }
+}
+
+/* Without reuse: one buffer after the other. */
+static int64_t stack_up(dg_slot *s, int n)
+{
+    int64_t top = 0;
+    for (int i = 0; i < n; i++) {
+        s[i].offset = top;
+        top += s[i].size;
+    }
+    return top;
+}
+
+static void place_all(planner *p)
+{
+    dg_layout *out = p->out;
+    size_t most = p->g->values.n + p->g->nodes.n;
+    dg_slot *slots = DG_NEW_ARRAY(p->a, dg_slot, most);
+    int32_t *whose = DG_NEW_ARRAY(p->a, int32_t, most);
+    int n = 0;
+    life *hull = DG_NEW_ARRAY(p->a, life, p->g->values.n); /* by root of a trade */
+    bool *seen = DG_NEW_ARRAY(p->a, bool, p->g->values.n);
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        const class *c = &p->classes[v];
+        if (c->parent != v || c->home != DG_HOME_ARENA) continue;
+        dg_value t = trade_root(p, v);
+        life *h = &hull[t];
+        int32_t first = c->lives[0].first, last = c->lives[c->n - 1].last;
+        if (!seen[t] || first < h->first) h->first = first;
+        if (!seen[t] || last > h->last) h->last = last;
+        seen[t] = true;
+    }
+    int64_t values_alone = 0, workspace_most = 0;
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        const class *c = &p->classes[v];
+        dg_node def = dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
+        bool shown = def != DG_NONE && dg_node_of(p->g, def)->body != DG_NONE;
+        if (!shown && !p->bytes[v].view && p->first[v] >= 0 && p->classes[root(p, v)].home == DG_HOME_ARENA)
+            values_alone += dg_align(dg_type_bytes(dg_type_of(p->g, v)));
+        if (c->parent != v || c->home != DG_HOME_ARENA) continue;
+        const life *h = &hull[trade_root(p, v)];
+        whose[n] = v;
+        slots[n++] = (dg_slot){h->first, h->last, dg_align(c->bytes), 0};
+    }
+    add_workspace(p, slots, whose, &n);
+    int32_t step;
+    out->bound_bytes = dg_slots_bound(slots, n, &step);
+    if (p->reference) {
+        out->arena_bytes = stack_up(slots, n);
+    } else {
+        dg_heuristic tried[DG_PLACE_TRIES];
+        int n_tried;
+        out->arena_bytes = dg_slots_place(slots, n, out->bound_bytes, DG_PLACE_WORK, p->a, tried, &n_tried);
+        for (int i = 0; i < n_tried; i++) dg_vec_push(&out->heuristics, tried[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        if (whose[i] >= 0) out->storage[whose[i]].offset = slots[i].offset;
+        else out->workspace[-1 - whose[i]] = slots[i].offset;
+    }
+    for (size_t i = 0; i < p->g->nodes.n; i++) {
+        if (dg_align(out->workspace_bytes[i]) > workspace_most) workspace_most = dg_align(out->workspace_bytes[i]);
+    }
+    out->naive_bytes = values_alone + workspace_most;
+}
+
+/* What one step alone needs: no order can do with less. */
+static void bound_free_of_order(planner *p)
+{
+    int64_t most = 0;
+    for (int k = 0; k < p->n_order; k++) {
+        dg_node node = p->order[k];
+        const dg_node_info *n = dg_node_of(p->g, node);
+        if (p->begin[node] < 0) continue;
+        int64_t sum = dg_align(p->out->workspace_bytes[node]);
+        for (int i = 0; i < n->n_in + n->n_out; i++) {
+            const dg_value *list = i < n->n_in ? n->in : n->out;
+            int at = i < n->n_in ? i : i - n->n_in;
+            dg_value r = root(p, p->bytes[list[at]].base);
+            bool again = p->classes[r].home != DG_HOME_ARENA;
+            for (int j = 0; j < i && !again; j++) {
+                dg_value other = j < n->n_in ? n->in[j] : n->out[j - n->n_in];
+                again = root(p, p->bytes[other].base) == r;
+            }
+            if (!again) sum += dg_align(p->classes[r].bytes);
+        }
+        if (sum > most) most = sum;
+    }
+    p->out->order_free_bound = most;
+}
+
+static void describe(planner *p)
+{
+    /* The owner of a class: the place's value, or the value that is made first. */
+    dg_value *owner = DG_NEW_ARRAY(p->a, dg_value, p->g->values.n);
+    for (size_t v = 0; v < p->g->values.n; v++) owner[v] = DG_NONE;
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        if (p->bytes[v].view || p->classes[root(p, v)].home == DG_HOME_NONE) continue;
+        dg_value *o = &owner[root(p, v)];
+        int32_t first = p->first[v];
+        if (*o == DG_NONE || first < p->first[*o]) *o = v;
+    }
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        const dg_bytes *b = &p->bytes[v];
+        dg_value r = root(p, b->base);
+        const class *c = &p->classes[r];
+        dg_storage *s = &p->out->storage[v];
+        int64_t offset = p->out->storage[r].offset; /* of the class, set by place_all; the root's own entry is the same */
+        if (c->home == DG_HOME_NONE) {
+            *s = (dg_storage){.home = DG_HOME_NONE, .base = v};
+            continue;
+        }
+        *s = (dg_storage){.home = c->home, .base = owner[r], .shift = b->shift};
+        s->offset = c->home == DG_HOME_ARENA ? offset : c->index;
+        memcpy(s->stride, b->stride, sizeof s->stride);
+        if (owner[r] == v) s->bytes = c->bytes;
+        else if (b->view) s->alias = "view";
+        else if (c->home == DG_HOME_PARAM || c->home == DG_HOME_STATE) s->alias = "place";
+        else s->alias = dg_value_of(p->g, v)->def == DG_NONE || dg_node_of(p->g, dg_value_of(p->g, v)->def)->body != DG_NONE ? "carry" : "in-place";
+    }
+}
+
+bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
+{
+    dg_graph *g = m->graph;
+    size_t values = g->values.n, nodes = g->nodes.n;
+    *out = (dg_layout){.n_values = (int)values, .n_nodes = (int)nodes};
+    out->storage = DG_NEW_ARRAY(m->arena, dg_storage, values);
+    out->workspace = DG_NEW_ARRAY(m->arena, int64_t, nodes);
+    out->workspace_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
+    out->scratch_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
+    out->carry_swap = DG_NEW_ARRAY(m->arena, uint8_t, values);
+    planner p = {.m = m, .g = g, .out = out, .a = dg_arena_new(), .fx = dg_effects_of(g), .reference = o->reference};
+    p.bytes = dg_bytes_of(g, p.a);
+    p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
+    p.end = DG_NEW_ARRAY(p.a, int32_t, nodes);
+    p.node_at = DG_NEW_ARRAY(p.a, dg_node, 2 * nodes);
+    p.first = DG_NEW_ARRAY(p.a, int32_t, values);
+    p.last = DG_NEW_ARRAY(p.a, int32_t, values);
+    p.classes = DG_NEW_ARRAY(p.a, class, values);
+    p.order = DG_NEW_ARRAY(p.a, dg_node, nodes);
+    p.place = DG_NEW_ARRAY(p.a, dg_value, m->places.n);
+    for (size_t i = 0; i < m->places.n; i++) p.place[i] = DG_NONE;
+    number(&p, 0);
+    find_lives(&p);
+    make_classes(&p);
+    join_carries(&p);
+    join_places(&p);
+    join_inits(&p);
+    join_operands(&p);
+    find_trades(&p);
+    place_all(&p);
+    bound_free_of_order(&p);
+    describe(&p);
+    /* The lists move into the arena: nothing to free. */
+    dg_heuristic *heuristics = out->heuristics.at;
+    dg_decision *decisions = out->decisions.at;
+    out->heuristics.at = dg_arena_copy(m->arena, heuristics, out->heuristics.n * sizeof *heuristics);
+    out->decisions.at = dg_arena_copy(m->arena, decisions, out->decisions.n * sizeof *decisions);
+    dg_vec_release(heuristics);
+    dg_vec_release(decisions);
+    dg_arena_free(p.a);
+    return true;
+}

@@ -1,0 +1,80 @@
+/* explain.c: what a plan says, once for every format.
+ *
+ * In     a plan.
+ * Out    sums, counts and words. */
+#include "compiler/plan/explain.h"
+
+#include <string.h>
+
+const char *dg_home_name(dg_home h)
+{
+    static const char *const names[] = {"arena", "weights", "state", "consts", "io", "none"};
+    return names[h];
+}
+
+const char *dg_phase_name(dg_phase p)
+{
+    static const char *const names[] = {"forward", "backward", "update"};
+    return names[p];
+}
+
+const char *dg_carry_how(const dg_plan *p, const dg_plan_carry *c)
+{
+    if (c->how == 1) return "swapped";
+    return p->values[c->next].base == p->values[c->arg].base ? "in place" : "in turn";
+}
+
+int dg_step_depth(const dg_plan *p, int32_t step)
+{
+    int depth = 0;
+    for (int32_t l = p->steps[step].loop; l >= 0; l = p->loops[l].parent) depth++;
+    return depth;
+}
+
+int32_t dg_step_loop(const dg_plan *p, int32_t step)
+{
+    for (int32_t l = 0; l < p->n_loops; l++) {
+        if (p->loops[l].begin == step || p->loops[l].end == step) return l;
+    }
+    return -1;
+}
+
+/* A kernel that stores its only operand as it is. */
+static bool only_moves(const dg_plan *p, const dg_plan_step *s)
+{
+    return s->kind == DG_STEP_KERNEL && s->n_in == 1 && s->n_out == 1 && s->kernel && s->kernel->any_dtype &&
+           dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type);
+}
+
+dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
+{
+    dg_story s = {.live = dg_plan_live(p, a)};
+    s.total = p->weights + p->grads + p->state + p->consts + p->io + p->arena_bytes + p->scratch * (threads > 0 ? threads : 1);
+    for (int32_t i = 0; i < p->n_values; i++) {
+        const dg_plan_value *v = &p->values[i];
+        bool written = v->producer >= 0 && p->steps[v->producer].kind == DG_STEP_KERNEL;
+        if (written && v->of == i && v->alias) s.in_place++;
+    }
+    for (int32_t i = 0; i < p->n_places; i++) { /* a new value without an old one */
+        const dg_plan_place *q = &p->places[i];
+        if (q->written && q->in_place && q->value < 0 && p->values[q->written_value].base == q->written_value) s.in_place++;
+    }
+    for (int32_t i = 0; i < p->n_loops; i++) {
+        for (int k = 0; k < p->loops[i].n_carries; k++) {
+            s.swaps += p->loops[i].carries[k].how == 1;
+            s.copies += p->loops[i].carries[k].copy_in;
+        }
+    }
+    for (int32_t i = 0; i < p->n_steps; i++) {
+        int64_t trips = 1;
+        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent) trips *= p->loops[l].trips;
+        s.flops += p->steps[i].flops * (double)trips;
+        s.copies += p->steps[i].kind == DG_STEP_COPY || only_moves(p, &p->steps[i]);
+    }
+    for (int i = 0; i < p->n_decisions; i++) {
+        if (strcmp(p->decisions[i].kind, "concat") != 0) continue;
+        s.concats++;
+        s.segments += strcmp(p->decisions[i].outcome, "segments") == 0;
+    }
+    return s;
+}

@@ -1,0 +1,400 @@
+/* explain_json.c: the plan as one JSON object, "dg-plan/1.0": for programs, for diffs, and as what a plan's hash is of. The schema
+ * is docs/plan.schema.json.
+ *
+ * In     a plan.
+ * Out    keys in a fixed order, integers for bytes, ids dense from 0; canonical: no times, no hash of itself. */
+#include "compiler/base/json.h"
+#include "compiler/plan/explain.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef dg_json_writer writer;
+
+static void int_at(writer *w, const char *key, int64_t v)
+{
+    dg_json_key(w, key);
+    dg_json_int(w, v);
+}
+
+static void id_at(writer *w, const char *key, int64_t v) /* null for none */
+{
+    dg_json_key(w, key);
+    if (v < 0) dg_json_null(w);
+    else dg_json_int(w, v);
+}
+
+static void text_at(writer *w, const char *key, const char *s)
+{
+    dg_json_key(w, key);
+    if (s) dg_json_string(w, s);
+    else dg_json_null(w);
+}
+
+static void bool_at(writer *w, const char *key, bool v)
+{
+    dg_json_key(w, key);
+    dg_json_bool(w, v);
+}
+
+static void number(writer *w, double v)
+{
+    if (fabs(v) < 9e15 && v == floor(v)) dg_json_int(w, (int64_t)v);
+    else dg_json_double(w, v);
+}
+
+static void ints_at(writer *w, const char *key, const int64_t *v, int n)
+{
+    dg_json_key(w, key);
+    dg_json_open(w, '[');
+    for (int i = 0; i < n; i++) dg_json_int(w, v[i]);
+    dg_json_close(w, ']');
+}
+
+static void ids_at(writer *w, const char *key, const int32_t *v, int n)
+{
+    dg_json_key(w, key);
+    dg_json_open(w, '[');
+    for (int i = 0; i < n; i++) dg_json_int(w, v[i]);
+    dg_json_close(w, ']');
+}
+
+static void hash_at(writer *w, const char *key, uint64_t hash)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    text_at(w, key, text);
+}
+
+static void type_at(writer *w, const dg_type *t)
+{
+    text_at(w, "dtype", dg_dtype_name(t->dtype));
+    ints_at(w, "dims", t->shape.dim, t->shape.rank);
+}
+
+static void attrs_at(writer *w, const dg_attrs *attrs)
+{
+    dg_json_key(w, "attrs");
+    dg_json_open(w, '{');
+    for (int i = 0; i < attrs->n; i++) {
+        const dg_attr *a = &attrs->at[i];
+        switch (a->kind) {
+        case DG_INT: int_at(w, a->name, a->v.i); break;
+        case DG_FLOAT:
+            dg_json_key(w, a->name);
+            dg_json_double(w, a->v.f);
+            break;
+        case DG_INTS: ints_at(w, a->name, a->v.ints, a->n); break;
+        case DG_FLOATS:
+            dg_json_key(w, a->name);
+            dg_json_open(w, '[');
+            for (int k = 0; k < a->n; k++) dg_json_double(w, a->v.floats[k]);
+            dg_json_close(w, ']');
+            break;
+        case DG_STR: text_at(w, a->name, a->v.str); break;
+        case DG_DATA: hash_at(w, a->name, dg_hash(a->v.data, (size_t)a->n)); break;
+        }
+    }
+    dg_json_close(w, '}');
+}
+
+static void settings_at(writer *w, const char *key, const dg_setting *s, int n)
+{
+    dg_json_key(w, key);
+    dg_json_open(w, '{');
+    for (int i = 0; i < n; i++) text_at(w, s[i].name, s[i].text);
+    dg_json_close(w, '}');
+}
+
+static void header(writer *w, const dg_plan *p)
+{
+    dg_json_key(w, "header");
+    dg_json_open(w, '{');
+    text_at(w, "compiler", DG_VERSION);
+    text_at(w, "entry", p->entry);
+    bool_at(w, "train", p->train);
+    text_at(w, "precision", p->reference ? "f64" : "f32");
+    text_at(w, "isa", dg_isa_name(p->isa));
+    text_at(w, "blas_core", p->blas_core);
+    dg_json_key(w, "files");
+    dg_json_open(w, '[');
+    for (int i = 0; i < p->n_files; i++) {
+        dg_json_open(w, '{');
+        text_at(w, "name", p->files[i].name);
+        hash_at(w, "hash", p->files[i].hash);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    settings_at(w, "config", p->config, p->n_config);
+    settings_at(w, "args", p->args, p->n_args);
+    dg_json_close(w, '}');
+}
+
+static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonical)
+{
+    dg_json_key(w, "summary");
+    dg_json_open(w, '{');
+    int_at(w, "peak", p->peak);
+    int_at(w, "peak_step", p->peak_step);
+    int_at(w, "bound", p->bound);
+    int_at(w, "order_free_bound", p->order_free_bound);
+    dg_json_key(w, "ratio");
+    dg_json_double(w, p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
+    int_at(w, "naive", p->naive);
+    int_at(w, "workspace", p->workspace_peak);
+    int_at(w, "scratch", p->scratch);
+    int_at(w, "steps", p->n_steps);
+    int_at(w, "values", p->n_values);
+    int_at(w, "nodes", p->nodes);
+    int_at(w, "in_place", s->in_place);
+    int_at(w, "swapped", s->swaps);
+    int_at(w, "copies", s->copies);
+    dg_json_key(w, "flops");
+    number(w, s->flops);
+    dg_json_key(w, "heuristics");
+    dg_json_open(w, '[');
+    for (int i = 0; i < p->n_heuristics; i++) {
+        dg_json_open(w, '{');
+        text_at(w, "name", p->heuristics[i].name);
+        int_at(w, "bytes", p->heuristics[i].bytes);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    if (!canonical) {
+        hash_at(w, "hash", p->hash);
+        dg_json_key(w, "seconds");
+        dg_json_double(w, p->seconds);
+    }
+    dg_json_close(w, '}');
+}
+
+static void region(writer *w, const char *name, int64_t bytes)
+{
+    dg_json_open(w, '{');
+    text_at(w, "name", name);
+    int_at(w, "bytes", bytes);
+    int_at(w, "align", DG_ALIGN);
+    dg_json_close(w, '}');
+}
+
+static void regions(writer *w, const dg_plan *p)
+{
+    dg_json_key(w, "regions");
+    dg_json_open(w, '[');
+    region(w, "weights", p->weights);
+    region(w, "grads", p->grads);
+    region(w, "state", p->state);
+    region(w, "consts", p->consts);
+    region(w, "io", p->io);
+    region(w, "arena", p->arena_bytes);
+    dg_json_close(w, ']');
+}
+
+static void ports(writer *w, const char *key, const dg_plan_port *ports, int n)
+{
+    dg_json_key(w, key);
+    dg_json_open(w, '[');
+    for (int i = 0; i < n; i++) {
+        dg_json_open(w, '{');
+        text_at(w, "name", ports[i].name);
+        type_at(w, &ports[i].type);
+        id_at(w, "value", ports[i].value);
+        bool_at(w, "report", ports[i].report);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+}
+
+static void places(writer *w, const dg_plan *p)
+{
+    dg_json_key(w, "places");
+    dg_json_open(w, '[');
+    for (int i = 0; i < p->n_places; i++) {
+        const dg_plan_place *q = &p->places[i];
+        dg_json_open(w, '{');
+        text_at(w, "path", q->path);
+        text_at(w, "src", q->src);
+        type_at(w, &q->type);
+        text_at(w, "region", q->trained ? "weights" : "state");
+        text_at(w, "init", q->init);
+        id_at(w, "value", q->value);
+        id_at(w, "written", q->written_value);
+        bool_at(w, "in_place", q->in_place);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+}
+
+static void value(writer *w, const dg_plan *p, int32_t id)
+{
+    const dg_plan_value *v = &p->values[id];
+    dg_json_open(w, '{');
+    int_at(w, "id", id);
+    text_at(w, "path", v->path);
+    text_at(w, "src", v->src);
+    type_at(w, &v->type);
+    ints_at(w, "strides", v->stride, v->type.shape.rank);
+    text_at(w, "region", dg_home_name(v->home));
+    int_at(w, v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place" : v->home == DG_HOME_IO ? "port" : "offset", v->offset);
+    int_at(w, "bytes", v->bytes);
+    int_at(w, "first", v->first);
+    int_at(w, "last", v->last);
+    id_at(w, "producer", v->producer);
+    id_at(w, "loop", v->loop);
+    text_at(w, "role", dg_role_name(v->role));
+    dg_json_key(w, "alias");
+    if (v->alias) {
+        dg_json_open(w, '{');
+        text_at(w, "how", v->alias);
+        int_at(w, "base", v->base);
+        int_at(w, "of", v->of);
+        int_at(w, "shift", v->shift);
+        dg_json_close(w, '}');
+    } else {
+        dg_json_null(w);
+    }
+    if (v->data) hash_at(w, "data", dg_hash(v->data, (size_t)v->bytes));
+    dg_json_close(w, '}');
+}
+
+/* A strip's instructions: "mul 0 2" writes the next register; then which registers come out, with the axes summed. */
+static void strip_at(writer *w, const dg_strip *s)
+{
+    dg_json_key(w, "strip");
+    dg_json_open(w, '{');
+    ints_at(w, "space", s->space.dim, s->space.rank);
+    dg_json_key(w, "code");
+    dg_json_open(w, '[');
+    for (int i = 0; i < s->n_code; i++) {
+        const dg_strip_code *c = &s->code[i];
+        dg_json_open(w, '{');
+        text_at(w, "op", c->op->name);
+        dg_json_key(w, "in");
+        dg_json_open(w, '[');
+        for (int k = 0; k < c->n_in; k++) dg_json_int(w, c->in[k]);
+        dg_json_close(w, ']');
+        if (c->attrs.n > 0) attrs_at(w, &c->attrs);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    dg_json_key(w, "out");
+    dg_json_open(w, '[');
+    for (int i = 0; i < s->n_out; i++) {
+        dg_json_open(w, '{');
+        int_at(w, "register", s->out[i].reg);
+        int_at(w, "reduce", s->out[i].reduce);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    dg_json_close(w, '}');
+}
+
+static void step(writer *w, const dg_plan *p, int32_t id)
+{
+    static const char *const kinds[] = {"kernel", "copy", "loop", "loop_end", "check"};
+    const dg_plan_step *s = &p->steps[id];
+    dg_json_open(w, '{');
+    int_at(w, "id", id);
+    text_at(w, "kind", kinds[s->kind]);
+    text_at(w, "kernel", s->label);
+    ids_at(w, "reads", s->in, s->n_in);
+    ids_at(w, "writes", s->out, s->n_out);
+    dg_json_key(w, "workspace");
+    dg_json_open(w, '[');
+    if (s->workspace_bytes > 0) {
+        dg_json_open(w, '{');
+        int_at(w, "offset", s->workspace);
+        int_at(w, "bytes", s->workspace_bytes);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    int_at(w, "scratch", s->scratch_bytes);
+    dg_json_key(w, "flops");
+    number(w, s->flops);
+    int_at(w, "bytes_rw", s->bytes_rw);
+    text_at(w, "phase", dg_phase_name(s->phase));
+    id_at(w, "loop", s->loop);
+    int_at(w, "nodes", s->nodes);
+    text_at(w, "scope", s->scope);
+    text_at(w, "src", s->src);
+    text_at(w, "why", s->why);
+    if (s->attrs.n > 0) attrs_at(w, &s->attrs);
+    if (s->strip) strip_at(w, s->strip);
+    dg_json_close(w, '}');
+}
+
+static void loop(writer *w, const dg_plan *p, int32_t id)
+{
+    const dg_plan_loop *l = &p->loops[id];
+    dg_json_open(w, '{');
+    int_at(w, "id", id);
+    int_at(w, "begin", l->begin);
+    int_at(w, "end", l->end);
+    id_at(w, "parent", l->parent);
+    int_at(w, "trips", l->trips);
+    int_at(w, "trip", l->trip);
+    id_at(w, "stop", l->stop);
+    dg_json_key(w, "carries");
+    dg_json_open(w, '[');
+    for (int i = 0; i < l->n_carries; i++) {
+        const dg_plan_carry *c = &l->carries[i];
+        dg_json_open(w, '{');
+        int_at(w, "init", c->init);
+        int_at(w, "arg", c->arg);
+        int_at(w, "next", c->next);
+        int_at(w, "out", c->out);
+        text_at(w, "how", dg_carry_how(p, c));
+        bool_at(w, "copy_in", c->copy_in);
+        dg_json_close(w, '}');
+    }
+    dg_json_close(w, ']');
+    dg_json_close(w, '}');
+}
+
+static void decision(writer *w, const dg_decision *d)
+{
+    dg_json_open(w, '{');
+    text_at(w, "kind", d->kind);
+    id_at(w, "at", d->node);
+    id_at(w, "value", d->value);
+    text_at(w, "outcome", d->outcome);
+    text_at(w, "reason", d->reason);
+    int_at(w, "bytes", d->bytes);
+    dg_json_close(w, '}');
+}
+
+void dg_explain_json(const dg_plan *p, const dg_explain_options *o, dg_text *out)
+{
+    dg_arena *a = dg_arena_new();
+    dg_story story = dg_story_of(p, 1, a);
+    writer w = {.text = *out, .pretty = true};
+    dg_json_open(&w, '{');
+    text_at(&w, "format", "dg-plan/1.0");
+    header(&w, p);
+    summary(&w, p, &story, o->canonical);
+    regions(&w, p);
+    ports(&w, "inputs", p->inputs, p->n_inputs);
+    ports(&w, "outputs", p->outputs, p->n_outputs);
+    places(&w, p);
+    dg_json_key(&w, "values");
+    dg_json_open(&w, '[');
+    for (int32_t i = 0; i < p->n_values; i++) value(&w, p, i);
+    dg_json_close(&w, ']');
+    dg_json_key(&w, "steps");
+    dg_json_open(&w, '[');
+    for (int32_t i = 0; i < p->n_steps; i++) step(&w, p, i);
+    dg_json_close(&w, ']');
+    dg_json_key(&w, "loops");
+    dg_json_open(&w, '[');
+    for (int32_t i = 0; i < p->n_loops; i++) loop(&w, p, i);
+    dg_json_close(&w, ']');
+    dg_json_key(&w, "decisions");
+    dg_json_open(&w, '[');
+    for (int i = 0; i < p->n_decisions; i++) decision(&w, &p->decisions[i]);
+    dg_json_close(&w, ']');
+    dg_json_close(&w, '}');
+    dg_text_addn(&w.text, "\n", 1);
+    *out = w.text;
+    dg_arena_free(a);
+}
