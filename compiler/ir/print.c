@@ -152,9 +152,21 @@ static void head(const printer *p, dg_node n)
     if (i->remat) dg_text_add(out, " remat %d", i->remat);
 }
 
+/* A node without names and place has no comment. */
+static bool nameless(const printer *p, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(p->g, n);
+    if (*i->scope || (i->origin && dg_source_at(p->sources, i->origin->span.file))) return false;
+    for (int k = 0; k < i->n_out; k++) {
+        if (*dg_value_of(p->g, i->out[k])->path) return false;
+    }
+    return i->body == DG_NONE;
+}
+
 static void comment(const printer *p, dg_node n)
 {
     const dg_node_info *i = dg_node_of(p->g, n);
+    if (nameless(p, n)) return;
     dg_text_add(p->out, "  #");
     for (int k = 0; k < i->n_out; k++) {
         dg_text_add(p->out, " ");

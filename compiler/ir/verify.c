@@ -125,6 +125,13 @@ static bool check_strip(checker *c, dg_node n)
     return true;
 }
 
+/* Under the reference floats are widened, in the graph but not in the tables of the module. */
+static bool agrees(const dg_type *a, const dg_type *b)
+{
+    bool same = a->dtype == b->dtype || (dg_dtype_is_float(a->dtype) && dg_dtype_is_float(b->dtype));
+    return same && dg_shape_equal(&a->shape, &b->shape);
+}
+
 static bool check_types(checker *c, dg_node n)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
@@ -139,7 +146,10 @@ static bool check_types(checker *c, dg_node n)
     if (!i->op->infer(&t)) return broken(c, n, "the shape rule refuses: %s", t.what ? t.what : "?");
     if (t.n_out > i->n_out) return broken(c, n, "the shape rule gives %d results", t.n_out);
     for (int k = 0; k < t.n_out; k++) {
-        if (k == 0 && i->strip ? !dg_shape_equal(&t.out[k].shape, &have[k].shape) : !dg_type_equal(&t.out[k], &have[k]))
+        bool any_float = i->op->traits & DG_RANDOM; /* draws are f32, and widened with everything else under the reference */
+        if (k == 0 && i->strip ? !dg_shape_equal(&t.out[k].shape, &have[k].shape)
+            : any_float        ? !agrees(&t.out[k], &have[k])
+                               : !dg_type_equal(&t.out[k], &have[k]))
             return broken(c, n, "result %d is %s, the shape rule says %s", k, dg_type_name(c->arena, &have[k]),
                           dg_type_name(c->arena, &t.out[k]));
     }
@@ -147,13 +157,6 @@ static bool check_types(checker *c, dg_node n)
 }
 
 /* ---- effects ---- */
-
-/* Under the reference floats are widened, in the graph but not in the tables of the module. */
-static bool agrees(const dg_type *a, const dg_type *b)
-{
-    bool same = a->dtype == b->dtype || (dg_dtype_is_float(a->dtype) && dg_dtype_is_float(b->dtype));
-    return same && dg_shape_equal(&a->shape, &b->shape);
-}
 
 static bool check_index(checker *c, dg_node n, size_t count, const char *table)
 {

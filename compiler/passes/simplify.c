@@ -78,12 +78,18 @@ static size_t ref_size(dg_dtype t)
     return dg_dtype_is_float(t) ? sizeof(double) : dg_dtype_size(t);
 }
 
+/* Ref kernels know floats as f64 only. */
+static dg_dtype ref_dtype(dg_dtype t)
+{
+    return dg_dtype_is_float(t) ? DG_F64 : t;
+}
+
 /* A packed operand as ref kernels want it: doubles, int32 or bytes; floats rounded to their dtype first. */
 static dg_view operand(simplifier *s, dg_value v)
 {
     const dg_type *t = dg_type_of(s->g, v);
     const dg_attr *data = constant_data(s->g, v);
-    dg_view view = {.dtype = t->dtype, .shape = t->shape};
+    dg_view view = {.dtype = ref_dtype(t->dtype), .shape = t->shape};
     bool floats = dg_dtype_is_float(t->dtype);
     int64_t n = dg_shape_count(&t->shape), have = data->n / (int64_t)(floats ? sizeof(double) : sizeof(int32_t));
     view.data = dg_arena_alloc(s->scratch, (size_t)n * ref_size(t->dtype));
@@ -102,17 +108,17 @@ static dg_view operand(simplifier *s, dg_value v)
     return view;
 }
 
-static dg_value result(simplifier *s, dg_build *b, const dg_view *v)
+static dg_value result(simplifier *s, dg_build *b, const dg_view *v, dg_dtype dtype)
 {
     int64_t n = dg_shape_count(&v->shape);
     double *values = DG_NEW_ARRAY(s->scratch, double, n);
     for (int64_t i = 0; i < n; i++) {
-        if (v->dtype == DG_F64) values[i] = ((const double *)v->data)[i];
-        else if (v->dtype == DG_F32) values[i] = (float)((const double *)v->data)[i];
-        else if (v->dtype == DG_I32) values[i] = ((const int32_t *)v->data)[i];
+        if (dtype == DG_F64) values[i] = ((const double *)v->data)[i];
+        else if (dtype == DG_F32) values[i] = (float)((const double *)v->data)[i];
+        else if (dtype == DG_I32) values[i] = ((const int32_t *)v->data)[i];
         else values[i] = ((const uint8_t *)v->data)[i];
     }
-    return dg_const(b, v->dtype, v->shape, values);
+    return dg_const(b, dtype, v->shape, values);
 }
 
 static void fold_failed(void *ctx, const dg_call *k, const char *message)
@@ -148,7 +154,7 @@ static bool fold(simplifier *s, dg_node n)
     for (int k = 0; k < i.n_in; k++) in[k] = operand(s, i.in[k]);
     for (int k = 0; k < i.n_out; k++) {
         const dg_type *t = dg_type_of(s->g, i.out[k]);
-        out[k] = (dg_view){.dtype = t->dtype, .shape = t->shape};
+        out[k] = (dg_view){.dtype = ref_dtype(t->dtype), .shape = t->shape};
         out[k].data = dg_arena_alloc(s->scratch, (size_t)dg_shape_count(&t->shape) * ref_size(t->dtype));
         dg_view_pack(&out[k]);
     }
@@ -159,7 +165,7 @@ static bool fold(simplifier *s, dg_node n)
     if (failed) return false;
     dg_build b = builder(s, n);
     for (int k = 0; k < i.n_out; k++) {
-        dg_value v = result(s, &b, &out[k]);
+        dg_value v = result(s, &b, &out[k], dg_type_of(s->g, i.out[k])->dtype);
         dg_value_of(s->g, v)->path = dg_value_of(s->g, i.out[k])->path;
         replace(s, i.out[k], v);
     }
