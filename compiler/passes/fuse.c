@@ -184,7 +184,9 @@ static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
     dg_body_begin(f, &body, DG_NONE);
     for (int i = 0; i < n_out; i++) dg_body_add(f, &body, unit->out[i].source, u, false);
     if (body.n_code == 0 && n_out == 1) { /* a sum of something stored: its own kernel does that best */
-        f->row_sum[unit->anchor] = 0;
+        dg_node sum = dg_value_of(g, unit->out[0].value)->def;
+        f->row_sum[sum] = 0;
+        if (sum != unit->anchor) dg_fuse_move(f, sum, unit->anchor);
         return;
     }
     dg_type types[DG_FUSE_OUTS];

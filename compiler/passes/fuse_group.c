@@ -156,7 +156,7 @@ static bool reads(const dg_fuse *f, int32_t b, int32_t a)
     const dg_unit *ub = &f->units.at[b], *ua = &f->units.at[a];
     for (int i = 0; i < ub->n_load; i++)
         for (int k = 0; k < ua->n_out; k++)
-            if (ub->load[i] == ua->out[k].value) return true;
+            if (ub->load[i] == ua->out[k].value && ua->out[k].reduce == 0) return true;
     return false;
 }
 
@@ -205,7 +205,11 @@ static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *
     moves m = {.region = r, .into = a, .small = small > 4096 ? small : 4096};
     for (int i = 0; i < ub->n_load; i++) {
         dg_value v = ub->load[i];
-        if (maker(f, r, v) != a && !collect(f, v, &m)) return false;
+        if (maker(f, r, v) == a) {
+            if (!f->fusible[v]) return false; /* a sum is complete only when its kernel is */
+        } else if (!collect(f, v, &m)) {
+            return false;
+        }
     }
 
     /* as one body, with what a stores computed inside */

@@ -137,14 +137,22 @@ static dg_value op1(world *w, const char *op, dg_value x)
     return dg_unary(&w->b, op, x);
 }
 
+static void good(const world *w, bool ok)
+{
+    if (ok) return;
+    dg_text text = {0};
+    for (size_t i = 0; i < dg_diag_count(w->m.diag); i++) dg_message_text(w->m.diag, dg_diag_at(w->m.diag, i), false, &text);
+    fail_msg("%s", text.at ? text.at : "failed without a message");
+}
+
 static void run_pass(world *w, bool fuse)
 {
     dg_pass_options o = {.isa = dg_isa_of_cpu()};
-    assert_true(dg_verify(&w->m, "graph"));
-    if (fuse) assert_true(dg_pass_fuse(&w->m, &o));
-    assert_true(dg_verify(&w->m, "fuse"));
-    assert_true(dg_pass_select(&w->m, &o));
-    assert_true(dg_verify(&w->m, "select"));
+    good(w, dg_verify(&w->m, "graph"));
+    if (fuse) good(w, dg_pass_fuse(&w->m, &o));
+    good(w, dg_verify(&w->m, "fuse"));
+    good(w, dg_pass_select(&w->m, &o));
+    good(w, dg_verify(&w->m, "select"));
 }
 
 /* Nodes of one op that are left; of `phase`, or of any when it is negative. */
