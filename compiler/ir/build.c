@@ -236,6 +236,14 @@ bool dg_known_number(const dg_build *b, dg_value v, double *out)
     }
 }
 
+dg_value dg_operand_of(const dg_build *b, dg_value v, const char *op)
+{
+    dg_node def = dg_value_of(b->graph, v)->def;
+    if (def == DG_NONE) return DG_NONE;
+    const dg_node_info *i = dg_node_of(b->graph, def);
+    return i->n_in == 1 && strcmp(i->op->name, op) == 0 ? i->in[0] : DG_NONE;
+}
+
 /* ---- arithmetic ---- */
 
 static dg_value binary(dg_build *b, const char *op, dg_value x, dg_value y)

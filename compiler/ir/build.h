@@ -39,6 +39,8 @@ dg_value dg_full_like(dg_build *b, dg_value like, double value);
 dg_value dg_number(dg_build *b, dg_value like, double value);  /* rank 0, like's dtype */
 /* True when every element of `v` is one number known now: a constant of one element, or views of one. For op->simplify. */
 bool dg_known_number(const dg_build *b, dg_value v, double *out);
+/* The operand of `v` if a node of the op `op` with one input makes it, else DG_NONE. For op->simplify. */
+dg_value dg_operand_of(const dg_build *b, dg_value v, const char *op);
 dg_value dg_add(dg_build *b, dg_value x, dg_value y);
 dg_value dg_sub(dg_build *b, dg_value x, dg_value y);
 dg_value dg_mul(dg_build *b, dg_value x, dg_value y);

@@ -32,6 +32,21 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* x + -0 is x; so is x + 0 of ints, but not of floats, where -0 + 0 is 0. x + (-y) is x - y. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    bool floats = dg_dtype_is_float(out->dtype);
+    for (int i = 0; i < 2; i++) {
+        double n;
+        if (dg_known_number(b, in[i], &n) && n == 0 && (!floats || signbit(n))) return dg_expand(b, in[1 - i], out->shape);
+        dg_value negated = dg_operand_of(b, in[i], "neg");
+        if (negated != DG_NONE) return dg_sub(b, in[1 - i], negated);
+    }
+    return DG_NONE;
+}
+
 DG_ELEMENTWISE_KERNELS(add)
 
 const dg_op dg_op_add = {
@@ -46,4 +61,5 @@ const dg_op dg_op_add = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 3,
+    .simplify = simplify,
 };

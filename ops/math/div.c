@@ -1,6 +1,8 @@
 /* ops/math/div.c: quotient of two tensors. */
 #include "ops/support/elementwise.h"
 
+#include <stdlib.h>
+
 enum { X, Y };
 
 static const char doc[] =
@@ -26,6 +28,19 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* x / 1 is x. Dividing by a power of two is multiplying by its inverse: both are the nearest number to the same one. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    double n;
+    int exponent;
+    if (!dg_known_number(b, in[Y], &n)) return DG_NONE;
+    if (n == 1) return dg_expand(b, in[X], out->shape);
+    bool power = isfinite(n) && fabs(frexp(n, &exponent)) == 0.5 && abs(exponent) < 100;
+    return power ? dg_mul(b, in[X], dg_full(b, out->dtype, dg_shape_of(b, in[Y]), 1 / n)) : DG_NONE;
+}
+
 DG_ELEMENTWISE_KERNELS(div)
 
 const dg_op dg_op_div = {
@@ -40,4 +55,5 @@ const dg_op dg_op_div = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 3,
+    .simplify = simplify,
 };

@@ -34,6 +34,20 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* x * 1 is x, x * -1 is -x. x * 0 is not 0 where x is infinite. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    for (int i = 0; i < 2; i++) {
+        double n;
+        if (!dg_known_number(b, in[i], &n)) continue;
+        if (n == 1) return dg_expand(b, in[1 - i], out->shape);
+        if (n == -1) return dg_expand(b, dg_neg(b, in[1 - i]), out->shape);
+    }
+    return DG_NONE;
+}
+
 DG_ELEMENTWISE_KERNELS(mul)
 
 const dg_op dg_op_mul = {
@@ -48,4 +62,5 @@ const dg_op dg_op_mul = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 3,
+    .simplify = simplify,
 };

@@ -29,6 +29,15 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* -(-x) is x. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    (void)out;
+    return dg_operand_of(b, in[0], "neg");
+}
+
 DG_ELEMENTWISE_KERNELS(neg)
 
 const dg_op dg_op_neg = {
@@ -43,4 +52,5 @@ const dg_op dg_op_neg = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 1,
+    .simplify = simplify,
 };

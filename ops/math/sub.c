@@ -32,6 +32,17 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* x - 0 is x, also for x = -0. x - (-y) is x + y. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    double n;
+    if (dg_known_number(b, in[Y], &n) && n == 0 && !signbit(n)) return dg_expand(b, in[X], out->shape);
+    dg_value negated = dg_operand_of(b, in[Y], "neg");
+    return negated == DG_NONE ? DG_NONE : dg_add(b, in[X], negated);
+}
+
 DG_ELEMENTWISE_KERNELS(sub)
 
 const dg_op dg_op_sub = {
@@ -46,4 +57,5 @@ const dg_op dg_op_sub = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 3,
+    .simplify = simplify,
 };

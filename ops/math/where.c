@@ -45,6 +45,16 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
+/* One side when the condition is known, or when both are the same. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+{
+    (void)a;
+    (void)n_in;
+    double c;
+    if (dg_known_number(b, in[C], &c)) return dg_expand(b, in[c != 0 ? X : Y], out->shape);
+    return in[X] == in[Y] ? dg_expand(b, in[X], out->shape) : DG_NONE;
+}
+
 DG_ELEMENTWISE_KERNELS(where)
 
 const dg_op dg_op_where = {
@@ -59,4 +69,5 @@ const dg_op dg_op_where = {
     .kernels = kernels,
     .lanes = lanes,
     .in_place = 6,
+    .simplify = simplify,
 };
