@@ -47,7 +47,7 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
         }
     }
     if (used > s.rank)
-        return dg_pattern_fail(b, err, 0, "%d index%s for a value of rank %d", used, used == 1 ? "" : "es", s.rank);
+        return dg_pattern_fail(b, err, 0, "%d ind%s for a value of rank %d", used, used == 1 ? "ex" : "ices", s.rank);
 
     /* What is done to each axis of x; `shape` is the result when the tensors have not been looked up yet (their axes whole). */
     int64_t start[DG_MAX_RANK], stop[DG_MAX_RANK], step[DG_MAX_RANK];
