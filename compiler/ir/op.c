@@ -213,7 +213,7 @@ dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in), *out = DG_NEW_ARRAY(arena, dg_type, i->n_out + 16);
+    dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in), *out = DG_NEW_ARRAY(arena, dg_type, i->n_out);
     for (int k = 0; k < i->n_in; k++) in[k] = *dg_type_of(g, i->in[k]);
     for (int k = 0; k < i->n_out; k++) out[k] = *dg_type_of(g, i->out[k]);
     return (dg_infer){.op = i->op,

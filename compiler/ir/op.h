@@ -135,7 +135,8 @@ typedef struct dg_op {
     double (*flops)(const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;
 
-/* Input types, output types and attrs of a node as an infer record: for kernel callbacks. Arrays live in `arena`. */
+/* Input types, output types and attrs of a node as an infer record: for kernel callbacks (not for `infer`, which wants more room).
+ * Arrays live in `arena`. */
 dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena);
 const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in, int n_in); /* NULL: none */
 /* Number of inputs that `op->inputs` allows. */

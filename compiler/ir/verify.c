@@ -137,21 +137,25 @@ static bool check_types(checker *c, dg_node n)
     const dg_node_info *i = dg_node_of(c->g, n);
     if (i->strip && !check_strip(c, n)) return false;
     if (i->strip && !i->op->epilogue) return true; /* the strip is the shape rule */
-    dg_infer t = dg_types_of(c->g, n, c->arena);
-    dg_type *have = dg_arena_copy(c->arena, t.out, sizeof(dg_type) * (size_t)i->n_out);
+    enum { FEW = 16 };
+    dg_type few_in[FEW], few_out[2 * FEW];
+    dg_type *in = i->n_own <= FEW ? few_in : DG_NEW_ARRAY(c->arena, dg_type, i->n_own);
+    dg_type *out = i->n_own <= FEW ? few_out : DG_NEW_ARRAY(c->arena, dg_type, i->n_own + FEW);
+    for (int k = 0; k < i->n_own; k++) in[k] = *dg_type_of(c->g, i->in[k]);
+    dg_infer t = {.op = i->op, .attrs = &i->attrs, .n_in = i->n_own, .in = in, .out = out, .input = {-1, -1}, .arena = c->arena};
     int least, most;
     dg_op_arity(i->op, &least, &most);
     if (i->n_own < least || i->n_own > most) return broken(c, n, "%d operands do not fit the op", i->n_own);
-    t.n_out = 0;
     if (!i->op->infer(&t)) return broken(c, n, "the shape rule refuses: %s", t.what ? t.what : "?");
     if (t.n_out > i->n_out) return broken(c, n, "the shape rule gives %d results", t.n_out);
     for (int k = 0; k < t.n_out; k++) {
         bool any_float = i->op->traits & DG_RANDOM; /* draws are f32, and widened with everything else under the reference */
-        if (k == 0 && i->strip ? !dg_shape_equal(&t.out[k].shape, &have[k].shape)
-            : any_float        ? !agrees(&t.out[k], &have[k])
-                               : !dg_type_equal(&t.out[k], &have[k]))
-            return broken(c, n, "result %d is %s, the shape rule says %s", k, dg_type_name(c->arena, &have[k]),
-                          dg_type_name(c->arena, &t.out[k]));
+        const dg_type *have = dg_type_of(c->g, i->out[k]);
+        if (k == 0 && i->strip ? !dg_shape_equal(&out[k].shape, &have->shape)
+            : any_float        ? !agrees(&out[k], have)
+                               : !dg_type_equal(&out[k], have))
+            return broken(c, n, "result %d is %s, the shape rule says %s", k, dg_type_name(c->arena, have),
+                          dg_type_name(c->arena, &out[k]));
     }
     return true;
 }
