@@ -523,13 +523,6 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     place_all(&p);
     bound_free_of_order(&p);
     describe(&p);
-    /* The lists move into the arena: nothing to free. */
-    dg_heuristic *heuristics = out->heuristics.at;
-    dg_decision *decisions = out->decisions.at;
-    out->heuristics.at = dg_arena_copy(m->arena, heuristics, out->heuristics.n * sizeof *heuristics);
-    out->decisions.at = dg_arena_copy(m->arena, decisions, out->decisions.n * sizeof *decisions);
-    dg_vec_release(heuristics);
-    dg_vec_release(decisions);
     dg_arena_free(p.a);
     return true;
 }

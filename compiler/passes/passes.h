@@ -49,7 +49,7 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
                               * traded after each trip */
     int64_t arena_bytes, bound_bytes, naive_bytes;
     int64_t order_free_bound;
-    /* Sealed in the arena: nothing to free. */
+    /* Freed by the caller. */
     DG_VEC(dg_heuristic) heuristics;
     DG_VEC(dg_decision) decisions;
 } dg_layout;
@@ -62,6 +62,7 @@ bool dg_pass_dead(dg_module *m, const dg_pass_options *o);
 bool dg_pass_hoist(dg_module *m, const dg_pass_options *o);
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_select(dg_module *m, const dg_pass_options *o);
+bool dg_pass_keep(dg_module *m, const dg_pass_options *o);
 bool dg_pass_schedule(dg_module *m, const dg_pass_options *o); /* reorders the nodes of each region */
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out);
 

@@ -2,8 +2,7 @@
  *
  * In     kernels chosen, copies for strided operands inserted.
  * Out    the nodes of each region in a new order: leaves, then each node that runs, followed by the views of its results; results
- *        of the entry last. A few copies are added where a value would be lost before it is read: a carry that is not a value of
- *        its body, an output or a write that shows a place which the entry overwrites.
+ *        of the entry last.
  * Keeps  data flow. Readers of a place stand before the node that makes its new value, and readers of a carry before the node
  *        that makes the next one, wherever no cycle forbids it, so that memplan can compute the new value in the old one's bytes.
  * Method each region is ordered several times: by source position, depth first from the results, backward in reverse of forward;
@@ -61,81 +60,6 @@ typedef struct sched {
     int32_t *wait, *left, *heap, *eager;
     bool *done;
 } sched;
-
-/* ---- copies without which a value would be lost ---- */
-
-static const dg_kernel *kernel_for(const dg_op *op, dg_dtype t, const dg_pass_options *o)
-{
-    if (o->reference || !op->kernels) return NULL;
-    for (const dg_kernel *k = op->kernels; k->run; k++) {
-        if ((k->any_dtype || k->dtype == t) && k->least_isa <= o->isa && !k->fits) return k;
-    }
-    return NULL;
-}
-
-static dg_value copy_of(sched *s, dg_value v, dg_region r, dg_node before, const dg_node_info *like)
-{
-    dg_build b = {.graph = s->g, .region = r, .before = before, .scope = like->scope, .origin = like->origin, .phase = like->phase,
-                  .name = "copy"};
-    dg_node n = dg_build_node(&b, s->g->find("copy"), NULL, 0, &v, 1);
-    assert(n != DG_NONE);
-    dg_node_info *info = dg_node_of(s->g, n);
-    info->kernel = kernel_for(info->op, dg_type_of(s->g, v)->dtype, s->o);
-    dg_value_of(s->g, info->out[0])->path = dg_intern_printf(s->g->strings, "%s.copy", dg_value_of(s->g, v)->path);
-    return info->out[0];
-}
-
-/* Results that are carried become values of the body (or its arguments, each once), packed and different from each other. */
-static bool own_results(sched *s, dg_region r)
-{
-    bool changed = false;
-    DG_EACH_NODE(s->g, r, n)
-    {
-        if (dg_node_of(s->g, n)->body != DG_NONE) changed |= own_results(s, dg_node_of(s->g, n)->body);
-    }
-    if (r == 0) return changed;
-    const dg_node_info owner = *dg_node_of(s->g, dg_region_of(s->g, r)->owner);
-    bool *taken = DG_NEW_ARRAY(s->a, bool, s->g->values.n);
-    for (int j = 0; j < owner.n_out; j++) {
-        dg_value v = dg_region_of(s->g, r)->results.at[j];
-        const dg_bytes *b = &s->bytes[v];
-        const dg_value_info *base = dg_value_of(s->g, b->base);
-        bool here = base->region == r && (base->def == DG_NONE ? base->index > 0 : !(dg_node_of(s->g, base->def)->op->traits & DG_LEAF));
-        if (here && b->whole && !taken[b->base]) {
-            taken[b->base] = true;
-            continue;
-        }
-        dg_value copy = copy_of(s, v, r, DG_NONE, &owner);
-        dg_region_of(s->g, r)->results.at[j] = copy;
-        changed = true;
-    }
-    return changed;
-}
-
-/* A place that is written may change before the entry ends; whoever shows its old value at the end needs a copy. */
-static bool keep_old_values(sched *s)
-{
-    bool *written = DG_NEW_ARRAY(s->a, bool, s->m->places.n), changed = false;
-    DG_EACH_NODE(s->g, 0, n)
-    {
-        const dg_node_info *info = dg_node_of(s->g, n);
-        if (info->op == s->fx.write) written[dg_attr_int(&info->attrs, "index")] = true;
-    }
-    DG_EACH_NODE(s->g, 0, n)
-    {
-        dg_node_info *info = dg_node_of(s->g, n);
-        if (info->op != s->fx.write && info->op != s->fx.output) continue;
-        dg_node def = dg_value_of(s->g, s->bytes[info->in[0]].base)->def;
-        if (def == DG_NONE || dg_node_of(s->g, def)->op != s->fx.place) continue;
-        int64_t place = dg_attr_int(&dg_node_of(s->g, def)->attrs, "index");
-        bool same = info->op == s->fx.write && place == dg_attr_int(&info->attrs, "index") && s->bytes[info->in[0]].whole;
-        if (!written[place] || same) continue;
-        dg_value copy = copy_of(s, info->in[0], 0, n, info);
-        dg_node_of(s->g, n)->in[0] = copy;
-        changed = true;
-    }
-    return changed;
-}
 
 /* ---- one region as items and buffers ---- */
 
@@ -777,8 +701,6 @@ bool dg_pass_schedule(dg_module *m, const dg_pass_options *o)
     dg_graph *g = m->graph;
     sched s = {.m = m, .g = g, .o = o, .a = dg_arena_new(), .fx = dg_effects_of(g)};
     s.bytes = dg_bytes_of(g, s.a);
-    bool kept = keep_old_values(&s), owned = own_results(&s, 0);
-    if (kept || owned) s.bytes = dg_bytes_of(g, s.a);
     size_t nodes = g->nodes.n, values = g->values.n;
     s.body_peak = DG_NEW_ARRAY(s.a, int64_t, nodes);
     s.captured = DG_NEW_ARRAY(s.a, dg_value *, nodes);

@@ -568,10 +568,9 @@ static void fill_tables(maker *k)
     }
 }
 
-static void add_decision(maker *k, dg_decision *out, const dg_decision *d, bool mapped)
+static void add_decision(maker *k, dg_decision *out, const dg_decision *d)
 {
     *out = (dg_decision){text_of(k, d->kind), DG_NONE, DG_NONE, text_of(k, d->outcome), text_of(k, d->reason), d->bytes};
-    if (!mapped) return;
     if (d->node != DG_NONE) out->node = k->step_of[d->node];
     if (d->value != DG_NONE) out->value = k->value[d->value];
 }
@@ -689,8 +688,8 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     dg_vec_seal(&k.steps, a, p->steps);
     dg_vec_seal(&k.loops, a, p->loops);
     dg_decision *decisions = DG_NEW_ARRAY(a, dg_decision, m->decisions.n + l->decisions.n);
-    for (size_t i = 0; i < m->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &m->decisions.at[i], false);
-    for (size_t i = 0; i < l->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &l->decisions.at[i], true);
+    for (size_t i = 0; i < m->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &m->decisions.at[i]);
+    for (size_t i = 0; i < l->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &l->decisions.at[i]);
     p->decisions = decisions;
     dg_heuristic *heuristics = DG_NEW_ARRAY(a, dg_heuristic, l->heuristics.n);
     for (size_t i = 0; i < l->heuristics.n; i++)

@@ -127,7 +127,7 @@ typedef struct dg_plan {
     const dg_plan_loop *loops;
     const dg_plan_place *places;
     const dg_plan_port *inputs, *outputs;
-    const dg_decision *decisions;  /* node and value replaced by step and value ids; those of graph passes have -1 */
+    const dg_decision *decisions;  /* node and value replaced by step and value ids; -1 where nothing of it is left */
     const dg_heuristic *heuristics;
     /* summary: bytes, every tensor rounded up to DG_ALIGN. What a process reserves is
      * weights + grads + state + consts + io + arena_bytes + threads x scratch. */
