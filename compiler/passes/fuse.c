@@ -127,6 +127,7 @@ static void begin(dg_fuse *f)
     f->fusible = DG_NEW_ARRAY(f->arena, bool, f->n_values);
     f->root = DG_NEW_ARRAY(f->arena, const char *, f->n_values);
     f->owner = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
+    f->claimed = DG_NEW_ARRAY(f->arena, bool, f->n_values);
     f->mark = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
     f->unit = DG_NEW_ARRAY(f->arena, int32_t, f->n_nodes);
     f->row_sum = DG_NEW_ARRAY(f->arena, int, f->n_nodes);

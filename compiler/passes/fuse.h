@@ -46,11 +46,12 @@ typedef struct dg_fuse {
     int32_t *unit;        /* by node, -1: dissolved into others */
     int *row_sum;         /* by node: trailing axes that it sums, when a strip can do that */
     dg_value *chain;      /* by node: what its epilogue will make, or DG_NONE */
+    bool *claimed;        /* by value: made by an epilogue, on the way or as its end */
     int32_t *pos;         /* by node: its place in the region */
     int32_t *kernels;     /* by node: kernels before it in the region */
     double *label;        /* by node: ordered like the region's list, also after nodes were moved */
-    int32_t *mark, *seen; /* by value, by node: == epoch when visited */
-    int32_t epoch;
+    int32_t *mark, epoch; /* by value: == epoch when in the body at hand */
+    int32_t *seen, visit; /* by node: == visit when met by the search at hand */
     DG_VEC(dg_unit) units;
 } dg_fuse;
 

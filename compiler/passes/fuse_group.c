@@ -123,8 +123,8 @@ static bool collect(dg_fuse *f, dg_value v, moves *m);
 static bool collect_unit(dg_fuse *f, int32_t u, moves *m)
 {
     const dg_unit *unit = &f->units.at[u];
-    if (f->seen[unit->anchor] == f->epoch) return true;
-    f->seen[unit->anchor] = f->epoch;
+    if (f->seen[unit->anchor] == f->visit) return true;
+    f->seen[unit->anchor] = f->visit;
     const dg_node_info *node = dg_node_of(f->g, unit->anchor);
     if (m->n == MOVES || node->op->traits & (DG_CONTROL | DG_EFFECT)) return false;
     int64_t bytes = 0;
@@ -200,7 +200,7 @@ static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *
         return false;
     }
 
-    f->epoch++;
+    f->visit++;
     int64_t small = dg_type_bytes(dg_type_of(f->g, ub->out[0].source)) / 8;
     moves m = {.region = r, .into = a, .small = small > 4096 ? small : 4096};
     for (int i = 0; i < ub->n_load; i++) {

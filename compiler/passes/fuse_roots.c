@@ -87,10 +87,10 @@ static bool ready_before(dg_fuse *f, dg_node n, dg_value v, int64_t small, moves
     if (info->def == DG_NONE || info->region != dg_node_of(f->g, n)->region) return true;
     dg_node d = info->def;
     if (d == n) return false;
-    if (f->label[d] < f->label[n] || f->seen[d] == f->epoch) return true;
+    if (f->label[d] < f->label[n] || f->seen[d] == f->visit) return true;
     const dg_node_info *node = dg_node_of(f->g, d);
     if (m->n == MOVES || node->op->traits & (DG_CONTROL | DG_EFFECT)) return false;
-    f->seen[d] = f->epoch;
+    f->seen[d] = f->visit;
     bool computed = f->fusible[v] && !f->root[v];
     if (!computed && !(node->op->traits & (DG_VIEW | DG_LEAF)))
         for (int i = 0; i < node->n_out; i++)
@@ -114,25 +114,29 @@ static void find_epilogue(dg_fuse *f, dg_node n)
     if (small < FEW_BYTES) small = FEW_BYTES;
 
     moves accepted = {.n = 0};
+    f->visit++;
     for (dg_value at = y; at == y || !f->root[at];) {
         dg_node e = only_reader(f, at);
         if (e == DG_NONE) break;
         const dg_node_info *next = dg_node_of(f->g, e);
         if (next->region != node->region || next->n_out != 1 || !f->fusible[next->out[0]]) break;
+        if (f->claimed[next->out[0]]) break; /* by the kernel of its other operand */
         if (next->phase != node->phase || next->remat != node->remat || !dg_type_equal(dg_type_of(f->g, next->out[0]), type)) break;
 
         dg_body body;
         dg_body_begin(f, &body, y);
         if (!dg_body_add(f, &body, next->out[0], -1, true) || body.n_code > EPILOGUE_CODES || body.n_load > EPILOGUE_LOADS) break;
-        moves m = {.n = 0};
+        moves m = accepted;
         bool ready = true;
-        for (int i = 1; ready && i < body.n_load; i++) ready = ready_before(f, n, body.load[i], small, &m);
+        for (int i = 0; ready && i < next->n_in; i++)
+            ready = next->in[i] == at || ready_before(f, n, next->in[i], small, &m);
         if (!ready) {
             dg_fuse_decide(f, DG_NONE, next->out[0], false, "fuse.no:operand-not-ready", 0);
             break;
         }
         accepted = m;
         end = at = next->out[0];
+        f->claimed[end] = true;
     }
     if (end == DG_NONE) return;
     for (int i = 0; i < accepted.n; i++) dg_fuse_move(f, accepted.at[i], n);
@@ -194,7 +198,8 @@ static void weigh(dg_fuse *f, dg_region r)
         DG_EACH_NODE(f->g, r, n) {
             const dg_node_info *node = dg_node_of(f->g, n);
             dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-            if (v == DG_NONE || !f->fusible[v] || f->root[v] || dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
+            if (v == DG_NONE || !f->fusible[v] || f->root[v] || f->claimed[v]) continue;
+            if (dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
             int32_t last = far_reader(f, v);
             if (last < 0) continue;
             if (better_stored(f, r, v, last, alive_until) && sweep == 1) f->root[v] = "fuse.no:smaller-than-operands";
@@ -248,6 +253,6 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
         dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-        if (v != DG_NONE && f->fusible[v] && !f->root[v] && costly(f, v)) f->root[v] = "fuse.no:costly";
+        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v)) f->root[v] = "fuse.no:costly";
     }
 }
