@@ -3,6 +3,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/ir/verify.h"
 #include "tests/support/graph_run.h"
+#include "tests/support/random_graph.h"
 
 #include "ops/ops.h"
 
@@ -15,19 +16,6 @@
 
 #include <cmocka.h>
 
-static uint64_t seed;
-
-static uint32_t draw(uint32_t n)
-{
-    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(seed >> 33) % n;
-}
-
-static double uniform(void)
-{
-    return (double)draw(1u << 20) / (1u << 20) - 0.5;
-}
-
 static void run_pass(bool (*pass)(dg_module *, const dg_pass_options *), dg_module *m, const char *name)
 {
     dg_pass_options o = {0};
@@ -35,47 +23,16 @@ static void run_pass(bool (*pass)(dg_module *, const dg_pass_options *), dg_modu
     if (!dg_verify(m, name)) fail_msg("%s", test_messages(m));
 }
 
-/* ---- random graphs over [3, 4] ---- */
+/* ---- random graphs ---- */
 
-enum { N = 3, M = 4, COUNT = N * M };
-
-static dg_value small_step(dg_build *b, dg_value x, dg_value y)
-{
-    static const char *const unary[] = {"sin", "tanh", "sigmoid", "silu", "softplus", "square", "exp", "gelu", "erf", "cos"};
-    const int swap[] = {1, 0};
-    dg_shape full = DG_SHAPE(N, M);
-    switch (draw(14)) {
-    case 0: return dg_add(b, x, y);
-    case 1: return dg_sub(b, x, dg_neg(b, y));
-    case 2: return dg_mul(b, x, y);
-    case 3: return dg_div(b, x, dg_shift(b, dg_unary(b, "square", y), 1));
-    case 4: return dg_transpose(b, dg_reshape(b, dg_mul(b, x, y), DG_SHAPE(M, N)), swap);
-    case 5: { /* rows against columns */
-        int64_t at[] = {0, 1}, end[] = {N, 2}, one[] = {1, 1};
-        return dg_mul(b, x, dg_slice(b, y, at, end, one));
-    }
-    case 6: { /* every second column, spread again */
-        int64_t at[] = {0, 1}, end[] = {N, M}, step[] = {1, 2}, before[] = {0, 1}, none[] = {0, 0}, inner[] = {0, 1};
-        return dg_add(b, x, dg_pad(b, dg_slice(b, y, at, end, step), before, none, inner));
-    }
-    case 7: return dg_matmul(b, dg_matmul(b, x, y, false, true), x, false, false);
-    case 8: return dg_where(b, dg_compare(b, "lt", x, y), dg_unary(b, "sin", x), y);
-    case 9: { /* concatenated and cut again */
-        int64_t at[] = {2, 0}, end[] = {2 + N, M}, one[] = {1, 1};
-        return dg_slice(b, dg_concat(b, (dg_value[]){x, y}, 2, 0), at, end, one);
-    }
-    case 10: return dg_expand(b, dg_scale(b, dg_sum_keep(b, dg_mul(b, x, y), DG_AXES(0)), 0.3), full);
-    case 11: return dg_mul(b, x, dg_mean_keep(b, y, DG_AXES(0, 1)));
-    default: return dg_unary(b, unary[draw(sizeof unary / sizeof *unary)], dg_scale(b, x, 0.5));
-    }
-}
+enum { N = RANDOM_N, M = RANDOM_M, COUNT = N * M };
 
 static dg_value random_loss(dg_build *b, const dg_value *p, int steps)
 {
     dg_value pool[32] = {p[0], p[1]};
     int n = 2;
     for (int i = 0; i < steps; i++) {
-        dg_value v = small_step(b, pool[draw((uint32_t)n)], pool[draw((uint32_t)n)]);
+        dg_value v = random_step(b, pool[random_draw((uint32_t)n)], pool[random_draw((uint32_t)n)]);
         pool[n++] = dg_unary(b, "tanh", v); /* keeps numbers near 1, so that differences are exact */
     }
     dg_value all = dg_mul(b, dg_shift(b, p[0], 0.1), dg_shift(b, p[1], 0.2));
@@ -102,7 +59,7 @@ static void check_direction(const dg_module *m, const char *what)
     const double h = 1e-4;
     point x, v;
     for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < COUNT; i++) x.p[k][i] = 2 * uniform(), v.p[k][i] = uniform();
+        for (int i = 0; i < COUNT; i++) x.p[k][i] = 2 * random_uniform(), v.p[k][i] = random_uniform();
     }
     double g[2][COUNT], slope = 0, value[4];
     loss_at(m, &x, g);
@@ -124,11 +81,11 @@ static void random_graphs(void **state)
 {
     (void)state;
     for (uint32_t round = 0; round < 150; round++) {
-        seed = 1000 + round;
+        random_seed = 1000 + round;
         dg_module *m = test_module_new();
         dg_build b = test_builder(m);
         dg_value p[2] = {test_place(&b, m, DG_F64, DG_SHAPE(N, M)), test_place(&b, m, DG_F64, DG_SHAPE(N, M))}, g[2];
-        dg_value y = random_loss(&b, p, 2 + (int)draw(6));
+        dg_value y = random_loss(&b, p, 2 + (int)random_draw(6));
         if (round % 3 == 2) { /* the gradient of a gradient's square */
             test_grad(&b, y, p, 2, g);
             y = dg_sum(&b, dg_add(&b, dg_unary(&b, "square", g[0]), dg_mul(&b, g[1], p[0])), DG_AXES(0, 1));
@@ -166,9 +123,9 @@ static void in_a_loop(void **state)
     (void)state;
     double result[2][COUNT];
     point x;
-    seed = 5;
+    random_seed = 5;
     for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < COUNT; i++) x.p[k][i] = 2 * uniform();
+        for (int i = 0; i < COUNT; i++) x.p[k][i] = 2 * random_uniform();
     }
     for (int loop = 0; loop < 2; loop++) {
         dg_module *m = test_module_new();
