@@ -536,20 +536,24 @@ dg_config *dg_config_read(dg_diag *d, dg_arena *a, const char *path, const char 
     return c;
 }
 
-bool dg_config_data(dg_diag *d, dg_arena *a, const char *text, dg_data_spec *out)
+bool dg_data_spec_of_text(dg_diag *d, dg_arena *a, const char *name, const char *options,
+                          dg_data_spec *out)
 {
     dg_config *c = DG_NEW(a, dg_config);
     c->arena = a;
     c->diag = d;
-    int32_t file = dg_sources_add(dg_diag_sources(d), "data", NULL, text, strlen(text));
-    dg_yaml *root = dg_yaml_read(d, a, file);
     fill_defaults(c);
-    if (root && root->kind == DG_YAML_MAP)
-        read_section(c, "data", root);
-    else if (root)
-        wrong(c, root, "data", "a map of settings");
+    if (options) {
+        int32_t file =
+            dg_sources_add(dg_diag_sources(d), "data options", NULL, options, strlen(options));
+        dg_yaml *root = dg_yaml_read(d, a, file);
+        if (root && root->kind == DG_YAML_MAP) read_section(c, "data", root);
+        else if (root) wrong(c, root, "data", "a map of settings");
+    }
+    bool generated = dg_data_kind_generated(name) && !dg_path_exists(name);
+    *(generated ? &c->data.kind : &c->data.path) = name;
     *out = c->data;
-    return root && dg_diag_errors(d) == 0;
+    return dg_diag_errors(d) == 0;
 }
 
 /* ---- named values ---- */

@@ -205,3 +205,23 @@ bool dg_png_write(dg_diag *d, const char *path, const dg_picture *p)
     dg_text_free(&bytes);
     return ok;
 }
+
+bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *data,
+                    const double *range, int64_t columns)
+{
+    static const double usual[2] = {-1.0, 1.0};
+    dg_picture p;
+    if (dg_look_of(t) == DG_LOOK_NONE) {
+        dg_text type = {0};
+        dg_type_text(t, &type);
+        dg_message *m = dg_error_at(d, "E505", path, "%s has no picture", type.at);
+        dg_help_add(d, m,
+                    "pictures are made of [n, 1 or 3, H, W], [n, 2] and [n, L]; others as .npy");
+        dg_text_free(&type);
+        return false;
+    }
+    bool ok = dg_picture_make(d, t, data, range ? range : usual, columns, &p);
+    ok = ok && dg_png_write(d, path, &p);
+    dg_picture_free(&p);
+    return ok;
+}

@@ -21,6 +21,9 @@ bool dg_picture_make(dg_diag *d, const dg_type *t, const void *data, const doubl
                      int64_t columns, dg_picture *out);
 void dg_picture_free(dg_picture *p);
 bool dg_png_write(dg_diag *d, const char *path, const dg_picture *p); /* whole or absent */
+/* Both at once, for any tensor with a look; others are refused (E505). `range` NULL: [-1, 1]. */
+bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *data,
+                    const double *range, int64_t columns);
 int64_t dg_grid_columns(int64_t n); /* near square: ceil(sqrt(n)) */
 
 #endif

@@ -161,6 +161,11 @@ void dg_fill_inputs(dg_session *s, const dg_dataset *data, dg_part part, uint64_
 {
     if (b->batch == 0) return;
     dg_dataset_batch(data, part, window, first, b->batch, b->x, b->labels >= 0 ? b->y : NULL);
+    dg_put_inputs(s, data, b);
+}
+
+void dg_put_inputs(dg_session *s, const dg_dataset *data, const dg_binding *b)
+{
     if (b->labels >= 0) memcpy(dg_session_input(s, b->labels), b->y, sizeof *b->y * (size_t)b->batch);
     if (b->data < 0) return;
     int64_t n = b->batch * dg_shape_count(&data->shape);

@@ -23,5 +23,7 @@ bool dg_bind_inputs(dg_diag *d, dg_session *s, const dg_dataset *data, const dg_
                     dg_binding *out);
 /* Samples at [first, first + batch) of a part into x, y and from there into the inputs, converted to their dtypes. */
 void dg_fill_inputs(dg_session *s, const dg_dataset *data, dg_part part, uint64_t window, int64_t first, dg_binding *b);
+/* x and y of the binding, filled already, into the inputs. */
+void dg_put_inputs(dg_session *s, const dg_dataset *data, const dg_binding *b);
 
 #endif
