@@ -1,8 +1,12 @@
-/* ops/inner/conv2d_dw.c: the derivative of conv2d by its weights: dw [O, C*kh*kw] = dy [O, positions] times columns^T, summed over images.
+/* ops/inner/conv2d_dw.c: the derivative of conv2d by its weights: dw^T [C*kh*kw, O] = columns [C*kh*kw, positions] times dy^T [positions, O],
+ * summed over images.
  *
  * Pieces are blocks of input channels, each of which goes through the images in order. Where the weights are so few that such blocks would
- * make thin products, pieces are slabs of images instead, with sums of their own in the workspace, added up in order. */
+ * make thin products, pieces are slabs of images instead, with sums of their own in the workspace, added up in order. Either way an
+ * element of dw has one owner, and its sum one order. */
 #include "ops/support/im2col.h"
+
+#include "ops/support/tile.h"
 
 #include <string.h>
 
@@ -85,7 +89,7 @@ typedef struct cut {
     int64_t outs, nouts;
     int64_t slab, slabs;         /* images of a piece; 1 slab: dw is written directly */
     int64_t images, rows;        /* whose columns are made at once: several small images, or some rows of one */
-    bool direct;                 /* x and dy are read as they lie */
+    int64_t ldcol, ldy;          /* row lengths of the columns, and of dy^T and dw^T */
     float *sums;                 /* [slabs][dw] */
 } cut;
 
@@ -101,12 +105,16 @@ static int64_t blocks(int64_t n, int64_t *size)
     return (n + *size - 1) / *size;
 }
 
+/* dy^T is made once for each block of channels, so a block should have some hundred rows of columns. */
 static cut cut_of(const dg_conv *g)
 {
-    enum { COLUMN_FLOATS = 1 << 18, SMALL_MAP = 192, POSITIONS = 512, FEW_WEIGHTS = 1 << 16, THIN = 256, PIECES = 8, SLABS = 8 };
+    enum { DEPTH = 256, FEW_WEIGHTS = 1 << 16, THIN = 288, PIECES = 8, SLABS = 8 };
     int64_t Cg = g->C / g->G, Og = g->O / g->G, KK = g->kh * g->kw, P = g->Ho * g->Wo;
     cut c = {.g = *g, .channels = Cg, .outs = Og, .slab = g->N, .slabs = 1, .images = 1, .rows = g->Ho};
-    if (P < SMALL_MAP) c.images = at_most(g->N, POSITIONS / P);
+    if (P <= DEPTH / 2)
+        c.images = at_most(g->N, DEPTH / P);
+    else
+        c.rows = at_most(g->Ho, g->Wo > DEPTH ? 1 : DEPTH / g->Wo);
     if (g->O * Cg * KK <= FEW_WEIGHTS && g->N > 1) {
         c.slab = (g->N + SLABS - 1) / SLABS;
         if (c.slab < c.images) c.slab = c.images;
@@ -117,58 +125,53 @@ static cut cut_of(const dg_conv *g)
     }
     c.nchannels = blocks(Cg, &c.channels);
     while (c.slabs == 1 && g->G * c.nchannels * ((Og + c.outs - 1) / c.outs) < PIECES && c.outs >= 128)
-        c.outs = ((c.outs + 1) / 2 + 15) / 16 * 16;
+        c.outs = ((c.outs + 1) / 2 + 31) / 32 * 32;
     c.nouts = blocks(Og, &c.outs);
-    c.direct = dg_conv_is_product(g) && c.images == 1;
-    int64_t rows = COLUMN_FLOATS / (c.channels * KK * c.images * g->Wo);
-    if (c.images == 1 && !c.direct && rows < g->Ho) {
-        c.rows = rows < 1 ? 1 : rows;
-        blocks(g->Ho, &c.rows);
-    }
+    blocks(g->Ho, &c.rows);
+    c.ldcol = dg_tile_ld(c.images * c.rows * g->Wo);
+    c.ldy = dg_tile_ld(c.outs);
     return c;
 }
 
+/* Scratch of a piece: columns, dy^T, dw^T. */
 static int64_t column_floats(const cut *c)
 {
-    return (c->channels * c->g.kh * c->g.kw * c->images * c->rows * c->g.Wo + 15) / 16 * 16;
+    return c->channels * c->g.kh * c->g.kw * c->ldcol;
+}
+
+static int64_t turned_floats(const cut *c)
+{
+    return c->images * c->rows * c->g.Wo * c->ldy;
 }
 
 static void piece(const dg_call *k, int64_t p)
 {
     const cut *c = k->arg;
     const dg_conv *g = &c->g;
+    dg_isa isa = dg_isa_of(k);
     int64_t Cg = g->C / g->G, Og = g->O / g->G, KK = g->kh * g->kw, P = g->Ho * g->Wo, all = g->O * Cg * KK;
     int64_t c0 = p % c->nchannels * c->channels, o0 = p / c->nchannels % c->nouts * c->outs;
     int64_t group = p / (c->nchannels * c->nouts) % g->G, slab = p / (c->nchannels * c->nouts * g->G);
     int64_t channels = at_most(c->channels, Cg - c0), outs = at_most(c->outs, Og - o0), first = group * Og + o0;
     int64_t end = at_most((slab + 1) * c->slab, g->N);
-    float *dw = (c->slabs > 1 ? c->sums + slab * all : (float *)k->out[0].data) + (first * Cg + c0) * KK;
-    float *col = k->scratch, *packed = col + column_floats(c);
-    float beta = 0;
+    float *col = k->scratch, *turned = col + column_floats(c), *sum = turned + turned_floats(c);
+    bool add = false;
+    memset(turned, 0, sizeof(float) * (size_t)turned_floats(c)); /* what fills up the last tile */
     for (int64_t n = slab * c->slab; n < end; n += c->images) {
         int64_t images = at_most(c->images, end - n);
-        const float *x = (const float *)k->in[X].data + (n * g->C + group * Cg + c0) * g->H * g->W;
-        const float *dy = (const float *)k->in[DY].data + (n * g->O + first) * P;
-        for (int64_t y0 = 0; y0 < g->Ho; y0 += c->rows, beta = 1) {
-            int64_t rows = at_most(c->rows, g->Ho - y0), positions = images * rows * g->Wo, ldx = positions, ldy = P;
-            const float *columns = col, *rhs = dy + y0 * g->Wo;
-            if (c->direct) {
-                columns = x + y0 * g->W;
-                ldx = P;
+        for (int64_t y0 = 0; y0 < g->Ho; y0 += c->rows, add = true) {
+            int64_t rows = at_most(c->rows, g->Ho - y0), of_image = rows * g->Wo;
+            for (int64_t i = 0; i < images; i++) {
+                const float *x = (const float *)k->in[X].data + ((n + i) * g->C + group * Cg + c0) * g->H * g->W;
+                const float *dy = (const float *)k->in[DY].data + ((n + i) * g->O + first) * P + y0 * g->Wo;
+                dg_im2col(g, x, channels, y0, y0 + rows, col + i * of_image, c->ldcol);
+                dg_tile_transpose(isa, outs, of_image, dy, P, turned + i * of_image * c->ldy, c->ldy);
             }
-            for (int64_t i = 0; !c->direct && i < images; i++)
-                dg_im2col(g, x + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P, ldx);
-            for (int64_t o = 0; c->images > 1 && o < outs; o++) {
-                for (int64_t i = 0; i < images; i++)
-                    memcpy(packed + o * positions + i * P, dy + (i * g->O + o) * P, sizeof(float) * (size_t)P);
-            }
-            if (c->images > 1) {
-                rhs = packed;
-                ldy = positions;
-            }
-            dg_sgemm(false, true, outs, channels * KK, positions, 1, rhs, ldy, columns, ldx, beta, dw, Cg * KK);
+            dg_tile_product(isa, channels * KK, outs, images * of_image, col, c->ldcol, turned, c->ldy, add, sum, c->ldy);
         }
     }
+    float *dw = (c->slabs > 1 ? c->sums + slab * all : (float *)k->out[0].data) + (first * Cg + c0) * KK;
+    dg_tile_transpose(isa, channels * KK, outs, sum, c->ldy, dw, Cg * KK);
 }
 
 enum { SUM_PIECE = 4096 };
@@ -256,8 +259,7 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
     cut c = cut_of(&g);
     if (is_depthwise(&g)) return 0;
-    int64_t packed = c.images > 1 ? c.outs * c.images * g.Ho * g.Wo : 0;
-    return (int64_t)sizeof(float) * ((c.direct ? 0 : column_floats(&c)) + packed);
+    return (int64_t)sizeof(float) * (column_floats(&c) + turned_floats(&c) + c.channels * g.kh * g.kw * c.ldy);
 }
 
 static double flops(const dg_infer *t)

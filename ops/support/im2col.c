@@ -1,10 +1,12 @@
 /* im2col.c: convolution as matrix products over blocks of patches.
  *
  * In     x [N, C, H, W], w [O, C/G, kh, kw].
- * Out    y [N, O, Ho, Wo]: y = W [O, C*kh*kw] times columns [C*kh*kw, positions], for a few rows of positions (or a few small images) at
- *        a time, so that the columns stay in the second cache; never the columns of a whole tensor.
+ * Out    y [N, O, Ho, Wo]: y = W [O, C*kh*kw] times columns [C*kh*kw, positions], for a few rows of positions (or a few small images) and
+ *        a few hundred rows of columns at a time, so that they stay in the caches; never the columns of a whole tensor.
  * Keeps  how the work is cut depends on the geometry alone; every piece owns its part of y. */
 #include "ops/support/im2col.h"
+
+#include "ops/support/tile.h"
 
 #include <string.h>
 
@@ -178,11 +180,6 @@ void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels,
     }
 }
 
-bool dg_conv_is_product(const dg_conv *g)
-{
-    return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->top == 0 && g->left == 0 && g->Ho == g->H && g->Wo == g->W;
-}
-
 /* ---- the blocked convolution ---- */
 
 /* How a convolution is cut. */
@@ -190,15 +187,16 @@ typedef struct cut {
     int64_t images, rows, outs;  /* of a piece: images, rows of y, output channels of one group */
     int64_t nimages, nrows, nouts; /* blocks of each */
     int64_t channels;            /* input channels whose columns are made at once */
-    bool direct;                 /* x serves as its own columns */
+    int64_t ld;                  /* row length of the columns */
     bool alone;                  /* one input channel per group: plain loops */
 } cut;
 
 enum {
-    COLUMN_FLOATS = 1 << 18, /* 1 MB of columns */
-    POSITIONS = 512,         /* columns of one product: enough to amortise that BLAS packs the weights each time */
+    DEPTH = 300,      /* rows of columns at once: a tile of them fits the first cache, all of them the second */
+    POSITIONS = 512,
     FEW_POSITIONS = 128,
-    SMALL_MAP = 192,         /* below, several images share a product */
+    MANY_OUTS = 256,  /* above, fewer positions leave room for the weights */
+    SMALL_MAP = 192,  /* below, several images share a product */
     PIECES = 8
 };
 
@@ -220,10 +218,11 @@ static cut cut_of(const dg_conv *g)
         c.channels = 1;
         return c;
     }
+    int64_t most = Og > MANY_OUTS ? POSITIONS / 2 : POSITIONS;
     if (P < SMALL_MAP)
-        c.images = at_most(g->N, at_least(1, POSITIONS / P));
+        c.images = at_most(g->N, at_least(1, most / P));
     else
-        c.rows = at_most(g->Ho, at_least(1, POSITIONS / g->Wo));
+        c.rows = at_most(g->Ho, at_least(1, most / g->Wo));
     for (;;) {
         c.nimages = blocks(g->N, &c.images);
         c.nrows = blocks(g->Ho, &c.rows);
@@ -239,8 +238,8 @@ static cut cut_of(const dg_conv *g)
         else
             break;
     }
-    c.direct = dg_conv_is_product(g) && c.images == 1;
-    c.channels = at_least(1, at_most(Cg, COLUMN_FLOATS / (KK * c.images * c.rows * g->Wo)));
+    c.ld = dg_tile_ld(c.images * c.rows * g->Wo);
+    c.channels = at_most(Cg, at_least(1, DEPTH / KK));
     blocks(Cg, &c.channels);
     return c;
 }
@@ -249,10 +248,8 @@ int64_t dg_conv_scratch(const dg_conv *g)
 {
     cut c = cut_of(g);
     if (c.alone) return 0;
-    int64_t positions = c.images * c.rows * g->Wo;
-    int64_t columns = c.direct ? 0 : c.channels * g->kh * g->kw * positions;
-    int64_t result = c.images > 1 ? c.outs * positions : 0;
-    return (int64_t)sizeof(float) * ((columns + 15) / 16 * 16 + result);
+    int64_t result = c.images > 1 ? c.outs * c.images * c.rows * g->Wo : 0;
+    return (int64_t)sizeof(float) * (c.channels * g->kh * g->kw * c.ld + result);
 }
 
 typedef struct job {
@@ -308,23 +305,20 @@ static void piece(const dg_call *k, int64_t p)
     } else {
         float *col = (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
         float *y = j->y + ((n0 * g->O + first) * g->Ho + y0) * g->Wo, *to = y;
-        int64_t ld = P;
+        int64_t ld = P, whole = (positions + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS;
         if (c->images > 1) {
-            to = col + (c->channels * KK * c->images * P + 15) / 16 * 16;
+            to = col + c->channels * KK * c->ld;
             ld = positions;
         }
         for (int64_t c0 = 0; c0 < Cg; c0 += c->channels) {
-            int64_t channels = at_most(c->channels, Cg - c0), ldcol = positions;
-            const float *from = j->x + (n0 * g->C + group * Cg + c0) * g->H * g->W, *columns = col;
-            if (c->direct) {
-                columns = from + y0 * g->W;
-                ldcol = P;
-            } else {
-                for (int64_t i = 0; i < images; i++)
-                    dg_im2col(g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P, ldcol);
-            }
-            dg_sgemm(false, false, outs, positions, channels * KK, 1, j->w + (first * Cg + c0) * KK, Cg * KK, columns, ldcol, c0 > 0, to,
-                     ld);
+            int64_t channels = at_most(c->channels, Cg - c0);
+            const float *from = j->x + (n0 * g->C + group * Cg + c0) * g->H * g->W;
+            for (int64_t i = 0; i < images; i++)
+                dg_im2col(g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P, c->ld);
+            /* What fills up the last tile reaches no result, but must not be denormal: that is slow. */
+            for (int64_t e = 0; e < channels * KK && whole > positions; e++) clear(col + e * c->ld + positions, whole - positions);
+            dg_tile_product(dg_isa_of(k), outs, positions, channels * KK, j->w + (first * Cg + c0) * KK, Cg * KK, col, c->ld, c0 > 0, to,
+                            ld);
         }
         for (int64_t i = 0; c->images > 1 && i < images; i++) {
             for (int64_t o = 0; o < outs; o++)

@@ -33,9 +33,6 @@ void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, i
 /* The adjoint: adds the patches' rows to x (packed as above). */
 void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0, int64_t y1, float *x);
 
-/* Is x itself, seen as [C, H * W], the matrix of columns? */
-bool dg_conv_is_product(const dg_conv *g);
-
 /* Convolution in pieces fixed by the geometry, each with the call's epilogue at once if `epilogue`. */
 void dg_conv_run(const dg_call *k, const dg_conv *g, const float *x, const float *w, float *y, bool epilogue);
 int64_t dg_conv_scratch(const dg_conv *g); /* bytes of each worker, behind dg_epilogue_bytes of the strip */
