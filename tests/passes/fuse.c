@@ -5,18 +5,10 @@
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/views.h"
-#include "ops/ops.h"
+#include "tests/support/world.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- ops of the tests ------------------------------------------------------------------------------------------------------- */
 
@@ -84,75 +76,19 @@ static const dg_op *find(const char *name)
 
 /* ---- building ------------------------------------------------------------------------------------------------------------------ */
 
-typedef struct world {
-    dg_module m;
-    dg_build b;
-    int n_places;
-} world;
-
-static void begin(world *w)
-{
-    dg_arena *a = dg_arena_new();
-    *w = (world){.m = {.arena = a, .strings = dg_strings_new(a), .diag = dg_diag_new(a, NULL)}};
-    w->m.entry = dg_intern_z(w->m.strings, "test");
-    w->m.graph = dg_graph_new(a, w->m.strings, find);
-    w->b = (dg_build){.graph = w->m.graph, .before = DG_NONE, .scope = dg_intern_z(w->m.strings, "")};
-}
-
-static void end(world *w)
-{
-    dg_arena *a = w->m.arena;
-    dg_graph_free(w->m.graph);
-    dg_vec_free(&w->m.places);
-    dg_vec_free(&w->m.decisions);
-    dg_arena_free(a);
-}
-
-/* A place that is read; writes go to places of their own. */
-static dg_value place(world *w, dg_shape s)
-{
-    dg_type type = {DG_F32, s};
-    dg_vec_push(&w->m.places, (dg_place){.path = dg_intern_printf(w->m.strings, "p%d", w->n_places), .type = type});
-    dg_attr attrs[] = {dg_attr_of_int("index", w->n_places++), dg_attr_of_int("dtype", DG_F32),
-                       dg_attr_of_ints(w->m.arena, "shape", s.dim, s.rank)};
-    return dg_emit(&w->b, "place", attrs, 3, NULL, 0);
-}
-
-static void store_at(world *w, int64_t index, dg_value v)
-{
-    dg_attr attr = dg_attr_of_int("index", index);
-    dg_node n = dg_build_node(&w->b, find("write"), &attr, 1, &v, 1);
-    assert_int_not_equal(n, DG_NONE);
-}
-
-static void store(world *w, dg_value v)
-{
-    dg_vec_push(&w->m.places,
-                (dg_place){.path = dg_intern_printf(w->m.strings, "p%d", w->n_places), .type = *dg_type_of(w->m.graph, v)});
-    store_at(w, w->n_places++, v);
-}
-
 static dg_value op1(world *w, const char *op, dg_value x)
 {
     return dg_unary(&w->b, op, x);
 }
 
-static void good(const world *w, bool ok)
-{
-    if (ok) return;
-    dg_text text = {0};
-    for (size_t i = 0; i < dg_diag_count(w->m.diag); i++) dg_message_text(w->m.diag, dg_diag_at(w->m.diag, i), false, &text);
-    fail_msg("%s", text.at ? text.at : "failed without a message");
-}
-
 static void run_pass(world *w, bool fuse)
 {
     dg_pass_options o = {.isa = dg_isa_of_cpu()};
-    good(w, dg_verify(&w->m, "graph"));
-    if (fuse) good(w, dg_pass_fuse(&w->m, &o));
-    good(w, dg_verify(&w->m, "fuse"));
-    good(w, dg_pass_select(&w->m, &o));
-    good(w, dg_verify(&w->m, "select"));
+    world_good(w, dg_verify(&w->m, "graph"));
+    if (fuse) world_good(w, dg_pass_fuse(&w->m, &o));
+    world_good(w, dg_verify(&w->m, "fuse"));
+    world_good(w, dg_pass_select(&w->m, &o));
+    world_good(w, dg_verify(&w->m, "select"));
 }
 
 /* Nodes of one op that are left; of `phase`, or of any when it is negative. */
@@ -189,14 +125,14 @@ static bool decided(const world *w, const char *reason)
 static void norm_block(world *w)
 {
     dg_shape s = DG_SHAPE(2, 4, 16, 40), c = DG_SHAPE(1, 4, 1, 1);
-    dg_value h = op1(w, "t_kernel", place(w, s)), gamma = place(w, c), beta = place(w, c);
+    dg_value h = op1(w, "t_kernel", world_place(w, s)), gamma = world_place(w, c), beta = world_place(w, c);
     dg_node stats = dg_build_node(&w->b, find("t_stats"), NULL, 0, &h, 1);
     dg_value mean = dg_node_of(w->m.graph, stats)->out[0], rstd = dg_node_of(w->m.graph, stats)->out[1];
     dg_value xhat = dg_mul(&w->b, dg_sub(&w->b, h, mean), rstd);
     dg_value z = dg_add(&w->b, dg_mul(&w->b, xhat, gamma), beta);
     dg_value a = op1(w, "silu", z);
     dg_value out = op1(w, "t_kernel", a);
-    store(w, out);
+    world_store(w, out);
 
     w->b.phase = DG_BACKWARD;
     dg_value da = op1(w, "t_kernel", out);
@@ -204,20 +140,20 @@ static void norm_block(world *w)
     dg_value slope = dg_mul(&w->b, sig, dg_shift(&w->b, dg_mul(&w->b, z, dg_shift(&w->b, dg_neg(&w->b, sig), 1)), 1));
     dg_value dz = dg_mul(&w->b, da, slope);
     dg_axes channel = DG_AXES(0, 2, 3), plane = DG_AXES(2, 3);
-    store(w, dg_sum_keep(&w->b, dz, channel));
-    store(w, dg_sum_keep(&w->b, dg_mul(&w->b, dz, xhat), channel));
+    world_store(w, dg_sum_keep(&w->b, dz, channel));
+    world_store(w, dg_sum_keep(&w->b, dg_mul(&w->b, dz, xhat), channel));
     dg_value dxh = dg_mul(&w->b, dz, gamma);
     dg_value mean1 = dg_scale(&w->b, dg_sum_keep(&w->b, dxh, plane), 1.0 / 640);
     dg_value mean2 = dg_scale(&w->b, dg_sum_keep(&w->b, dg_mul(&w->b, dxh, xhat), plane), 1.0 / 640);
     dg_value dx = dg_mul(&w->b, rstd, dg_sub(&w->b, dg_sub(&w->b, dxh, mean1), dg_mul(&w->b, xhat, mean2)));
-    store(w, op1(w, "t_kernel", dx));
+    world_store(w, op1(w, "t_kernel", dx));
 }
 
 static void norm_is_one_kernel_forward_and_two_backward(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     norm_block(&w);
     run_pass(&w, true);
     assert_int_equal(count(&w, "fused", DG_FORWARD), 1);
@@ -235,7 +171,7 @@ static void norm_is_one_kernel_forward_and_two_backward(void **state)
     }
     assert_int_equal(large, 2);
     assert_true(decided(&w, "fuse.yes:row-sum"));
-    end(&w);
+    world_end(&w);
 }
 
 /* ---- an optimiser's update --------------------------------------------------------------------------------------------------- */
@@ -244,24 +180,24 @@ static void adam_of(world *w, dg_value g, dg_shape s, dg_value lr, dg_value c1, 
 {
     dg_build *b = &w->b;
     int at = w->n_places;
-    dg_value p = place(w, s), m = place(w, s), v = place(w, s), ema = place(w, s);
+    dg_value p = world_place(w, s), m = world_place(w, s), v = world_place(w, s), ema = world_place(w, s);
     dg_value m1 = dg_add(b, dg_scale(b, m, 0.9), dg_scale(b, g, 0.1));
     dg_value v1 = dg_add(b, dg_scale(b, v, 0.999), dg_scale(b, op1(w, "square", g), 0.001));
     dg_value step = dg_div(b, dg_div(b, m1, c1), dg_shift(b, op1(w, "sqrt", dg_div(b, v1, c2)), 1e-8));
     dg_value p1 = dg_sub(b, p, dg_mul(b, lr, step));
     dg_value e1 = dg_add(b, dg_scale(b, ema, 0.999), dg_scale(b, p1, 0.001));
     dg_value made[] = {p1, m1, v1, e1};
-    for (int i = 0; i < 4; i++) store_at(w, at + i, made[i]);
+    for (int i = 0; i < 4; i++) world_store_at(w, at + i, made[i]);
 }
 
 static void update_of_a_parameter_is_one_kernel(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_shape s = DG_SHAPE(64, 300); /* large enough to count for the peak */
-    dg_value lr = place(&w, DG_SCALAR), c1 = place(&w, DG_SCALAR), c2 = place(&w, DG_SCALAR);
-    dg_value x = place(&w, s);
+    dg_value lr = world_place(&w, DG_SCALAR), c1 = world_place(&w, DG_SCALAR), c2 = world_place(&w, DG_SCALAR);
+    dg_value x = world_place(&w, s);
     w.b.phase = DG_BACKWARD;
     dg_value g1 = op1(&w, "t_kernel", x), g2 = op1(&w, "t_kernel", g1);
     w.b.phase = DG_UPDATE;
@@ -270,7 +206,7 @@ static void update_of_a_parameter_is_one_kernel(void **state)
     run_pass(&w, true);
     assert_int_equal(count(&w, "fused", -1), 2); /* one for each parameter, though shapes and scalars are the same */
     assert_int_equal(first(&w, "fused", DG_UPDATE)->n_out, 4);
-    end(&w);
+    world_end(&w);
 }
 
 /* Moments of all parameters first, then all parameters: the order in which a comprehension writes them. */
@@ -278,24 +214,24 @@ static void update_is_one_kernel_in_any_order(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_build *b = &w.b;
     enum { N = 5 };
     dg_shape s = DG_SHAPE(64, 300);
     dg_value g[N], m[N];
     int at = 0;
     w.b.phase = DG_UPDATE;
-    for (int i = 0; i < N; i++) g[i] = op1(&w, "t_kernel", place(&w, s));
+    for (int i = 0; i < N; i++) g[i] = op1(&w, "t_kernel", world_place(&w, s));
     at = w.n_places;
     for (int i = 0; i < N; i++) {
-        m[i] = dg_add(b, dg_scale(b, place(&w, s), 0.9), dg_scale(b, g[i], 0.1));
-        store_at(&w, at + i, m[i]);
+        m[i] = dg_add(b, dg_scale(b, world_place(&w, s), 0.9), dg_scale(b, g[i], 0.1));
+        world_store_at(&w, at + i, m[i]);
     }
     at = w.n_places;
-    for (int i = 0; i < N; i++) store_at(&w, at + i, dg_sub(b, place(&w, s), dg_scale(b, m[i], 0.01)));
+    for (int i = 0; i < N; i++) world_store_at(&w, at + i, dg_sub(b, world_place(&w, s), dg_scale(b, m[i], 0.01)));
     run_pass(&w, true);
     assert_int_equal(count(&w, "fused", -1), N);
-    end(&w);
+    world_end(&w);
 }
 
 /* ---- epilogues --------------------------------------------------------------------------------------------------------------- */
@@ -304,10 +240,10 @@ static void kernel_takes_bias_embedding_and_residual(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_build *b = &w.b;
     dg_shape s = DG_SHAPE(2, 4, 32, 64);
-    dg_value x = place(&w, s), bias = place(&w, DG_SHAPE(4)), emb = place(&w, DG_SHAPE(2, 4));
+    dg_value x = world_place(&w, s), bias = world_place(&w, DG_SHAPE(4)), emb = world_place(&w, DG_SHAPE(2, 4));
     dg_value skip = op1(&w, "t_kernel", x);
     dg_value y = op1(&w, "t_product", skip);
     y = dg_add(b, y, dg_reshape(b, bias, DG_SHAPE(1, 4, 1, 1)));
@@ -315,7 +251,7 @@ static void kernel_takes_bias_embedding_and_residual(void **state)
     dg_value e = op1(&w, "t_kernel", op1(&w, "silu", emb));
     y = dg_add(b, y, dg_reshape(b, e, DG_SHAPE(2, 4, 1, 1)));
     y = dg_add(b, y, skip);
-    store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
+    world_store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
     run_pass(&w, true);
     const dg_node_info *product = first(&w, "t_product", DG_FORWARD);
     assert_non_null(product->strip);
@@ -325,7 +261,7 @@ static void kernel_takes_bias_embedding_and_residual(void **state)
     assert_int_equal(product->strip->out[0].reduce, 0);
     assert_int_equal(count(&w, "fused", -1), 1); /* silu(emb) */
     assert_true(decided(&w, "fuse.yes:epilogue"));
-    end(&w);
+    world_end(&w);
 }
 
 /* The raw result is needed elsewhere: it must not be lost. */
@@ -333,15 +269,15 @@ static void raw_result_is_kept(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_shape s = DG_SHAPE(2, 4, 8, 8);
-    dg_value y = op1(&w, "t_product", place(&w, s));
-    store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
-    store(&w, y);
+    dg_value y = op1(&w, "t_product", world_place(&w, s));
+    world_store(&w, op1(&w, "t_kernel", op1(&w, "silu", y)));
+    world_store(&w, y);
     run_pass(&w, true);
     assert_null(first(&w, "t_product", DG_FORWARD)->strip);
     assert_int_equal(count(&w, "fused", -1), 1);
-    end(&w);
+    world_end(&w);
 }
 
 /* An operand that depends on the product itself cannot be ready before it. */
@@ -349,20 +285,20 @@ static void operand_behind_the_product(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_shape s = DG_SHAPE(2, 4, 32, 64);
-    dg_value x = place(&w, s);
+    dg_value x = world_place(&w, s);
     dg_value y = op1(&w, "t_product", x);
     dg_value later = op1(&w, "t_kernel", x); /* as large as the product: it stays where it is */
-    store(&w, dg_add(&w.b, y, later));
+    world_store(&w, dg_add(&w.b, y, later));
     dg_value z = op1(&w, "t_product", x);
     dg_node stats = dg_build_node(&w.b, find("t_stats"), NULL, 0, &z, 1);
-    store(&w, dg_add(&w.b, z, dg_node_of(w.m.graph, stats)->out[0]));
+    world_store(&w, dg_add(&w.b, z, dg_node_of(w.m.graph, stats)->out[0]));
     run_pass(&w, true);
     assert_int_equal(count(&w, "fused", -1), 2);
     for (size_t i = 0; i < w.m.graph->nodes.n; i++)
         if (w.m.graph->nodes.at[i].op == &t_product) assert_null(w.m.graph->nodes.at[i].strip);
-    end(&w);
+    world_end(&w);
 }
 
 /* ---- what is stored ------------------------------------------------------------------------------------------------------------ */
@@ -372,16 +308,16 @@ static void mask_is_kept_not_its_operand(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
+    world_begin(&w, find);
     dg_build *b = &w.b;
     dg_shape s = DG_SHAPE(2, 4, 32, 64);
-    dg_value x = place(&w, s), r = op1(&w, "t_kernel", place(&w, s));
+    dg_value x = world_place(&w, s), r = op1(&w, "t_kernel", world_place(&w, s));
     dg_value mask = dg_compare(b, "lt", r, dg_number(b, r, 0.5));
     dg_value y = op1(&w, "t_kernel", dg_where(b, mask, x, dg_number(b, x, 0)));
-    store(&w, y);
+    world_store(&w, y);
     w.b.phase = DG_BACKWARD;
     dg_value dy = op1(&w, "t_kernel", y);
-    store(&w, op1(&w, "t_kernel", dg_where(b, mask, dy, dg_number(b, x, 0))));
+    world_store(&w, op1(&w, "t_kernel", dg_where(b, mask, dy, dg_number(b, x, 0))));
     run_pass(&w, true);
     assert_true(decided(&w, "fuse.no:smaller-than-operands"));
     const dg_node_info *backward = first(&w, "fused", DG_BACKWARD);
@@ -391,7 +327,7 @@ static void mask_is_kept_not_its_operand(void **state)
         reads_mask = reads_mask || dg_type_of(w.m.graph, backward->in[i])->dtype == DG_BOOL;
     }
     assert_true(reads_mask);
-    end(&w);
+    world_end(&w);
 }
 
 /* A chain of any length falls into bodies of bounded size. */
@@ -399,15 +335,15 @@ static void long_chain_is_cut(void **state)
 {
     (void)state;
     world w;
-    begin(&w);
-    dg_value x = place(&w, DG_SHAPE(4, 300));
+    world_begin(&w, find);
+    dg_value x = world_place(&w, DG_SHAPE(4, 300));
     for (int i = 0; i < 1000; i++) x = dg_shift(&w.b, op1(&w, i % 2 ? "neg" : "square", x), 0.25 + i);
-    store(&w, x);
+    world_store(&w, x);
     run_pass(&w, true);
     int fused = count(&w, "fused", -1);
     assert_in_range(fused, 2000 / 64, 2000 / 20);
     assert_true(decided(&w, "fuse.no:too-long"));
-    end(&w);
+    world_end(&w);
 }
 
 /* ---- the same bits ------------------------------------------------------------------------------------------------------------- */
@@ -506,8 +442,8 @@ static void random_graph(world *w, uint32_t seed, bool sums)
     enum { KINDS = 4, MAX = 96 };
     dg_value v[MAX];
     int n = 0;
-    for (int k = 0; k < KINDS; k++) v[n++] = place(w, shapes[k]);
-    v[n++] = place(w, shapes[0]);
+    for (int k = 0; k < KINDS; k++) v[n++] = world_place(w, shapes[k]);
+    v[n++] = world_place(w, shapes[0]);
     static const char *const unary[] = {"tanh", "sigmoid", "neg", "sin", "abs"};
     static const char *const binary[] = {"add", "sub", "mul", "maximum"};
     int nodes = 8 + (int)draw(&seed, 40);
@@ -531,9 +467,9 @@ static void random_graph(world *w, uint32_t seed, bool sums)
         }
         if (dg_dtype_of(b, x) == DG_POISON) continue;
         v[n++] = sums || draw(&seed, 3) ? x : op1(w, "tanh", x); /* numbers stay small */
-        if (draw(&seed, 6) == 0 && w->n_places < 60) store(w, v[n - 1]);
+        if (draw(&seed, 6) == 0 && w->n_places < 60) world_store(w, v[n - 1]);
     }
-    store(w, v[n - 1]);
+    world_store(w, v[n - 1]);
 }
 
 static void fused_is_unfused(void **state)
@@ -543,8 +479,8 @@ static void fused_is_unfused(void **state)
     for (uint32_t seed = 1; seed <= 400; seed++) {
         world fused, plain;
         machine a, b;
-        begin(&fused);
-        begin(&plain);
+        world_begin(&fused, find);
+        world_begin(&plain, find);
         random_graph(&fused, seed * 7919, sums);
         random_graph(&plain, seed * 7919, sums);
         run_pass(&fused, true);
@@ -553,8 +489,8 @@ static void fused_is_unfused(void **state)
         run_all(&b, &plain);
         compare(&a, &b, sums);
         fewer += count(&fused, "fused", -1) > 0;
-        end(&fused);
-        end(&plain);
+        world_end(&fused);
+        world_end(&plain);
     }
     assert_true(fewer > 300);
 }
@@ -564,8 +500,8 @@ static void norm_block_computes_the_same(void **state)
     (void)state;
     world fused, plain;
     machine a, b;
-    begin(&fused);
-    begin(&plain);
+    world_begin(&fused, find);
+    world_begin(&plain, find);
     norm_block(&fused);
     norm_block(&plain);
     run_pass(&fused, true);
@@ -573,8 +509,8 @@ static void norm_block_computes_the_same(void **state)
     run_all(&a, &fused);
     run_all(&b, &plain);
     compare(&a, &b, true);
-    end(&fused);
-    end(&plain);
+    world_end(&fused);
+    world_end(&plain);
 }
 
 int main(void)

@@ -1,6 +1,9 @@
 /* tests/passes/text/run.c: each NAME.ir beside this file, read, passed through the passes of its first line, and compared with
  * NAME.expect. The first line is `# passes: simplify cse`. Every text is also printed, read and printed again, before
- * and after. With DG_BLESS set, the .expect files are rewritten. */
+ * and after. With DG_BLESS set, the .expect files are rewritten.
+ *
+ * The same holds for the blocks of docs/ir.md and docs/passes.md: one marked `ir` is a whole module and stands there as it is printed;
+ * one marked `ir simplify cse` goes through these passes and gives the block that follows it. */
 #include "compiler/base/os.h"
 #include "compiler/ir/print.h"
 #include "compiler/ir/verify.h"
@@ -133,6 +136,49 @@ static void texts(void **state)
     dg_arena_free(a);
 }
 
+/* ---- blocks of the documentation ---- */
+
+static void one_document(const char *path)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_diag_new(a, dg_sources_new(a));
+    dg_file text;
+    assert_true(dg_file_read(d, path, 1 << 20, &text));
+    const char fence[] = "\n```ir", *expected = NULL;
+    int blocks = 0;
+    for (const char *at = (const char *)text.bytes; (at = strstr(at, fence)) != NULL; blocks++) {
+        const char *line = at + strlen(fence), *begin = strchr(line, '\n') + 1, *end = strstr(begin, "```");
+        assert_non_null(end);
+        dg_module *m = read_text(a, d, path, begin, (size_t)(end - begin));
+        round_trip(m, path);
+        dg_text out = {0};
+        dg_print_module(m, &out);
+        assert_string_equal(out.at, dg_arena_text(a, begin, (size_t)(end - begin)));
+        if (expected) assert_string_equal(out.at, expected);
+        expected = NULL;
+        if (*line == ' ') {
+            run_passes(m, line + 1, path);
+            out.n = 0;
+            dg_print_module(m, &out);
+            expected = dg_arena_text(a, out.at, out.n);
+        }
+        dg_text_free(&out);
+        free_parts(m);
+        at = end;
+    }
+    assert_null(expected); /* a block to be transformed is followed by its result */
+    assert_true(blocks > 0);
+    dg_file_close(&text);
+    dg_arena_free(a);
+}
+
+static void documents(void **state)
+{
+    (void)state;
+    one_document("docs/ir.md");
+    one_document("docs/passes.md");
+}
+
 /* ---- texts that do not read ---- */
 
 static void broken_texts(void **state)
@@ -164,6 +210,6 @@ static void broken_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(broken_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(documents), cmocka_unit_test(broken_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
