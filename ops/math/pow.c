@@ -9,20 +9,18 @@ static const char doc[] =
 
 static void grad(dg_grad *g)
 {
-    /* dx = dz y x^(y - 1), dy = dz z log(x). At y = 0 the first is 0 though x^(y - 1) may be infinite, and at x = 0 so is the
-     * second for y >= 0; there the factors are replaced by finite ones before they are multiplied, so that higher derivatives
-     * meet no NaN either. */
+    /* dx = dz y x^(y - 1), dy = dz z log(x). Where x is 0, the power of the first (for y = 0) and the logarithm are infinite beside a
+     * factor 0; there x is replaced before they are taken, so that higher derivatives meet no NaN either. */
     dg_build *b = g->build;
     dg_value x = g->in[X], y = g->in[Y], dz = g->dout[0];
+    dg_value zero = dg_compare(b, "eq", x, dg_number(b, x, 0)), one = dg_number(b, x, 1);
     if (g->want[X]) {
-        dg_value none = dg_compare(b, "eq", y, dg_number(b, y, 0));
-        dg_value less = dg_where(b, none, dg_number(b, y, 1), dg_shift(b, y, -1));
-        dg_value slope = dg_mul(b, y, dg_emit(b, "pow", NULL, 0, (dg_value[]){x, less}, 2));
-        g->din[X] = dg_grad_to(b, dg_mul(b, dz, slope), x);
+        dg_value both = dg_emit(b, "and", NULL, 0, (dg_value[]){zero, dg_compare(b, "eq", y, dg_number(b, y, 0))}, 2);
+        dg_value power = dg_emit(b, "pow", NULL, 0, (dg_value[]){dg_where(b, both, one, x), dg_shift(b, y, -1)}, 2);
+        g->din[X] = dg_grad_to(b, dg_mul(b, dz, dg_mul(b, y, power)), x);
     }
     if (g->want[Y]) {
-        dg_value none = dg_compare(b, "eq", x, dg_number(b, x, 0));
-        dg_value log = dg_unary(b, "log", dg_where(b, none, dg_number(b, x, 1), x));
+        dg_value log = dg_unary(b, "log", dg_where(b, zero, one, x));
         g->din[Y] = dg_grad_to(b, dg_mul(b, dz, dg_mul(b, g->out[0], log)), y);
     }
 }
