@@ -69,6 +69,7 @@ struct dg_expr {
     dg_span span;
     int depth;        /* of the tree below: the parser refuses more than 256 (E007) */
     bool parenthesised; /* written with parentheses of its own: for the formatter */
+    dg_span paren_span; /* then from ( to ), the outermost ones; `span` is without them */
     dg_span op_span;   /* binary: the operator */
     dg_str text;
     int64_t i;

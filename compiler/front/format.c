@@ -279,10 +279,24 @@ static void put_target(formatter *f, const dg_target *t)
         if (i > 0) put(f, ", ");
         put(f, t->names[i]);
     }
-    if (t->tuple) put(f, ")");
+    if (!t->tuple) return;
+    comments_here(f, t->span.end - 1);
+    put(f, ")");
 }
 
-static void put_formals(formatter *f, const dg_formal *formals, int n)
+/* Where the parenthesis after the last formal is: only blanks, comments and a comma stand before it. */
+static uint32_t closing_parenthesis(const formatter *f, uint32_t from)
+{
+    const char *text = f->source->text;
+    for (;;) {
+        from += (uint32_t)strspn(text + from, " \t\r\n,(");
+        if (text[from] != '#') return from;
+        from += (uint32_t)strcspn(text + from, "\n");
+    }
+}
+
+/* `after`: the end of what stands before the parenthesis. */
+static void put_formals(formatter *f, const dg_formal *formals, int n, uint32_t after)
 {
     put(f, "(");
     open_group(f, G_FILL);
@@ -299,6 +313,7 @@ static void put_formals(formatter *f, const dg_formal *formals, int n)
             put_expr(f, formals[i].fallback);
         }
     }
+    comments_here(f, closing_parenthesis(f, n > 0 ? formals[n - 1].span.end : after));
     close_group(f);
     put(f, ")");
 }
@@ -451,7 +466,7 @@ static void put_bare(formatter *f, const dg_expr *e)
         break;
     case DG_E_FN:
         put(f, "fn");
-        put_formals(f, e->formals, e->n);
+        put_formals(f, e->formals, e->n, e->span.begin + 2);
         put(f, " =>");
         open_group(f, G_HANGING);
         comments_here(f, e->a->span.begin);
@@ -488,7 +503,10 @@ static void put_bare(formatter *f, const dg_expr *e)
     case DG_E_CAST:
         put(f, dg_dtype_name(e->dtype));
         put(f, "(");
+        open_group(f, G_FILL);
         put_expr(f, e->a);
+        comments_here(f, e->span.end - 1);
+        close_group(f);
         put(f, ")");
         break;
     }
@@ -504,6 +522,7 @@ static void put_expr(formatter *f, const dg_expr *e)
     comments_here(f, e->span.begin);
     put_bare(f, e);
     if (e->parenthesised) {
+        comments_here(f, e->paren_span.end - 1);
         close_group(f);
         put(f, ")");
     }
@@ -526,6 +545,7 @@ static void put_type(formatter *f, const dg_texpr *t)
             if (d->kind == DG_D_EXPR) put_expr(f, d->e);
             else put(f, d->kind == DG_D_ANY ? "_" : "...");
         }
+        comments_here(f, t->span.end - 1);
         put(f, "]");
         return;
     case DG_Y_LIST:
@@ -535,6 +555,7 @@ static void put_type(formatter *f, const dg_texpr *t)
             if (i > 0) put(f, ", ");
             put_type(f, t->items[i]);
         }
+        comments_here(f, t->span.end - 1);
         put(f, t->kind == DG_Y_LIST ? "]" : ")");
         return;
     }
@@ -773,7 +794,7 @@ static void put_decl(formatter *f, const dg_decl *d)
     case DG_C_ENTRY:
     case DG_C_TRAIN:
         put(f, d->name);
-        put_formals(f, d->formals, d->n_formals);
+        put_formals(f, d->formals, d->n_formals, d->name_span.end);
         if (d->type) {
             put(f, " -> ");
             put_type(f, d->type);

@@ -12,6 +12,7 @@
 
 dg_message *dg_parse_error(dg_parser *p, const char *id, dg_span span, const char *format, ...)
 {
+    if (p->errors >= DG_MAX_ERRORS) return DG_NEW(p->arena, dg_message); /* takes notes, goes nowhere */
     va_list args;
     va_start(args, format);
     char *what = dg_arena_vprintf(p->arena, format, args);
@@ -121,11 +122,11 @@ static void add_doc(const dg_source *s, const dg_comment *c, dg_text *out)
     dg_text_addn(out, s->text + i, c->span.end - i);
 }
 
-/* A declaration's documentation: the `##` lines right above it, and one at the end of its first or last line. */
+/* A declaration's documentation: the `##` lines right above it, and a `##` behind its end or behind the brace of its body. */
 static void attach_docs(dg_parser *p, dg_tree *t)
 {
     const dg_source *s = p->source;
-    int next = 0; /* first comment at or after the declaration */
+    int next = 0; /* first comment after the declaration's begin */
     for (int i = 0; i < t->n; i++) {
         dg_decl *d = t->decls[i];
         uint32_t previous = i > 0 ? t->decls[i - 1]->span.end : 0;
@@ -141,14 +142,18 @@ static void attach_docs(dg_parser *p, dg_tree *t)
         dg_text doc = {0};
         for (int k = first; k < next; k++) add_doc(s, &t->comments[k], &doc);
 
-        uint32_t first_line = line_of(s, d->span.begin), last_line = line_of(s, d->span.end);
+        uint32_t body = 0, inner = 0; /* between the brace and the first statement */
+        if (d->body) {
+            body = d->body->span.begin;
+            inner = d->body->n > 0 ? d->body->at[0]->span.begin : d->body->span.end;
+        }
+        uint32_t last_line = line_of(s, d->span.end);
         uint32_t limit = i + 1 < t->n ? t->decls[i + 1]->span.begin : s->length;
         for (int k = next; k < t->n_comments && t->comments[k].span.begin < limit; k++) {
             const dg_comment *c = &t->comments[k];
-            uint32_t at = line_of(s, c->span.begin);
-            if (at > last_line) break;
-            bool last = at == last_line && c->span.begin >= d->span.end;
-            if (!c->alone && is_doc(s, c) && (at == first_line || last)) add_doc(s, c, &doc);
+            bool behind_brace = c->span.begin > body && c->span.begin < inner;
+            bool behind_end = c->span.begin >= d->span.end && line_of(s, c->span.begin) == last_line;
+            if (!c->alone && is_doc(s, c) && (behind_brace || behind_end)) add_doc(s, c, &doc);
         }
         if (doc.n > 0) d->doc = dg_arena_text(p->arena, doc.at, doc.n);
         dg_text_free(&doc);

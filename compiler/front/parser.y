@@ -252,7 +252,7 @@ primary
     | FALSE                         { $$ = dg_ast_expr(p, DG_E_FALSE, @$, NULL, NULL, NULL); }
     | NONE                          { $$ = dg_ast_expr(p, DG_E_NONE, @$, NULL, NULL, NULL); }
     | DTYPE '(' expr ')'            { $$ = dg_ast_cast(p, @$, $1, $3); }
-    | '(' expr ')'                  { $$ = $2; $$->parenthesised = true; }
+    | '(' expr ')'                  { $$ = $2; $$->parenthesised = true; $$->paren_span = @$; }
     | '(' expr ',' exprs ')'        {
           dg_items items = one(p, $2, $2->depth);
           for (dg_link *l = $4.first; l; l = l->next) dg_items_add(p, &items, l->item, $4.depth);
