@@ -138,20 +138,39 @@ static void extent_of(const program *p, const operand *o, int size, const char *
     *high = o->data + (last + 1) * size;
 }
 
+static bool overlaps(const program *p, const operand *a, int a_size, const operand *b, int b_size)
+{
+    const char *low, *high, *from, *to;
+    extent_of(p, a, a_size, &low, &high);
+    extent_of(p, b, b_size, &from, &to);
+    return from < high && low < to;
+}
+
+/* An input that is itself an output is read at the end of the run. If its bytes are another output's, it is packed before these are
+ * stored. */
+static bool lost_before_copied(const program *p, int l)
+{
+    const dg_strip *s = p->strip;
+    bool copied = false;
+    for (int o = 0; o < s->n_out; o++) copied |= s->out[o].reg == l && s->out[o].reduce == 0;
+    for (int o = 0; copied && o < s->n_out; o++) {
+        int r = s->out[o].reg, size = (int)dg_dtype_size(r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype);
+        if (s->out[o].reduce == 0 && r != l && overlaps(p, &p->store[o], size, &p->load[l], p->reg[l].size)) return true;
+    }
+    return false;
+}
+
 /* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is still to be read. */
 static bool may_write(const program *p, int o, int at)
 {
     const operand *out = &p->store[o];
-    const char *low, *high, *from, *to;
     int size = p->reg[p->strip->out[o].reg].size;
     if (!along_run(p, out)) return false;
-    extent_of(p, out, size, &low, &high);
     for (int i = 0; i < p->strip->n_in; i++) {
         const reg *r = &p->reg[i];
         if (r->level != ALONG || r->last < at) continue;
-        extent_of(p, &p->load[i], r->size, &from, &to);
-        if (to <= low || from >= high) continue;
-        bool same = r->last == at && p->load[i].direct && r->size == size && from == low;
+        if (!overlaps(p, &p->load[i], r->size, out, size)) continue;
+        bool same = r->last == at && p->load[i].direct && r->size == size && p->load[i].data == out->data;
         for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
         if (!same) return false;
     }
@@ -256,9 +275,9 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
     }
     merge_axes(p, s->space.rank, extent);
     for (int i = 0; i < s->n_in; i++) {
-        p->load[i].direct = along_run(p, &p->load[i]);
         p->reg[i] = (reg){.level = level_of(p, &p->load[i]), .size = (int)dg_dtype_size(in[i].dtype), .last = -1,
                           .slot = -1, .store = -1};
+        p->load[i].direct = along_run(p, &p->load[i]) && !lost_before_copied(p, i);
     }
     int slots = place_registers(p);
     p->run = slots <= FEW ? RUN_FEW : RUN_MANY;
@@ -376,7 +395,7 @@ static void find_offsets(program *p, const position *at)
     }
 }
 
-static void run_once(program *p, const position *at)
+static void compute(program *p, const position *at)
 {
     const dg_strip *s = p->strip;
     int64_t n = at->rows * at->columns;
@@ -400,12 +419,13 @@ static void run_once(program *p, const position *at)
         int l = s->out[o].reg;
         if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].first == s->n_code) pack(p, l, at);
     }
-    /* A copied input first: its bytes may be another output's. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (int o = 0; o < s->n_out; o++) {
-            bool copied = s->out[o].reg < s->n_in;
-            if (s->out[o].reduce == 0 && copied == (pass == 0)) store_run(p, o, at);
-        }
+}
+
+/* What the instructions did not write in place. */
+static void store_outputs(const program *p, const position *at)
+{
+    for (int o = 0; o < p->strip->n_out; o++) {
+        if (p->strip->out[o].reduce == 0) store_run(p, o, at);
     }
 }
 
@@ -475,7 +495,7 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums, cons
         }
         if (stale) refresh(p, ROW, &at);
         stale = false;
-        run_once(p, &at);
+        compute(p, &at);
         int64_t n = at.rows * at.columns;
         for (int o = 0; sums && o < s->n_out; o++) {
             if (s->out[o].reduce == 0) continue;
@@ -483,6 +503,7 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums, cons
             dg_dtype t = r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype;
             add_run(p, &sums[o], p->reg[r].at, t, out[o], low, n);
         }
+        store_outputs(p, &at); /* after the sums: an output may overwrite an input that is summed */
         low += n;
         at.column += at.columns;
         if (at.column < p->inner || low == high) continue;
