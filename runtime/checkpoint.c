@@ -45,12 +45,27 @@ static bool write_tensors(struct dg_store *s, dg_diag *d, const char *path, bool
     return ok;
 }
 
+/* One file holds both kinds; which tensors are states stands in its metadata, a path to a line. */
 bool dg_weights_save(struct dg_store *s, dg_diag *d, const char *path, bool trained_only)
 {
     char step[32];
+    dg_text states = {0};
     snprintf(step, sizeof step, "%" PRId64, s->step);
-    const char *meta[] = {"format", "dg", "step", step, "origin", s->origin};
-    return write_tensors(s, d, path, true, !trained_only, meta, s->origin ? 3 : 2);
+    for (size_t i = 0; i < s->tensors.n && !trained_only; i++)
+        if (!s->tensors.at[i].trained) dg_text_add(&states, "%s\n", s->tensors.at[i].path);
+    const char *meta[] = {"format", "dg", "step", step, "states", states.at ? states.at : "", "origin", s->origin};
+    bool ok = write_tensors(s, d, path, true, !trained_only, meta, s->origin ? 4 : 3);
+    dg_text_free(&states);
+    return ok;
+}
+
+/* Whether `name` is a line of `list`. */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; at && *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncmp(at, name, n) == 0 && at[n] == '\n') return true;
+    return false;
 }
 
 static uint64_t file_hash(const uint8_t *bytes, size_t n)
@@ -217,8 +232,9 @@ static bool load_file(struct dg_store *s, dg_diag *d, const char *path, const ch
     dg_st_file f;
     if (!dg_st_open(d, s->arena, path, &f)) return false;
     bool ok = true;
+    const char *states = dg_st_meta(&f, "states");
     for (int i = 0; i < f.n && ok; i++)
-        if (in_scope(f.tensors[i].name, scope)) ok = take_tensor(s, d, &f, &f.tensors[i], trained);
+        if (in_scope(f.tensors[i].name, scope)) ok = take_tensor(s, d, &f, &f.tensors[i], trained && !is_listed(states, f.tensors[i].name));
     const char *step = dg_st_meta(&f, "step"), *format = dg_st_meta(&f, "format");
     int64_t n;
     if (ok && !scope && step && format && strcmp(format, "dg") == 0 && dg_parse_int(step, strlen(step), &n)) s->step = n;
