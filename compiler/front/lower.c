@@ -115,7 +115,7 @@ static void bind_static(dg_lower *L, const dg_formal *f, const dg_setting_in *in
     } else if (f->fallback) {
         v = f->type ? dg_fit(L, f->type, fallback, f->fallback->span, f->name) : fallback;
     } else {
-        dg_message *m = dg_complain(L, "E051", f->span, "the argument `%s` of %s has no value", f->name, L->entry->name);
+        dg_message *m = dg_complain(L, "E053", f->span, "the argument `%s` of %s has no value", f->name, L->entry->name);
         dg_help_add(L->diag, m, "give it, %s=..., or a default in the entry", f->name);
     }
     L->b = b;
@@ -325,7 +325,7 @@ static void elaborate_once(dg_lower *L, const dg_setting_in *args, int n_args)
         dg_exec(L, d->body);
         dg_sv v = frame.result;
         if (d->type && v.kind != DG_SV_POISON && !frame.returned)
-            v = dg_spoil(L, "E052", d->span, "%s: a result is declared, but no `return` was reached", e->name);
+            v = dg_spoil(L, "E054", d->span, "%s: a result is declared, but no `return` was reached", e->name);
         if (d->type && v.kind != DG_SV_POISON) v = dg_fit(L, d->type, v, frame.result_span, dg_arena_printf(L->arena, "the result of %s", e->name));
         outputs(L, v, frame.result_span.end > 0 ? frame.result_span : e->span);
     }

@@ -76,7 +76,7 @@ static bool match_formals(dg_lower *L, const char *callee, const dg_formal *f, i
 }
 
 /* A formal holds what it is given, also a place; the declared type is checked, and what it allows is converted. */
-static void bind_formal(dg_lower *L, const char *callee, const dg_formal *f, const dg_actual *given)
+static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, const dg_actual *given)
 {
     dg_sv v = given ? given->v : dg_eval(L, f->fallback);
     dg_span span = given ? given->span : f->fallback->span;
@@ -91,6 +91,7 @@ static void bind_formal(dg_lower *L, const char *callee, const dg_formal *f, con
         v = dg_sv_poison;
     }
     dg_bind_new(L, f->name, v, f->span);
+    return v.kind != DG_SV_POISON;
 }
 
 /* ---- blocks and fns ---- */
@@ -142,7 +143,7 @@ static dg_sv finish_result(dg_lower *L, const dg_texpr *type, dg_frame *f, const
 {
     dg_sv v = f->result;
     if (!type || v.kind == DG_SV_POISON) return v;
-    if (!f->returned) return dg_spoil(L, "E052", f->call, "%s: a result is declared, but no `return` was reached", callee);
+    if (!f->returned) return dg_spoil(L, "E054", f->call, "%s: a result is declared, but no `return` was reached", callee);
     return dg_fit(L, type, v, f->result_span, dg_arena_printf(L->arena, "the result of %s", callee));
 }
 
@@ -161,9 +162,12 @@ static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, d
     if (L->frame) frame.outer = dg_frame_origin(L, L->frame);
     entered before = enter_scope(L, scope);
     dg_frame_enter(L, &frame);
-    for (int i = 0; i < n_formals; i++) bind_formal(L, callee, &f[i], given[i]);
-    dg_sv v;
-    if (block) {
+    bool good = true; /* a body whose arguments failed would only repeat that */
+    for (int i = 0; i < n_formals && good; i++) good = bind_formal(L, callee, &f[i], given[i]);
+    dg_sv v = dg_sv_poison;
+    if (!good) {
+        frame.returned = true;
+    } else if (block) {
         dg_exec(L, block->body);
         v = finish_result(L, block->type, &frame, callee);
     } else {
