@@ -547,8 +547,10 @@ bool dg_data_spec_of_text(dg_diag *d, dg_arena *a, const char *name, const char 
         int32_t file =
             dg_sources_add(dg_diag_sources(d), "data options", NULL, options, strlen(options));
         dg_yaml *root = dg_yaml_read(d, a, file);
-        if (root && root->kind == DG_YAML_MAP) read_section(c, "data", root);
-        else if (root) wrong(c, root, "data", "a map of settings");
+        if (root && root->kind == DG_YAML_MAP)
+            read_section(c, "data", root);
+        else if (root)
+            wrong(c, root, "data", "a map of settings");
     }
     bool generated = dg_data_kind_generated(name) && !dg_path_exists(name);
     *(generated ? &c->data.kind : &c->data.path) = name;

@@ -48,8 +48,8 @@ dg_config *dg_config_read(dg_diag *d, dg_arena *a, const char *path, const char 
 /* The same from memory; `path` names it. */
 dg_config *dg_config_parse(dg_diag *d, dg_arena *a, const char *path, const char *text,
                            size_t length, const char *const *set);
-/* A data set named on the command line: a path or a generated kind, and the text of a `data` section
- * with options (YAML, may be NULL). Relative paths are the current folder's. */
+/* A data set named on the command line: a path or a generated kind, and the text of a `data`
+ * section with options (YAML, may be NULL). Relative paths are the current folder's. */
 bool dg_data_spec_of_text(dg_diag *d, dg_arena *a, const char *name, const char *options,
                           dg_data_spec *out);
 

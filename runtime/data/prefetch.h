@@ -7,7 +7,8 @@
 
 typedef struct dg_prefetch dg_prefetch;
 
-/* Batches of the TRAIN part from position `first` on. Without a thread to be had it works in turn. */
+/* Batches of the TRAIN part from position `first` on. Without a thread to be had it works in turn.
+ */
 dg_prefetch *dg_prefetch_new(const dg_dataset *s, uint64_t window, int64_t first, int64_t batch);
 void dg_prefetch_free(dg_prefetch *p); /* NULL is allowed */
 /* The next batch; good until the next call. */

@@ -1,0 +1,280 @@
+/* sampler.c: n samples from an entry that makes n_entry of them: runs with `sample0` advancing, so
+ * that the draws are those of one long batch.
+ *
+ * In     a program, the entry's arguments, a store.
+ * Out    the entry's first result for all samples, one after the other.
+ * Labels an input that the run file calls labels, or `y`, is filled with 0 .. classes - 1 row by
+ * row of the grid, unless it is given. */
+#include "runtime/sampler.h"
+
+#include "compiler/base/os.h"
+#include "runtime/data/npy.h"
+#include "runtime/image.h"
+#include "runtime/inputs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dg_sampler {
+    dg_context *context;
+    dg_arena *arena;
+    dg_plan *plan;
+    dg_sampler_options o;
+    int n_given; /* arguments that name tensor inputs */
+    dg_arg_text *given;
+};
+
+/* ---- arguments ---- */
+
+/* Arguments that name a tensor input are values for it; the others are static. */
+static bool split_arguments(dg_sampler *s, dg_program *p, dg_arg_text *fixed, int *n_fixed)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_context_diag(s->context, a, dg_sources_new(a));
+    dg_front *f = dg_front_open(a, d, &p->source);
+    const dg_entry_info *entries = NULL, *entry = NULL;
+    int n = f ? dg_front_entries(f, &entries) : 0;
+    for (int i = 0; i < n; i++)
+        if (strcmp(entries[i].name, s->o.entry) == 0) entry = &entries[i];
+    for (int i = 0; i < s->o.n_args; i++) {
+        bool tensor = false;
+        for (int k = 0; entry && k < entry->n_formals; k++) {
+            const dg_formal *g = &entry->formals[k];
+            if (strcmp(g->name, s->o.args[i].name) == 0 && g->type)
+                tensor = g->type->kind == DG_Y_TENSOR &&
+                         (g->type->brackets || g->type->dtype != DG_BOOL);
+        }
+        if (tensor)
+            s->given[s->n_given++] = s->o.args[i];
+        else
+            fixed[(*n_fixed)++] = s->o.args[i];
+    }
+    bool ok = dg_context_flush(s->context, d) == DG_OK;
+    dg_arena_free(a);
+    return ok;
+}
+
+dg_sampler *dg_sampler_new(dg_program *p, const dg_sampler_options *o)
+{
+    dg_arena *a = dg_arena_new();
+    dg_sampler *s = DG_NEW(a, dg_sampler);
+    s->context = p->context;
+    s->arena = a;
+    s->o = *o;
+    s->given = DG_NEW_ARRAY(a, dg_arg_text, o->n_args + 1);
+    dg_arg_text *fixed = DG_NEW_ARRAY(a, dg_arg_text, o->n_args + 1);
+    int n_fixed = 0;
+    if (split_arguments(s, p, fixed, &n_fixed))
+        s->plan = dg_plan_compile(p, o->entry, fixed, n_fixed);
+    if (s->plan) return s;
+    dg_sampler_free(s);
+    return NULL;
+}
+
+void dg_sampler_free(dg_sampler *s)
+{
+    if (!s) return;
+    dg_plan_close(s->plan);
+    dg_arena_free(s->arena);
+}
+
+/* ---- inputs ---- */
+
+/* "3" or "[0, 1, 2]": repeated to fill the input. */
+static bool parse_labels(dg_diag *d, dg_arena *a, const dg_arg_text *arg, int64_t **out, int64_t *n)
+{
+    const char *at = arg->value + strspn(arg->value, "[ ");
+    *out = DG_NEW_ARRAY(a, int64_t, strlen(at) + 1);
+    *n = 0;
+    while (*at && *at != ']') {
+        size_t length = strcspn(at, ",] ");
+        if (!dg_parse_int(at, length, &(*out)[*n]) || (*out)[*n] < INT32_MIN ||
+            (*out)[*n] > INT32_MAX) {
+            dg_text q = {0};
+            dg_text_quote(&q, arg->value, strlen(arg->value));
+            dg_error_at(d, "E213", arg->place ? arg->place : arg->name,
+                        "'%s' is no whole number or list of them, as [0, 1, 2]", q.at);
+            dg_text_free(&q);
+            return false;
+        }
+        ++*n;
+        at += length;
+        at += strspn(at, ", ");
+    }
+    if (*n == 0) dg_error_at(d, "E213", arg->name, "an empty list fills nothing");
+    return *n > 0;
+}
+
+static const dg_arg_text *find_arg(const dg_arg_text *list, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0) return &list[i];
+    return NULL;
+}
+
+static bool takes_labels(const dg_sampler *s, const char *input)
+{
+    const char *fill = s->o.inputs ? dg_named_get(s->o.inputs, input) : NULL;
+    return fill ? strcmp(fill, "labels") == 0 : strcmp(input, "y") == 0;
+}
+
+/* Values for samples [first, first + n) of an integer input. */
+static bool fill_whole(dg_sampler *s, dg_session *run, dg_diag *d, int input, int64_t first,
+                       int64_t columns)
+{
+    const dg_plan_port *p = &s->plan->inputs[input];
+    const dg_arg_text *arg = find_arg(s->given, s->n_given, p->name);
+    int64_t *list = NULL, n = 0, count = dg_shape_count(&p->type.shape);
+    int32_t *out = dg_session_input(run, input);
+    if (arg && !parse_labels(d, run->arena, arg, &list, &n)) return false;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (int32_t)(arg ? list[(first + i) % n] : (first + i) / columns % s->o.classes);
+    return true;
+}
+
+static bool fill_inputs(dg_sampler *s, dg_session *run, dg_diag *d, int64_t first, int64_t columns)
+{
+    if (!dg_inputs_from_files(d, run, s->o.files, s->o.n_files)) return false;
+    for (int i = 0; i < s->plan->n_inputs; i++) {
+        const dg_plan_port *p = &s->plan->inputs[i];
+        bool given = find_arg(s->given, s->n_given, p->name) != NULL;
+        if (find_arg(s->o.files, s->o.n_files, p->name)) continue;
+        bool whole = p->type.dtype == DG_I32;
+        if (whole && (given || (takes_labels(s, p->name) && s->o.classes > 0))) {
+            if (!fill_whole(s, run, d, i, first, columns)) return false;
+            continue;
+        }
+        dg_message *m =
+            dg_error_at(d, "E219", p->name, "entry '%s' takes %s here, and nothing gives it",
+                        s->o.entry, dg_type_name(run->arena, &p->type));
+        if (whole)
+            dg_help_add(d, m, "give numbers: %s=3 or %s=[0, 1, 2], or a file: --in %s=FILE.npy",
+                        p->name, p->name, p->name);
+        else
+            dg_help_add(d, m, "give a file: --in %s=FILE.npy", p->name);
+        return false;
+    }
+    return true;
+}
+
+/* ---- running ---- */
+
+typedef struct part {
+    dg_context *context;
+    int64_t done, of; /* runs */
+    double start;
+} part;
+
+static void on_trip(void *ctx, int64_t done, int64_t total)
+{
+    const part *p = ctx;
+    if (!p->context->options.progress) return;
+    double seconds = dg_clock() - p->start;
+    int64_t all = p->done * total + done;
+    dg_progress report = {
+        .verb = "sample", .done = all, .total = p->of * total, .seconds = seconds, .next_save = -1};
+    report.rate = seconds > 0 ? (double)all / seconds : 0;
+    report.eta = report.rate > 0 ? (double)(report.total - all) / report.rate : 0;
+    p->context->options.progress(p->context->options.user, &report);
+}
+
+static const dg_plan_port *result_of(const dg_plan *p)
+{
+    for (int i = 0; i < p->n_outputs; i++)
+        if (!p->outputs[i].report) return &p->outputs[i];
+    return NULL;
+}
+
+/* Samples in the plan's own batch; 0 when the entry makes no samples. */
+static int64_t own_batch(const dg_sampler *s, dg_diag *d)
+{
+    const dg_plan_port *p = result_of(s->plan);
+    if (p && p->type.shape.rank > 0) return p->type.shape.dim[0];
+    dg_error_at(d, "E217", s->o.entry,
+                "the entry returns no tensor whose first axis counts samples");
+    return 0;
+}
+
+static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
+{
+    const dg_plan_port *port = result_of(s->plan);
+    int64_t batch = own_batch(s, d), n = s->o.n;
+    if (batch == 0) return false;
+    if (n == 0 && s->o.rows > 0) n = (int64_t)s->o.rows * s->o.columns;
+    if (n == 0) n = batch;
+    size_t each = (size_t)dg_type_bytes(&port->type) / (size_t)batch;
+    out->type = port->type;
+    out->type.shape.dim[0] = n;
+    out->columns = s->o.columns > 0 ? s->o.columns : dg_grid_columns(n);
+    out->data = malloc(each * (size_t)n + 1);
+    if (!out->data) {
+        dg_error_at(d, "E601", s->o.entry, "no memory for %lld samples", (long long)n);
+        return false;
+    }
+    part *p = DG_NEW(run->arena, part);
+    *p = (part){s->context, 0, (n + batch - 1) / batch, dg_clock()};
+    run->exec.trip = on_trip;
+    run->exec.trip_ctx = p;
+    for (int64_t first = 0; first < n; first += batch, p->done++) {
+        run->sample0 = s->o.sample0 + first;
+        if (!fill_inputs(s, run, d, first, out->columns) || !dg_session_run_diag(run, d))
+            return false;
+        int64_t take = n - first < batch ? n - first : batch;
+        memcpy((char *)out->data + each * (size_t)first, dg_exec_data(&run->exec, port->value),
+               each * (size_t)take);
+    }
+    return true;
+}
+
+bool dg_sampler_run(dg_sampler *s, dg_store *store, dg_samples *out)
+{
+    *out = (dg_samples){0};
+    dg_session *run = dg_session_new(s->plan, store);
+    if (!run) return false;
+    run->seed = s->o.seed;
+    dg_diag *d = dg_plan_diag(s->plan, run->arena);
+    bool ok = run_all(s, run, d, out);
+    ok = dg_context_flush(s->context, d) == DG_OK && ok;
+    dg_session_free(run);
+    if (ok) return true;
+    free(out->data);
+    out->data = NULL;
+    return false;
+}
+
+/* ---- files ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static bool write_each(dg_diag *d, const char *folder, const dg_samples *s, const double range[2])
+{
+    dg_arena *a = dg_arena_new();
+    dg_type one = s->type;
+    one.shape.dim[0] = 1;
+    size_t each = (size_t)dg_type_bytes(&one);
+    bool ok = dg_make_folders(d, folder);
+    for (int64_t i = 0; ok && i < s->type.shape.dim[0]; i++) {
+        char *path = dg_path_join(a, folder, dg_arena_printf(a, "%05lld.png", (long long)i));
+        ok = dg_image_write(d, path, &one, (const char *)s->data + each * (size_t)i, range, 1);
+    }
+    dg_arena_free(a);
+    return ok;
+}
+
+bool dg_samples_write(dg_diag *d, const char *path, const dg_samples *s, const double range[2])
+{
+    if (ends_with(path, ".npy")) return dg_npy_write(d, path, &s->type, s->data);
+    if (ends_with(path, ".png"))
+        return dg_image_write(d, path, &s->type, s->data, range, s->columns);
+    if (dg_look_of(&s->type) == DG_LOOK_IMAGES) return write_each(d, path, s, range);
+    dg_arena *a = dg_arena_new();
+    bool ok = dg_make_folders(d, path) &&
+              dg_npy_write(d, dg_path_join(a, path, "samples.npy"), &s->type, s->data);
+    dg_arena_free(a);
+    return ok;
+}

@@ -1,0 +1,39 @@
+/* sampler.h: an entry that makes samples: compiled once, run as often as it takes to make n of
+ * them, its label inputs filled. Used during training and by dg sample. */
+#ifndef DG_RUNTIME_SAMPLER_H
+#define DG_RUNTIME_SAMPLER_H
+
+#include "runtime/config.h"
+#include "runtime/session.h"
+
+typedef struct dg_sampler_options {
+    const char *entry;
+    const dg_arg_text *args; /* static arguments, and labels: y=3, y=[0, 1] */
+    int n_args;
+    const dg_arg_text *files; /* NAME=FILE for tensor inputs */
+    int n_files;
+    const dg_nameds *inputs; /* the run file's map: which input takes labels; may be NULL */
+    int classes;             /* 0: unknown */
+    int64_t n, sample0;      /* n 0: the entry's own */
+    int rows, columns;       /* of the grid; 0: near square */
+    uint64_t seed;
+} dg_sampler_options;
+
+typedef struct dg_sampler dg_sampler;
+
+/* NULL after reporting through the context. The options' texts must outlive the sampler. */
+dg_sampler *dg_sampler_new(dg_program *p, const dg_sampler_options *o);
+void dg_sampler_free(dg_sampler *s);
+
+typedef struct dg_samples {
+    dg_type type;    /* [n, ...] */
+    void *data;      /* malloc'd: the caller frees */
+    int64_t columns; /* of the grid */
+} dg_samples;
+/* False after reporting to the context, or when cancelled: then dg_context_status is DG_OK. */
+bool dg_sampler_run(dg_sampler *s, dg_store *store, dg_samples *out);
+
+/* To a .png, a .npy, or a folder (one picture each, or samples.npy). `range` of images. */
+bool dg_samples_write(dg_diag *d, const char *path, const dg_samples *s, const double range[2]);
+
+#endif
