@@ -673,11 +673,10 @@ static int64_t order_region(sched *s, dg_region r)
         }
     }
     for (int w = SOURCE_EAGER; w < WAYS; w++) {
-        int32_t *base = order[SOURCE];
-        if (w == DEPTH || w == DEPTH_EAGER) depth_first(s, sinks, n_sinks, base = order[DEPTH]);
-        if (w == MIRROR || w == MIRROR_EAGER) mirrored(s, order[SOURCE], base = order[MIRROR]);
         int32_t *by_rank = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
-        memcpy(by_rank, base, (size_t)s->n_items * sizeof *base);
+        if (w == DEPTH || w == DEPTH_EAGER) depth_first(s, sinks, n_sinks, by_rank);
+        else if (w == MIRROR || w == MIRROR_EAGER) mirrored(s, order[SOURCE], by_rank);
+        else memcpy(by_rank, order[SOURCE], (size_t)s->n_items * sizeof *by_rank);
         rank_of_order(s, by_rank, rank);
         if (w == GREEDY) run_greedy(s, rank, order[w], &got[w]);
         else run_ranked(s, rank, by_rank, w == SOURCE_EAGER || w == DEPTH_EAGER || w == MIRROR_EAGER, order[w], &got[w]);

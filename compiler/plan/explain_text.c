@@ -7,44 +7,61 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEP = 6, SHAPE = 18, BYTES = 10, LIVE = 10 };
+enum { STEP = 6, KERNEL = 19, SHAPE = 16, BYTES = 9, LIVE = 6 };
 
-/* Text in a column: padded, or cut in the middle with dots, since paths tell most at both ends. */
+/* The live column is in one unit for all rows, the peak's. */
+typedef struct unit {
+    const char *name;
+    double bytes;
+} unit;
+
+static unit unit_of(int64_t peak)
+{
+    static const unit units[] = {{"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+    int u = 0;
+    while (u < 3 && (double)peak >= units[u + 1].bytes) u++;
+    return units[u];
+}
+
 static void column(dg_text *t, const char *s, int width)
 {
     int n = (int)strlen(s);
-    if (n <= width) {
-        dg_text_add(t, "%-*s  ", width, s);
-        return;
-    }
-    int tail = (width - 2) * 2 / 3, head = width - 2 - tail;
-    dg_text_add(t, "%.*s..%s  ", head, s, s + n - tail);
+    if (n <= width) dg_text_add(t, "%-*s  ", width, s);
+    else dg_text_add(t, "%.*s..  ", width - 2, s);
 }
 
-static void row(const dg_plan *p, const dg_story *story, int32_t id, int kernel_width, int value_width, dg_text *t)
+/* Paths tell most at their end. */
+static void column_path(dg_text *t, const dg_plan *p, int32_t id, int width)
+{
+    char number[16];
+    const char *s = id >= 0 ? p->values[id].path : "";
+    if (id >= 0 && !*s) snprintf(number, sizeof number, "%%%d", id), s = number;
+    int n = (int)strlen(s);
+    if (n <= width) dg_text_add(t, "%-*s  ", width, s);
+    else dg_text_add(t, "..%s  ", s + n - width + 2);
+}
+
+static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, int value_width, dg_text *t)
 {
     const dg_plan_step *s = &p->steps[id];
-    char offset[32] = "", bytes[32] = "", live[32], shape[96] = "", step[16];
-    const char *path = "";
+    char offset[32] = "", bytes[32] = "", shape[96] = "", more[24] = "";
+    int32_t shown = s->n_out > 0 ? s->out[0] : s->n_in > 0 ? s->in[0] : -1;
     if (s->n_out > 0) {
-        const dg_plan_value *v = &p->values[s->out[0]];
-        path = v->path;
+        const dg_plan_value *v = &p->values[shown];
+        int64_t sum = 0;
+        for (int i = 0; i < s->n_out; i++) sum += p->values[s->out[i]].bytes;
         dg_shape_times(&v->type.shape, shape);
-        dg_bytes_text((uint64_t)v->bytes, bytes);
+        dg_bytes_text((uint64_t)sum, bytes);
         if (v->home == DG_HOME_ARENA) dg_bytes_text((uint64_t)v->offset, offset);
         else snprintf(offset, sizeof offset, "%s", dg_home_name(v->home));
-    } else if (s->n_in > 0) {
-        path = p->values[s->in[0]].path;
+        if (s->n_out > 1) snprintf(more, sizeof more, "%s%d values", *s->why ? ", " : "", s->n_out);
     }
-    dg_bytes_text((uint64_t)story->live[id], live);
-    snprintf(step, sizeof step, "%d", id);
-    dg_text_add(t, "%*s  ", STEP, step);
     int depth = dg_step_depth(p, id) * 2;
-    dg_text_add(t, "%*s", depth, "");
-    column(t, s->label, kernel_width - depth);
-    column(t, path, value_width);
+    dg_text_add(t, "%*d  %*s", STEP, id, depth, "");
+    column(t, s->label, KERNEL - depth);
+    column_path(t, p, shown, value_width);
     column(t, shape, SHAPE);
-    dg_text_add(t, "%*s  %*s  %*s  %s", BYTES, offset, BYTES, bytes, LIVE, live, s->why);
+    dg_text_add(t, "%*s  %*s  %*.1f  %s%s", BYTES, offset, BYTES, bytes, LIVE, (double)story->live[id] / live.bytes, s->why, more);
     while (t->n > 0 && t->at[t->n - 1] == ' ') t->at[--t->n] = 0;
     dg_text_add(t, "\n");
 }
@@ -55,8 +72,11 @@ static void loop_row(const dg_plan *p, int32_t id, dg_text *t)
     const dg_plan_loop *loop = &p->loops[l];
     dg_text_add(t, "%*d  %*sloop %d x%lld", STEP, id, dg_step_depth(p, id) * 2, "", l, (long long)loop->trips);
     for (int c = 0; c < loop->n_carries; c++) {
-        dg_text_add(t, "%s%s (%s%s)", c == 0 ? "  carries " : ", ", p->values[loop->carries[c].arg].path,
-                    dg_carry_how(p, &loop->carries[c]), loop->carries[c].copy_in ? ", copied in" : "");
+        const char *path = p->values[loop->carries[c].arg].path;
+        dg_text_add(t, "%s", c == 0 ? "  carries " : ", ");
+        if (*path) dg_text_add(t, "%s", path);
+        else dg_text_add(t, "%%%d", loop->carries[c].arg);
+        dg_text_add(t, " (%s%s)", dg_carry_how(p, &loop->carries[c]), loop->carries[c].copy_in ? ", copied in" : "");
     }
     const char *lead = "  tables ";
     for (int32_t v = 0; v < p->n_values; v++) { /* tables that the body reads by trip: made outside, last read at its end */
@@ -80,8 +100,8 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     amount(t, "peak", p->peak);
     if (p->peak_step < p->n_steps) {
         const dg_plan_step *at = &p->steps[p->peak_step];
-        dg_text_add(t, " at step %d (%s%s%s)", p->peak_step, at->label, at->n_out > 0 ? " " : "",
-                    at->n_out > 0 ? p->values[at->out[0]].path : "");
+        const char *path = at->n_out > 0 ? p->values[at->out[0]].path : "";
+        dg_text_add(t, " at step %d (%s%s%s)", p->peak_step, at->label, *path ? " " : "", path);
     }
     snprintf(ratio, sizeof ratio, "%.4f", p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
     amount(t, "   bound", p->bound);
@@ -113,14 +133,16 @@ void dg_explain_text(const dg_plan *p, const dg_explain_options *o, dg_text *out
     dg_arena *a = dg_arena_new();
     dg_story story = dg_story_of(p, o->threads, a);
     if (!o->summary_only) {
-        int width = o->width > 0 ? o->width : 110, fixed = STEP + SHAPE + 2 * BYTES + LIVE + 2 * 7 + 12;
-        int rest = width > fixed + 40 ? width - fixed : 40, kernel_width = rest * 2 / 5, value_width = rest - kernel_width;
-        dg_text_add(out, "%*s  %-*s  %-*s  %-*s  %*s  %*s  %*s  why\n", STEP, "step", kernel_width, "kernel", value_width, "value",
-                    SHAPE, "shape", BYTES, "offset", BYTES, "bytes", LIVE, "live");
+        int width = o->width > 0 ? o->width : 110, fixed = STEP + KERNEL + SHAPE + 2 * BYTES + LIVE + 2 * 7;
+        int value_width = width > fixed + 24 ? width - fixed : 24;
+        unit live = unit_of(p->bound);
+        dg_text_add(out, "%*s  %-*s  %-*s  %-*s  %*s  %*s  %*s  why\n", STEP, "step", KERNEL, "kernel", value_width, "value", SHAPE,
+                    "shape", BYTES, "offset", BYTES, "bytes", LIVE, live.name);
         for (int32_t i = 0; i < p->n_steps; i++) {
             if (p->steps[i].kind == DG_STEP_LOOP) loop_row(p, i, out);
-            else if (p->steps[i].kind == DG_STEP_LOOP_END) dg_text_add(out, "%*d  %*send of loop %d\n", STEP, i, dg_step_depth(p, i) * 2, "", dg_step_loop(p, i));
-            else row(p, &story, i, kernel_width, value_width, out);
+            else if (p->steps[i].kind == DG_STEP_LOOP_END)
+                dg_text_add(out, "%*d  %*send of loop %d\n", STEP, i, dg_step_depth(p, i) * 2, "", dg_step_loop(p, i));
+            else row(p, &story, live, i, value_width, out);
         }
     }
     summary(p, &story, o, out);

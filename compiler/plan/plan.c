@@ -218,7 +218,8 @@ static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
 {
     dg_text t = {0};
     char bytes[32];
-    if (n->strip) dg_text_add(&t, "fused %d", n->strip->n_code + (n->op->epilogue ? 1 : 0));
+    int joined = n->strip ? n->strip->n_code + (n->op->epilogue ? 1 : 0) : 1;
+    if (joined > 1) dg_text_add(&t, "fused %d", joined);
     for (int i = 0; i < n->n_out; i++) {
         const char *alias = k->l->storage[n->out[i]].alias;
         if (!alias) continue;

@@ -1,0 +1,76 @@
+/* plan_of.h: a checked plan out of IR text, as the driver makes one. For the tests of this folder. */
+#ifndef DG_TESTS_PLANS_PLAN_OF_H
+#define DG_TESTS_PLANS_PLAN_OF_H
+
+#include "compiler/base/os.h"
+#include "compiler/ir/print.h"
+#include "compiler/ir/verify.h"
+#include "compiler/plan/plan.h"
+#include "ops/ops.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct plan_text {
+    dg_arena *arena;
+    dg_diag *diag;
+    dg_module *module;
+    dg_plan *plan;
+} plan_text;
+
+static inline const char *plan_messages(const plan_text *t)
+{
+    dg_text out = {0};
+    for (size_t i = 0; i < dg_diag_count(t->diag); i++) dg_message_text(t->diag, dg_diag_at(t->diag, i), false, &out);
+    const char *copy = dg_arena_text(t->arena, out.at ? out.at : "", out.n);
+    dg_text_free(&out);
+    return copy;
+}
+
+/* Runs the passes (but those in `skip`), plans and checks; a message of any of them fails the test. */
+static inline plan_text plan_of(const char *name, const char *text, const char *const *skip, bool reference)
+{
+    plan_text t = {.arena = dg_arena_new()};
+    t.diag = dg_diag_new(t.arena, dg_sources_new(t.arena));
+    t.module = dg_read_module(t.arena, t.diag, name, text, strlen(text), dg_op_find);
+    if (!t.module) fail_msg("%s", plan_messages(&t));
+    dg_pass_options o = {.skip = skip, .reference = reference, .verify = true};
+    dg_layout layout;
+    int nodes = (int)t.module->graph->nodes.n;
+    if (!dg_passes_run(t.module, &o) || !dg_pass_memplan(t.module, &o, &layout)) fail_msg("%s", plan_messages(&t));
+    t.plan = dg_plan_make(t.module, &layout, &(dg_plan_options){.passes = &o, .nodes = nodes, .blas_core = "none"});
+    dg_vec_free(&layout.heuristics);
+    dg_vec_free(&layout.decisions);
+    if (!t.plan) fail_msg("%s", plan_messages(&t));
+    if (!dg_plan_check(t.plan, t.diag)) {
+        dg_text shown = {0};
+        dg_explain_text(t.plan, &(dg_explain_options){.canonical = true}, &shown);
+        fputs(shown.at, stdout);
+        dg_text_free(&shown);
+        fail_msg("%s", plan_messages(&t));
+    }
+    return t;
+}
+
+static inline void plan_text_free(plan_text *t)
+{
+    dg_module *m = t->module;
+    dg_graph_free(m->graph);
+    dg_graph_free(m->init);
+    dg_vec_free(&m->places);
+    dg_vec_free(&m->inputs);
+    dg_vec_free(&m->outputs);
+    dg_vec_free(&m->config);
+    dg_vec_free(&m->args);
+    dg_vec_free(&m->decisions);
+    dg_plan_free(t->plan);
+    dg_arena_free(t->arena);
+}
+
+#endif
