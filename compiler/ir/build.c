@@ -71,13 +71,31 @@ static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs
     return true;
 }
 
+/* Texts put together by hand: a path is made for every value, and printf is most of the time then. */
+typedef struct path_text {
+    char at[512];
+    size_t n;
+} path_text;
+
+static void add(path_text *p, const char *text, size_t n)
+{
+    if (n > sizeof p->at - p->n) n = sizeof p->at - p->n;
+    memcpy(p->at + p->n, text, n);
+    p->n += n;
+}
+
 /* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are ones: "d.net.unet.stem.out". */
 static dg_str result_path(const dg_build *b, const dg_op *op, int output)
 {
-    char path[512];
-    int n = snprintf(path, sizeof path, "%s%s%s%s", b->phase == DG_BACKWARD ? "d." : "", b->scope ? b->scope : "",
-                     b->scope && *b->scope ? "." : "", b->name ? b->name : op->name);
-    size_t used = n < 0 ? 0 : (size_t)n < sizeof path ? (size_t)n : sizeof path - 1;
+    path_text p;
+    p.n = 0;
+    if (b->phase == DG_BACKWARD) add(&p, "d.", 2);
+    if (b->scope && *b->scope) {
+        add(&p, b->scope, strlen(b->scope));
+        add(&p, ".", 1);
+    }
+    const char *name = b->name ? b->name : op->name;
+    add(&p, name, strlen(name));
     if (output > 0) {
         const char *at = op->outputs ? op->outputs : "";
         for (int i = 0; i < output && *at; i++) {
@@ -85,11 +103,15 @@ static dg_str result_path(const dg_build *b, const dg_op *op, int output)
             at += strspn(at, " ");
         }
         size_t length = strcspn(at, " .");
-        if (length > 0 && at[length] != '.') snprintf(path + used, sizeof path - used, ".%.*s", (int)length, at);
-        else snprintf(path + used, sizeof path - used, ".%d", output);
-        used = strlen(path);
+        char number[16];
+        if (length == 0 || at[length] == '.') {
+            length = (size_t)snprintf(number, sizeof number, "%d", output);
+            at = number;
+        }
+        add(&p, ".", 1);
+        add(&p, at, length);
     }
-    return dg_intern(b->graph->strings, path, used);
+    return dg_intern(b->graph->strings, p.at, p.n);
 }
 
 static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out)

@@ -293,16 +293,22 @@ static void *filled(size_t n)
     return p;
 }
 
+static void *room_for(int32_t n, size_t element)
+{
+    void *p = malloc(element * (size_t)(n > 0 ? n : 1));
+    if (!p) dg_out_of_memory();
+    return p;
+}
+
+#define FRESH(vec, count) ((vec)->at = room_for((count), sizeof *(vec)->at), (vec)->n = (vec)->room = (size_t)(count))
+
 static void renumber(renumbering *c)
 {
     dg_graph *g = c->g;
     dg_graph old = *g;
-    memset(&g->values, 0, sizeof g->values);
-    memset(&g->nodes, 0, sizeof g->nodes);
-    memset(&g->regions, 0, sizeof g->regions);
-    for (dg_value v = 0; v < c->n_values; v++) dg_vec_push(&g->values, (dg_value_info){.def = DG_NONE});
-    for (dg_node n = 0; n < c->n_nodes; n++) dg_vec_push(&g->nodes, (dg_node_info){.body = DG_NONE});
-    for (dg_region r = 0; r < c->n_regions; r++) dg_vec_push(&g->regions, (dg_region_info){.owner = DG_NONE});
+    FRESH(&g->values, c->n_values);
+    FRESH(&g->nodes, c->n_nodes);
+    FRESH(&g->regions, c->n_regions);
 
     for (size_t v = 0; v < old.values.n; v++) {
         if (c->value[v] == DG_NONE) continue;
@@ -341,6 +347,23 @@ static void renumber(renumbering *c)
     dg_vec_free(&old.regions);
 }
 
+/* Nothing was removed and everything stands in order: most often after a pass that found little to do. */
+static bool in_order(const renumbering *c)
+{
+    const dg_graph *g = c->g;
+    if ((size_t)c->n_values != g->values.n || (size_t)c->n_nodes != g->nodes.n || (size_t)c->n_regions != g->regions.n) return false;
+    for (dg_value v = 0; v < c->n_values; v++) {
+        if (c->value[v] != v) return false;
+    }
+    for (dg_node n = 0; n < c->n_nodes; n++) {
+        if (c->node[n] != n) return false;
+    }
+    for (dg_region r = 0; r < c->n_regions; r++) {
+        if (c->region[r] != r) return false;
+    }
+    return true;
+}
+
 static renumbering compact(dg_graph *g)
 {
     renumbering c = {.g = g,
@@ -348,7 +371,7 @@ static renumbering compact(dg_graph *g)
                      .node = filled(g->nodes.n),
                      .region = filled(g->regions.n)};
     number_region(&c, 0);
-    renumber(&c);
+    if (!in_order(&c)) renumber(&c);
     return c;
 }
 

@@ -213,7 +213,13 @@ static bool through_loop(differ *d)
 static void name_adjoint(differ *d, dg_value adjoint, const char *prefix, dg_value of)
 {
     dg_str path = dg_value_of(d->g, of)->path;
-    dg_value_of(d->g, adjoint)->path = dg_intern_printf(d->g->strings, "%s.%s", prefix, path);
+    char text[512];
+    size_t n = strlen(prefix), length = strlen(path);
+    if (n + 1 + length > sizeof text) length = sizeof text - n - 1;
+    memcpy(text, prefix, n);
+    text[n] = '.';
+    memcpy(text + n + 1, path, length);
+    dg_value_of(d->g, adjoint)->path = dg_intern(d->g->strings, text, n + 1 + length);
 }
 
 /* `fresh`: ids from here on were made for this adjoint, so that it may be named after `v`. */

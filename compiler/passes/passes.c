@@ -1,7 +1,7 @@
 /* passes.c: runs the graph passes in the order of passes.def.
  *
  * In     a module from the front end or read from a dump.
- * Out    the same module, ready for memplan; ids dense and in program order after every pass.
+ * Out    the same module, ready for memplan; ids dense and in program order from `fuse` on, where choices may go by id.
  * Keeps  with `verify` on, the rules of verify.h hold between any two passes. */
 #include "compiler/passes/passes.h"
 
@@ -30,6 +30,12 @@ const dg_pass_info *dg_pass_at(int i)
     return i >= 0 && i < n ? &infos[i] : NULL;
 }
 
+enum {
+#define PASS(name, optional, summary) AT_##name,
+#include "compiler/passes/passes.def"
+#undef PASS
+};
+
 static bool left_out(const dg_pass_options *o, const dg_pass_info *p)
 {
     if (!p->optional) return false;
@@ -44,9 +50,10 @@ bool dg_passes_run(dg_module *m, const dg_pass_options *o)
 {
     if (o->verify && !dg_verify(m, "graph")) return false;
     for (int i = 0; infos[i].name; i++) {
+        if (i == AT_fuse) dg_module_compact(m); /* the passes before it only know order */
         if (left_out(o, &infos[i])) continue;
         if (!functions[i](m, o)) return false;
-        dg_module_compact(m);
+        if (i >= AT_fuse) dg_module_compact(m);
         if (o->verify && !dg_verify(m, infos[i].name)) return false;
         if (o->after) o->after(o->ctx, infos[i].name, m);
     }
