@@ -1,7 +1,7 @@
 /* parse_format.c: what holds for every text that is formatted: an equal tree, the same comments, the same bytes the second
  * time. On the library, the examples, the texts beside this file, the reference examples where they are, and on texts made
  * of the hardest places for comments and breaks. */
-#include "parse_support.h"
+#include "tests/lang/parse_support.h"
 
 static void round_trip(const char *path, const char *text, size_t n)
 {

@@ -1,6 +1,6 @@
 /* parse_hostile.c: texts made to break a parser, run on a stack of 256 KB. Each ends with one of the language's own messages at
  * most eight of them, or is accepted; what is accepted is also walked by the printers. */
-#include "parse_support.h"
+#include "tests/lang/parse_support.h"
 
 #include <pthread.h>
 

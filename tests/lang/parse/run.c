@@ -1,6 +1,6 @@
-/* parse_text.c: golden texts. For each tests/lang/parse/NAME.dg the file NAME.expect holds the messages when the text is wrong,
+/* run.c: golden texts. For each tests/lang/parse/NAME.dg the file NAME.expect holds the messages when the text is wrong,
  * and otherwise the outline of its tree, a line of dashes, and the canonical text. DG_BLESS=1 rewrites them. */
-#include "parse_support.h"
+#include "tests/lang/parse_support.h"
 
 static int blessed;
 
