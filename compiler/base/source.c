@@ -88,6 +88,11 @@ dg_position dg_source_position(const dg_source *s, uint32_t offset)
     return (dg_position){(int)line + 1, column};
 }
 
+uint32_t dg_source_line_number(const dg_source *s, uint32_t offset)
+{
+    return line_of(s, offset > s->length ? s->length : offset) + 1;
+}
+
 const char *dg_source_line(const dg_source *s, uint32_t offset, uint32_t *length)
 {
     if (offset > s->length) offset = s->length;

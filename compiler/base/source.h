@@ -36,6 +36,7 @@ typedef struct dg_position {
     int line, column; /* from 1 */
 } dg_position;
 dg_position dg_source_position(const dg_source *s, uint32_t offset);
+uint32_t dg_source_line_number(const dg_source *s, uint32_t offset); /* from 1; cheap on lines of any length */
 /* The line that holds `offset`, without its newline. */
 const char *dg_source_line(const dg_source *s, uint32_t offset, uint32_t *length);
 dg_span dg_span_join(dg_span a, dg_span b);

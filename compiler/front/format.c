@@ -565,7 +565,7 @@ static void put_type(formatter *f, const dg_texpr *t)
 
 static uint32_t line_of(const formatter *f, uint32_t offset)
 {
-    return (uint32_t)dg_source_position(f->source, offset).line;
+    return dg_source_line_number(f->source, offset);
 }
 
 static bool on_one_line(const formatter *f, dg_span span)

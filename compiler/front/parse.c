@@ -104,11 +104,6 @@ static bool check_bytes(dg_parser *p)
 
 /* ---- documentation ---- */
 
-static uint32_t line_of(const dg_source *s, uint32_t offset)
-{
-    return (uint32_t)dg_source_position(s, offset).line;
-}
-
 static bool is_doc(const dg_source *s, const dg_comment *c)
 {
     return c->span.end - c->span.begin >= 2 && s->text[c->span.begin + 1] == '#';
@@ -132,10 +127,10 @@ static void attach_docs(dg_parser *p, dg_tree *t)
         uint32_t previous = i > 0 ? t->decls[i - 1]->span.end : 0;
         while (next < t->n_comments && t->comments[next].span.begin < d->span.begin) next++;
         int first = next;
-        uint32_t line = line_of(s, d->span.begin);
+        uint32_t line = dg_source_line_number(s, d->span.begin);
         while (first > 0) {
             const dg_comment *c = &t->comments[first - 1];
-            if (c->span.begin < previous || !c->alone || !is_doc(s, c) || line_of(s, c->span.begin) + 1 != line) break;
+            if (c->span.begin < previous || !c->alone || !is_doc(s, c) || dg_source_line_number(s, c->span.begin) + 1 != line) break;
             line--;
             first--;
         }
@@ -147,12 +142,12 @@ static void attach_docs(dg_parser *p, dg_tree *t)
             body = d->body->span.begin;
             inner = d->body->n > 0 ? d->body->at[0]->span.begin : d->body->span.end;
         }
-        uint32_t last_line = line_of(s, d->span.end);
+        uint32_t last_line = dg_source_line_number(s, d->span.end);
         uint32_t limit = i + 1 < t->n ? t->decls[i + 1]->span.begin : s->length;
         for (int k = next; k < t->n_comments && t->comments[k].span.begin < limit; k++) {
             const dg_comment *c = &t->comments[k];
             bool behind_brace = c->span.begin > body && c->span.begin < inner;
-            bool behind_end = c->span.begin >= d->span.end && line_of(s, c->span.begin) == last_line;
+            bool behind_end = c->span.begin >= d->span.end && dg_source_line_number(s, c->span.begin) == last_line;
             if (!c->alone && is_doc(s, c) && (behind_brace || behind_end)) add_doc(s, c, &doc);
         }
         if (doc.n > 0) d->doc = dg_arena_text(p->arena, doc.at, doc.n);

@@ -155,6 +155,31 @@ static void prefixes_and_chains(void **state)
     expect_text(&t, "");
 }
 
+/* Just below the limit: every later walk has to stand it. */
+static void as_deep_as_allowed(void **state)
+{
+    (void)state;
+    static const char *const nests[][3] = {
+        {"[", "1", "]"}, {"f(", "1", ")"}, {"f32(", "1", ")"}, {"x[", "1", "]"}, {"(1 + (2, ", "3", "))"}, {"-", "1", ""},
+        {"fn() => ", "1", ""}, {"if a then b else ", "1", ""}, {"[x for y in ", "1", "]"}, {"a ** ", "1", ""},
+    };
+    for (size_t i = 0; i < sizeof nests / sizeof *nests; i++) {
+        int n = i == 4 ? 120 : 250;
+        dg_text t = {0};
+        dg_text_add(&t, "const a = ");
+        repeat(&t, nests[i][0], n);
+        dg_text_add(&t, "%s", nests[i][1]);
+        repeat(&t, nests[i][2], n);
+        expect_text(&t, "");
+    }
+    dg_text t = {0};
+    dg_text_add(&t, "block f() { ");
+    repeat(&t, "if a { ", 250);
+    dg_text_add(&t, "b = 1");
+    repeat(&t, " }", 251);
+    expect_text(&t, "");
+}
+
 static void long_tokens(void **state)
 {
     (void)state;
@@ -215,6 +240,10 @@ static void many_of_everything(void **state)
     expect_text(&t, "");
     repeat(&t, "config = 1\n", 10000);
     expect_text(&t, "E003 E003 E003 E003 E003 E003 E003 E003");
+    dg_text_add(&t, "block f() { "); /* one line */
+    repeat(&t, "y = 1; if y { y = 2 }; ", 100000);
+    dg_text_add(&t, "}");
+    expect_text(&t, "");
     dg_text_add(&t, "block f() {\n");
     repeat(&t, "y = (1\n", 10000);
     job j = parse_on_small_stack(t.at, t.n);
@@ -267,7 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_that_are_no_text), cmocka_unit_test(brackets),           cmocka_unit_test(prefixes_and_chains),
         cmocka_unit_test(long_tokens),            cmocka_unit_test(many_of_everything), cmocka_unit_test(numbers),
-        cmocka_unit_test(ends_anywhere),
+        cmocka_unit_test(ends_anywhere),          cmocka_unit_test(as_deep_as_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
