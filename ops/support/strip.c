@@ -293,12 +293,16 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
 
 /* ---- moving elements ---- */
 
-static void repeat(char *to, const char *from, int size, int64_t n)
+DG_VARIANTS(void, repeat_words, (uint32_t *y, uint32_t x, int64_t n), (y, x, n), {
+    for (int64_t i = 0; i < n; i++) y[i] = x;
+})
+
+static void repeat(dg_isa isa, char *to, const char *from, int size, int64_t n)
 {
     if (size == 4) {
-        uint32_t x, *y = (uint32_t *)(void *)to;
+        uint32_t x;
         memcpy(&x, from, 4);
-        for (int64_t i = 0; i < n; i++) y[i] = x;
+        repeat_words[isa]((uint32_t *)(void *)to, x, n);
     } else if (size == 8) {
         uint64_t x, *y = (uint64_t *)(void *)to;
         memcpy(&x, from, 8);
@@ -308,12 +312,12 @@ static void repeat(char *to, const char *from, int size, int64_t n)
     }
 }
 
-static void copy_row(char *to, int64_t to_stride, const char *from, int64_t from_stride, int size, int64_t n)
+static void copy_row(dg_isa isa, char *to, int64_t to_stride, const char *from, int64_t from_stride, int size, int64_t n)
 {
     if (to_stride == 1 && from_stride == 1) {
         memmove(to, from, (size_t)(n * size));
     } else if (to_stride == 1 && from_stride == 0) {
-        repeat(to, from, size, n);
+        repeat(isa, to, from, size, n);
     } else if (size == 4) {
         const uint32_t *x = (const uint32_t *)(const void *)from;
         uint32_t *y = (uint32_t *)(void *)to;
@@ -345,7 +349,7 @@ static void pack(const program *p, int l, const position *at)
     int size = p->reg[l].size;
     const char *from = run_start(p, o, at, size);
     for (int64_t r = 0; r < at->rows; r++)
-        copy_row(p->reg[l].at + r * at->columns * size, 1, from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
+        copy_row(p->isa, p->reg[l].at + r * at->columns * size, 1, from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
                  o->stride[p->rank - 1], size, at->columns);
 }
 
@@ -356,7 +360,7 @@ static void store_run(const program *p, int o, const position *at)
     char *to = run_start(p, out, at, r->size);
     if (to == r->at && along_run(p, out)) return; /* written in place */
     for (int64_t k = 0; k < at->rows; k++)
-        copy_row(to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0), out->stride[p->rank - 1],
+        copy_row(p->isa, to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0), out->stride[p->rank - 1],
                  r->at + k * at->columns * r->size, 1, r->size, at->columns);
 }
 
@@ -374,13 +378,13 @@ static void refresh(program *p, enum level level, const position *at)
     const dg_strip *s = p->strip;
     for (int i = 0; i < s->n_in; i++) {
         if (p->reg[i].level == level)
-            repeat(p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size), p->reg[i].size, p->run);
+            repeat(p->isa, p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size), p->reg[i].size, p->run);
     }
     for (int i = 0; i < s->n_code; i++) {
         reg *r = &p->reg[s->n_in + i];
         if (r->level != level) continue;
         execute(p, i, r->at, 1);
-        repeat(r->at, r->at, r->size, p->run);
+        repeat(p->isa, r->at, r->at, r->size, p->run);
     }
 }
 

@@ -100,11 +100,10 @@ DG_VECTOR float dg_exp_poly(float r)
     return p * r + 5.000000000e-01f;
 }
 
-/* exp(x + low), low small beside x: for arguments known more precisely than a float is. */
-DG_VECTOR float dg_exp_sum(float x, float low)
+/* exp(x + low) for x in -104 .. 89, where it goes from 0 to infinity; low small beside x: for arguments known more precisely than a
+ * float is. */
+DG_VECTOR float dg_exp_inside(float x, float low)
 {
-    x = x < -104.0f ? -104.0f : x; /* below, the result is 0 */
-    x = x > 89.0f ? 89.0f : x;     /* above, infinite */
     float n = dg_nearest(x * DG_LOG2E);
     float r = (x - n * DG_LN2_HIGH) - n * DG_LN2_LOW + low;
     float y = 1 + (r + r * r * dg_exp_poly(r));
@@ -115,19 +114,26 @@ DG_VECTOR float dg_exp_sum(float x, float low)
 
 DG_VECTOR float dg_expf(float x)
 {
-    return dg_exp_sum(x, 0);
+    x = x < -104.0f ? -104.0f : x;
+    x = x > 89.0f ? 89.0f : x;
+    return dg_exp_inside(x, 0);
 }
 
 /* exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), which cancels nowhere: n = 0 where x is small. */
-DG_VECTOR float dg_expm1f(float x)
+DG_VECTOR float dg_expm1_inside(float a) /* -30 .. 89 */
 {
-    float a = x < -30.0f ? -30.0f : x;
-    a = a > 89.0f ? 89.0f : a;
     float n = dg_nearest(a * DG_LOG2E);
     float r = (a - n * DG_LN2_HIGH) - n * DG_LN2_LOW;
     float p = r + r * r * dg_exp_poly(r);
     float s = dg_power_of_two((int32_t)n - 1); /* half of it: n reaches 128 */
-    float y = 2 * (s * p + (s - 0.5f));
+    return 2 * (s * p + (s - 0.5f));
+}
+
+DG_VECTOR float dg_expm1f(float x)
+{
+    float a = x < -30.0f ? -30.0f : x;
+    a = a > 89.0f ? 89.0f : a;
+    float y = dg_expm1_inside(a);
     return x == 0 ? x : y; /* keeps -0 */
 }
 
@@ -238,7 +244,7 @@ DG_VECTOR float dg_tanhf(float x)
 {
     float a = dg_absf(x);
     a = a > 10.0f ? 10.0f : a; /* 1 within half a unit */
-    float e = dg_expm1f(2 * a);
+    float e = dg_expm1_inside(2 * a);
     return dg_signed(e / (e + 2), x);
 }
 
@@ -247,16 +253,19 @@ DG_VECTOR float dg_sigmoidf(float x)
     return 1 / (1 + dg_expf(-x));
 }
 
+/* Both ends are cut once: below -89 the sigmoid is 0 (and -inf must not give NaN), above 104 it is 1. */
 DG_VECTOR float dg_siluf(float x)
 {
-    float a = x < -104.0f ? -104.0f : x; /* where the sigmoid is 0 already: -inf must not give NaN */
-    return a / (1 + dg_expf(-a));
+    float a = x < -89.0f ? -89.0f : x, b = a > 104.0f ? 104.0f : a;
+    return a / (1 + dg_exp_inside(-b, 0));
 }
 
 /* max(x, 0) + log1p(exp(-|x|)); the logarithm's argument is in [1, 2], so no special case is needed. */
 DG_VECTOR float dg_softplusf(float x)
 {
-    float e = dg_expf(-dg_absf(x)), u = 1 + e;
+    float a = dg_absf(x);
+    a = a > 104.0f ? 104.0f : a;
+    float e = dg_exp_inside(-a, 0), u = 1 + e;
     return (x > 0 ? x : 0) + (dg_log_normal(u, 0) + (e - (u - 1)) / u);
 }
 
@@ -266,7 +275,7 @@ DG_VECTOR float dg_softplusf(float x)
  * into a part that is exact in float and a small rest: at z = 9 its rounding alone would cost six digits' last one. */
 DG_VECTOR float dg_erfc_positive(float z)
 {
-    z = z > 20.0f ? 20.0f : z;
+    z = z > 10.0f ? 10.0f : z; /* 0 from there on */
     float t = (z - 2) / (z + 2);
     float p = 6.807514728e-05f;
     p = p * t + 1.608403400e-04f;
@@ -281,7 +290,7 @@ DG_VECTOR float dg_erfc_positive(float z)
     p = p * t + -9.276381880e-02f;
     p = p * t + 1.276978374e+00f;
     float head = dg_float_of_bits(dg_bits_of_float(z) & (int32_t)0xfffff000);
-    float e = dg_exp_sum(-head * head, -(z - head) * (z + head));
+    float e = dg_exp_inside(-head * head, -(z - head) * (z + head));
     return e * p / (1 + 2 * z);
 }
 
@@ -303,7 +312,7 @@ DG_VECTOR float dg_erff(float x)
 /* x Phi(x); the tail of Phi is that of erfc, with full relative precision. */
 DG_VECTOR float dg_geluf(float x)
 {
-    float a = x < -30.0f ? -30.0f : x; /* where Phi is 0 already: -inf must not give NaN */
+    float a = x < -14.5f ? -14.5f : x; /* where Phi is 0 already: -inf must not give NaN */
     float tail = 0.5f * dg_erfc_positive(dg_absf(a) * 0.707106781f);
     return a * (a < 0 ? tail : 1 - tail);
 }
