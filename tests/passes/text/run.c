@@ -2,9 +2,13 @@
  * NAME.expect. The first line is `# passes: simplify cse`. Every text is also printed, read and printed again, before
  * and after. With DG_BLESS set, the .expect files are rewritten.
  *
- * The same holds for the blocks of docs/ir.md and docs/passes.md: one marked `ir` is a whole module and stands there as it is printed;
+ * Each NAME.dg is compiled as far as its first line `# dump: STAGE` says (its only entry, or the one named behind the stage); NAME.expect is
+ * the dump, or the messages.
+ *
+ * What is said of NAME.ir holds for the blocks of docs/ir.md and docs/passes.md: one marked `ir` is a whole module and stands there as it is printed;
  * one marked `ir simplify cse` goes through these passes and gives the block that follows it. */
 #include "compiler/base/os.h"
+#include "compiler/compile.h"
 #include "compiler/ir/print.h"
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
@@ -16,6 +20,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +141,58 @@ static void texts(void **state)
     dg_arena_free(a);
 }
 
+/* ---- sources ---- */
+
+static void one_source(const char *file)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_diag_new(a, dg_sources_new(a));
+    dg_file text, expect;
+    char *path = dg_path_join(a, FOLDER, file), *expected = dg_arena_printf(a, "%.*s.expect", (int)(strlen(path) - 3), path);
+    assert_true(dg_file_read(d, path, 1 << 20, &text));
+    char stage[64] = "", entry[64] = "";
+    const char key[] = "# dump: ", *line = strstr((const char *)text.bytes, key);
+    if (!line || sscanf(line + strlen(key), "%63[a-z]%*1[ ]%63[a-z_]", stage, entry) < 1) fail_msg("%s has no line `%s...`", file, key);
+    const char *const lib[] = {"graphs", NULL};
+    dg_front_options source = {.path = file, .text = (const char *)text.bytes, .length = text.length, .lib = lib};
+    dg_text out = {0};
+    dg_compile_options o = {.source = &source,
+                            .entry = *entry ? entry : NULL,
+                            .passes = {.isa = DG_GENERIC, .verify = true},
+                            .dump = stage,
+                            .dump_text = &out};
+    dg_compilation *c = dg_compile(d, &o);
+    for (size_t i = 0; i < dg_diag_count(d); i++) dg_message_text(d, dg_diag_at(d, i), false, &out);
+    if (getenv("DG_BLESS")) {
+        assert_true(dg_file_replace(d, expected, out.at, out.n));
+    } else {
+        assert_true(dg_file_read(d, expected, 1 << 20, &expect));
+        assert_string_equal(out.at ? out.at : "", (const char *)expect.bytes);
+        dg_file_close(&expect);
+    }
+    dg_compilation_free(c);
+    dg_text_free(&out);
+    dg_file_close(&text);
+    dg_arena_free(a);
+}
+
+static void sources(void **state)
+{
+    (void)state;
+    dg_arena *a = dg_arena_new();
+    char **names;
+    size_t n, ran = 0;
+    assert_true(dg_folder_list(dg_diag_new(a, NULL), a, FOLDER, &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(names[i]);
+        if (length < 4 || strcmp(names[i] + length - 3, ".dg") != 0) continue;
+        one_source(names[i]);
+        ran++;
+    }
+    assert_true(ran > 0);
+    dg_arena_free(a);
+}
+
 /* ---- blocks of the documentation ---- */
 
 static void one_document(const char *path)
@@ -210,6 +267,6 @@ static void broken_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(documents), cmocka_unit_test(broken_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(sources), cmocka_unit_test(documents), cmocka_unit_test(broken_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
