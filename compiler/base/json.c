@@ -5,7 +5,6 @@
  * keys in the order given. */
 #include "compiler/base/json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -100,6 +99,11 @@ void dg_json_close(dg_json_writer *w, char bracket)
     w->first = false;
 }
 
+static bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* UTF-8 stays; a byte that is none becomes U+FFFD, since JSON has no way to say it. */
 static void write_text(dg_json_writer *w, const char *s)
 {
@@ -107,6 +111,11 @@ static void write_text(dg_json_writer *w, const char *s)
     dg_text_addn(t, "\"", 1);
     size_t n = strlen(s);
     for (size_t i = 0; i < n;) {
+        size_t plain = i; /* most text is plain: one piece */
+        while (plain < n && is_plain(s[plain])) plain++;
+        dg_text_addn(t, s + i, plain - i);
+        i = plain;
+        if (i == n) break;
         size_t length = dg_utf8_length(s + i, n - i);
         unsigned char c = (unsigned char)s[i];
         if (length == 0) {
@@ -138,8 +147,15 @@ void dg_json_key(dg_json_writer *w, const char *key)
 
 void dg_json_int(dg_json_writer *w, int64_t v)
 {
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (v < 0) *--at = '-';
     before(w);
-    dg_text_add(&w->text, "%" PRId64, v);
+    dg_text_addn(&w->text, at, (size_t)(digits + sizeof digits - at));
 }
 
 void dg_json_double(dg_json_writer *w, double v)
