@@ -146,3 +146,21 @@ bool dg_region_inside(const dg_graph *g, dg_region inner, dg_region outer)
     }
     return true;
 }
+
+void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o)
+{
+    enum { LINKS = 12 };
+    o = o ? o->outer : NULL; /* the node's own origin has a span, its call begins the chain */
+    if (!o || !o->what) return;
+    dg_text t = {0};
+    dg_text_add(&t, "in %s", o->what);
+    int n = 0;
+    for (; o->outer && n < LINKS; o = o->outer, n++) {
+        const dg_source *s = dg_source_at(dg_diag_sources(d), o->span.file);
+        if (!o->outer->what || !s) continue;
+        dg_text_add(&t, " <- %s, %s:%d", o->outer->what, s->name, dg_source_position(s, o->span.begin).line);
+    }
+    if (o->outer) dg_text_add(&t, " <- ...");
+    dg_note_add(d, m, "%s", t.at);
+    dg_text_free(&t);
+}

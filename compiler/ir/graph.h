@@ -36,6 +36,9 @@ typedef struct dg_origin {
     const struct dg_origin *outer;  /* NULL at the entry */
 } dg_origin;
 
+/* Adds the note "in resblock <- unet, unet.dg:77 <- model net, unet.dg:61" to a message about a node of this origin. */
+void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o);
+
 typedef struct dg_value_info {
     dg_type type;
     dg_node def;        /* the node that makes it, or DG_NONE for a region's argument */

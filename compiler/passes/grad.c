@@ -11,6 +11,7 @@
 
 #include "compiler/base/os.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,16 +68,23 @@ static int64_t value_rank(const differ *d, dg_value v)
     return n == DG_NONE ? -1 : d->rank.at[n];
 }
 
-static dg_span span_of(const differ *d)
+__attribute__((format(printf, 3, 4))) static dg_message *report(differ *d, const char *id, const char *format, ...)
 {
     const dg_origin *o = dg_node_of(d->g, d->at)->origin;
-    return o ? o->span : DG_NOWHERE;
+    va_list args;
+    va_start(args, format);
+    const char *what = dg_arena_vprintf(d->g->arena, format, args);
+    va_end(args);
+    dg_message *m = o && o->span.file >= 0 ? dg_error(d->m->diag, id, o->span, "%s", what)
+                                           : dg_error_at(d->m->diag, id, "grad", "%s", what);
+    dg_origin_note(d->m->diag, m, o);
+    return m;
 }
 
 static void refused(void *ctx, const dg_infer *t)
 {
     differ *d = ctx;
-    dg_error(d->m->diag, "E901", span_of(d), "an adjoint was refused by %s: %s", t->op->name, t->what ? t->what : "?");
+    report(d, "E901", "an adjoint was refused by %s: %s", t->op->name, t->what ? t->what : "?");
 }
 
 /* ---- the stretch between xs and y ---- */
@@ -205,7 +213,7 @@ static void spread(differ *d)
 
 static bool through_loop(differ *d)
 {
-    dg_message *m = dg_error(d->m->diag, "E052", span_of(d), "gradient through a `loop` is not available yet");
+    dg_message *m = report(d, "E052", "gradient through a `loop` is not available yet");
     dg_help_add(d->m->diag, m, "unroll the loop with `for`, or cut the path with stop_gradient");
     return false;
 }
@@ -242,7 +250,7 @@ static bool check_rule(differ *d, const dg_node_info *n, int k, dg_value adjoint
     const dg_type *want = dg_type_of(d->g, n->in[k]), *have = dg_type_of(d->g, adjoint);
     if (have->dtype == DG_POISON) return false; /* reported by `refused` */
     if (dg_type_equal(want, have)) return true;
-    dg_error(d->m->diag, "E901", span_of(d), "the gradient rule of %s gives %s for an input of %s", n->op->name,
+    report(d, "E901", "the gradient rule of %s gives %s for an input of %s", n->op->name,
              dg_type_name(d->g->arena, have), dg_type_name(d->g->arena, want));
     return false;
 }
@@ -313,7 +321,7 @@ static bool check_asked(differ *d, const dg_node_info *grad)
     for (int k = 1; k < grad->n_in; k++) {
         if (d->state.at[grad->in[k]].visited) continue;
         const char *x = dg_value_of(d->g, grad->in[k])->path;
-        dg_message *m = dg_error(d->m->diag, "E051", span_of(d), "grad: the value does not depend on `%s`", x);
+        dg_message *m = report(d, "E051", "grad: the value does not depend on `%s`", x);
         dg_help_add(d->m->diag, m, "leave it out, or use it: a gradient that is always zero is taken for a mistake");
         good = false;
         break; /* one cause, one error */
