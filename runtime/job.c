@@ -135,18 +135,18 @@ static void check_names(dg_job *j, dg_front *f, dg_arena *a)
     for (int i = 0; i < n; i++)
         if (entries[i].kind != DG_TEST) list[n_entries++] = entries[i].name;
     const struct {
-        const char *name;
+        const char *name, *usual;
         dg_span span;
         bool *found;
-    } wanted[] = {{c->train_entry, c->train_span, NULL},
-                  {c->sample_entry, c->sample_span, &j->has_sample},
-                  {c->eval_entry, c->eval_span, &j->has_eval}};
+    } wanted[] = {{c->train_entry, NULL, c->train_span, NULL},
+                  {c->sample_entry, "sample", c->sample_span, &j->has_sample},
+                  {c->eval_entry, "nll", c->eval_span, &j->has_eval}};
     for (int i = 0; i < 3; i++) {
         bool found = has(wanted[i].name, list, n_entries), named = wanted[i].span.file >= 0;
         if (wanted[i].found) *wanted[i].found = found;
-        /* An entry that the run file does not name may be missing, but for the one to be trained.
-         */
-        if (!found && (named || !wanted[i].found))
+        /* The usual entries may be missing, but for the one to be trained. */
+        bool may_miss = wanted[i].usual && strcmp(wanted[i].usual, wanted[i].name) == 0;
+        if (!found && !may_miss)
             unknown(j, named ? wanted[i].span : c->graph_span, "entry", wanted[i].name, list,
                     n_entries);
     }

@@ -73,13 +73,16 @@ static char *relative_path(dg_arena *a, const char *folder, const char *path)
 
 /* ---- the graph and its imports ---- */
 
-/* Below `root` with a slash between: the rest of the path; NULL otherwise. */
-static const char *below(const char *root, const char *path)
+/* What of `path` lies below `root`, links followed; NULL when it does not. */
+static char *below(dg_arena *a, const char *root, const char *path)
 {
-    size_t n = strlen(root);
-    while (n > 1 && root[n - 1] == '/') n--;
-    if (strcmp(root, ".") == 0 && path[0] != '/' && strncmp(path, "../", 3) != 0) return path;
-    return strncmp(path, root, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+    char *from = realpath(root, NULL), *to = realpath(path, NULL), *out = NULL;
+    size_t n = from ? strlen(from) : 0;
+    if (from && to && strncmp(to, from, n) == 0 && to[n] == '/')
+        out = dg_arena_text(a, to + n + 1, strlen(to + n + 1));
+    free(from);
+    free(to);
+    return out;
 }
 
 static bool write_source(dg_diag *d, dg_arena *a, const char *run, const char *name,
@@ -97,11 +100,11 @@ static bool copy_import(dg_diag *d, dg_arena *a, const dg_program *p, const char
 {
     const char *path = s->path ? s->path : s->name, *name = NULL;
     for (int i = 0; p->source.lib && p->source.lib[i] && !name; i++) {
-        name = below(p->source.lib[i], path);
+        name = below(a, p->source.lib[i], path);
         if (name) name = dg_path_join(a, DG_RUN_LIB, name);
     }
-    if (!name) name = below(dg_path_folder(a, p->source.path), path);
-    if (!name || strstr(name, "..")) name = dg_path_join(a, DG_RUN_LIB, dg_path_base(path));
+    if (!name) name = below(a, dg_path_folder(a, p->source.path), path);
+    if (!name) name = dg_path_join(a, DG_RUN_LIB, dg_path_base(path));
     return write_source(d, a, run, name, s);
 }
 
