@@ -2,9 +2,10 @@
  *
  * In     spans and children, from the grammar's actions.
  * Out    nodes in the compilation's arena, with the depth of the tree below each.
- * Keeps  no tree deeper than DG_MAX_DEPTH: left recursion (1 + 1 + 1 ...) builds trees as deep as the source is long, and
- *        every later walk is recursive. What the grammar lets pass and the language does not is reported here:
- *        left sides, values that nobody uses, positional after named arguments, `...` given twice. */
+ * Keeps  no tree deeper than DG_MAX_DEPTH: left recursion (1 + 1 + 1 ...) builds trees as deep as
+ *        the source is long, and every later walk is recursive. What the grammar lets pass and the
+ *        language does not is reported here: left sides, values that nobody uses, positional after
+ *        named arguments, `...` given twice. */
 #include "compiler/front/parse.h"
 
 #include <string.h>
@@ -67,7 +68,8 @@ static dg_expr *new_expr(dg_parser *p, dg_expr_kind kind, dg_span span, int belo
     return e;
 }
 
-dg_expr *dg_ast_expr(dg_parser *p, dg_expr_kind kind, dg_span span, dg_expr *a, dg_expr *b, dg_expr *c)
+dg_expr *dg_ast_expr(dg_parser *p, dg_expr_kind kind, dg_span span, dg_expr *a, dg_expr *b,
+                     dg_expr *c)
 {
     dg_expr *e = new_expr(p, kind, span, deeper(depth_of(a), deeper(depth_of(b), depth_of(c))));
     e->a = a;
@@ -90,7 +92,8 @@ dg_expr *dg_ast_text(dg_parser *p, dg_span span, dg_str text)
     return e;
 }
 
-dg_expr *dg_ast_binary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span, dg_expr *a, dg_expr *b)
+dg_expr *dg_ast_binary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span, dg_expr *a,
+                       dg_expr *b)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_BINARY, span, a, b, NULL);
     e->op = op;
@@ -114,8 +117,8 @@ dg_expr *dg_ast_items(dg_parser *p, dg_expr_kind kind, dg_span span, const dg_it
     return e;
 }
 
-dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target target, dg_expr *source,
-                              dg_expr *filter)
+dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target target,
+                              dg_expr *source, dg_expr *filter)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_COMPREHENSION, span, element, source, filter);
     e->target = target;
@@ -149,9 +152,11 @@ dg_expr *dg_ast_fn(dg_parser *p, dg_span span, const dg_items *formals, dg_expr 
     return e;
 }
 
-dg_expr *dg_ast_call(dg_parser *p, dg_span span, dg_expr *callee, dg_expr *label, const dg_items *args)
+dg_expr *dg_ast_call(dg_parser *p, dg_span span, dg_expr *callee, dg_expr *label,
+                     const dg_items *args)
 {
-    dg_expr *e = new_expr(p, DG_E_CALL, span, deeper(deeper(depth_of(callee), depth_of(label)), args->depth));
+    dg_expr *e = new_expr(p, DG_E_CALL, span,
+                          deeper(deeper(depth_of(callee), depth_of(label)), args->depth));
     e->a = callee;
     e->label = label;
     e->n = args->n;
@@ -162,7 +167,8 @@ dg_expr *dg_ast_call(dg_parser *p, dg_span span, dg_expr *callee, dg_expr *label
         e->args[i] = *(const dg_arg *)l->item;
         if (e->args[i].name) named = true;
         else if (named)
-            dg_parse_error(p, "E003", e->args[i].span, "a positional argument stands after a named one");
+            dg_parse_error(p, "E003", e->args[i].span,
+                           "a positional argument stands after a named one");
         i++;
     }
     return e;
@@ -188,7 +194,8 @@ dg_expr *dg_ast_index(dg_parser *p, dg_span span, dg_expr *base, const dg_items 
     for (dg_link *l = indices->first; l; l = l->next) {
         e->indices[i] = *(const dg_index *)l->item;
         if (e->indices[i].kind == DG_I_REST && rests++ == 1)
-            dg_parse_error(p, "E003", e->indices[i].span, "'...' stands twice in one index; it may stand once");
+            dg_parse_error(p, "E003", e->indices[i].span,
+                           "'...' stands twice in one index; it may stand once");
         i++;
     }
     return e;
@@ -207,7 +214,8 @@ dg_arg *dg_ast_arg(dg_parser *p, dg_span span, dg_str name, dg_expr *value)
     return dg_arena_copy(p->arena, &arg, sizeof arg);
 }
 
-dg_index *dg_ast_index_item(dg_parser *p, dg_index_kind kind, dg_span span, dg_expr *a, dg_expr *b, dg_expr *c)
+dg_index *dg_ast_index_item(dg_parser *p, dg_index_kind kind, dg_span span, dg_expr *a, dg_expr *b,
+                            dg_expr *c)
 {
     dg_index item = {kind, a, b, c, span};
     return dg_arena_copy(p->arena, &item, sizeof item);
@@ -236,7 +244,8 @@ dg_texpr *dg_ast_type(dg_parser *p, dg_texpr_kind kind, dg_span span)
     return t;
 }
 
-dg_texpr *dg_ast_tensor(dg_parser *p, dg_span span, dg_dtype dtype, bool brackets, const dg_items *dims)
+dg_texpr *dg_ast_tensor(dg_parser *p, dg_span span, dg_dtype dtype, bool brackets,
+                        const dg_items *dims)
 {
     dg_texpr *t = dg_ast_type(p, DG_Y_TENSOR, span);
     t->dtype = dtype;
@@ -248,7 +257,8 @@ dg_texpr *dg_ast_tensor(dg_parser *p, dg_span span, dg_dtype dtype, bool bracket
     for (dg_link *l = dims->first; l; l = l->next) {
         t->dims[i] = *(const dg_dim *)l->item;
         if (t->dims[i].kind == DG_D_REST && rests++ == 1)
-            dg_parse_error(p, "E003", t->dims[i].span, "'...' stands twice in one type; it may stand once");
+            dg_parse_error(p, "E003", t->dims[i].span,
+                           "'...' stands twice in one type; it may stand once");
         i++;
     }
     return t;
@@ -304,13 +314,16 @@ dg_stmt *dg_ast_call_stmt(dg_parser *p, dg_span span, dg_expr *e)
     const dg_expr *inner = e;
     while (inner->kind == DG_E_UNARY && inner->op == DG_U_REMAT) inner = inner->a;
     if (inner->kind != DG_E_CALL) {
-        dg_message *m = dg_parse_error(p, "E003", e->span, "the value of this expression is not used");
+        dg_message *m =
+            dg_parse_error(p, "E003", e->span, "the value of this expression is not used");
         if (e->kind == DG_E_BINARY && e->op == DG_B_EQ && e->a->kind == DG_E_NAME)
             dg_help_add(p->diag, m, "'==' compares; to bind a name, write '%s = ...'", e->a->text);
         else if (e->kind == DG_E_UNARY && e->op == DG_U_NEG)
-            dg_help_add(p->diag, m, "if the line goes on with the one before, end that line with the '-'");
+            dg_help_add(p->diag, m,
+                        "if the line goes on with the one before, end that line with the '-'");
         else
-            dg_help_add(p->diag, m, "bind it, 'name = ...', or 'return' it; only a call may stand alone");
+            dg_help_add(p->diag, m,
+                        "bind it, 'name = ...', or 'return' it; only a call may stand alone");
     }
     return dg_ast_stmt(p, DG_S_EXPR, span, e, NULL);
 }
@@ -340,11 +353,12 @@ dg_stmt *dg_ast_assign(dg_parser *p, dg_span span, dg_expr *a, dg_expr *b)
 {
     dg_stmt *s = dg_ast_stmt(p, DG_S_ASSIGN, span, a, b);
     if (!as_target(p, a, &s->target)) {
-        dg_message *m = dg_parse_error(p, "E006", a->span, "the left side of '=' is not a name or a tuple of names");
+        dg_message *m = dg_parse_error(p, "E006", a->span,
+                                       "the left side of '=' is not a name or a tuple of names");
         const dg_expr *base = innermost_base(a);
         if (a->kind == DG_E_INDEX && base->kind == DG_E_NAME)
-            dg_help_add(p->diag, m, "values are not changed in place: write %s = update(%s, i, v)", base->text,
-                        base->text);
+            dg_help_add(p->diag, m, "values are not changed in place: write %s = update(%s, i, v)",
+                        base->text, base->text);
         else if (a->kind == DG_E_TUPLE || a->kind == DG_E_LIST)
             dg_help_add(p->diag, m, "write (a, b) = ..., each of them a name");
     }
@@ -365,16 +379,18 @@ dg_stmt *dg_ast_bind(dg_parser *p, dg_span span, dg_expr *a, dg_texpr *type, dg_
 dg_stmt *dg_ast_update(dg_parser *p, dg_span span, dg_expr *a, dg_expr *b)
 {
     if (a->kind != DG_E_NAME && a->kind != DG_E_INDEX) {
-        dg_message *m = dg_parse_error(p, "E006", a->span, "the left side of ':=' is not a parameter or state");
+        dg_message *m =
+            dg_parse_error(p, "E006", a->span, "the left side of ':=' is not a parameter or state");
         if (a->kind == DG_E_TUPLE) dg_help_add(p->diag, m, "write one ':=' for each of them");
     }
     return dg_ast_stmt(p, DG_S_UPDATE, span, a, b);
 }
 
-dg_stmt *dg_ast_place(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_str name, dg_span name_span, dg_expr *label,
-                      dg_texpr *type, dg_expr *b)
+dg_stmt *dg_ast_place(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_str name, dg_span name_span,
+                      dg_expr *label, dg_texpr *type, dg_expr *b)
 {
-    dg_stmt *s = new_stmt(p, kind, span, deeper(deeper(depth_of(label), depth_of(b)), depth_of_type(type)));
+    dg_stmt *s =
+        new_stmt(p, kind, span, deeper(deeper(depth_of(label), depth_of(b)), depth_of_type(type)));
     s->name = name;
     s->name_span = name_span;
     s->label = label;
@@ -383,8 +399,8 @@ dg_stmt *dg_ast_place(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_str name
     return s;
 }
 
-dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_target target, dg_expr *source,
-                       dg_block_ast *body)
+dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_target target,
+                       dg_expr *source, dg_block_ast *body)
 {
     dg_stmt *s = new_stmt(p, kind, span, deeper(depth_of(source), depth_of_body(body)));
     s->target = target;
@@ -393,11 +409,12 @@ dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_target 
     return s;
 }
 
-dg_stmt *dg_ast_if(dg_parser *p, dg_span span, dg_expr *condition, dg_block_ast *body, dg_block_ast *otherwise,
-                   bool else_if)
+dg_stmt *dg_ast_if(dg_parser *p, dg_span span, dg_expr *condition, dg_block_ast *body,
+                   dg_block_ast *otherwise, bool else_if)
 {
-    dg_stmt *s = new_stmt(p, DG_S_IF, span,
-                          deeper(depth_of(condition), deeper(depth_of_body(body), depth_of_body(otherwise))));
+    dg_stmt *s = new_stmt(
+        p, DG_S_IF, span,
+        deeper(depth_of(condition), deeper(depth_of_body(body), depth_of_body(otherwise))));
     s->b = condition;
     s->body = body;
     s->otherwise = otherwise;
@@ -432,8 +449,8 @@ dg_decl *dg_ast_decl(dg_parser *p, dg_decl_kind kind, dg_span span, dg_str name,
     return d;
 }
 
-dg_decl *dg_ast_routine(dg_parser *p, dg_decl_kind kind, dg_span span, dg_str name, dg_span name_span,
-                        const dg_signature *s, dg_block_ast *body)
+dg_decl *dg_ast_routine(dg_parser *p, dg_decl_kind kind, dg_span span, dg_str name,
+                        dg_span name_span, const dg_signature *s, dg_block_ast *body)
 {
     dg_decl *d = dg_ast_decl(p, kind, span, name, name_span);
     d->n_formals = s->formals.n;
@@ -446,8 +463,8 @@ dg_decl *dg_ast_routine(dg_parser *p, dg_decl_kind kind, dg_span span, dg_str na
 dg_str dg_ast_plain_text(dg_parser *p, dg_expr *string, const char *what)
 {
     if (string->n == 0) return string->text;
-    dg_message *m = dg_parse_error(p, "E003", string->items[1]->span, "%s is plain text: '{...}' has no meaning in it",
-                                   what);
+    dg_message *m = dg_parse_error(p, "E003", string->items[1]->span,
+                                   "%s is plain text: '{...}' has no meaning in it", what);
     dg_help_add(p->diag, m, "for a brace write '{{'");
     return string->items[0]->text;
 }

@@ -1,5 +1,6 @@
-/* ast.h: the tree of one source file, as the parser leaves it. Nodes live in the compilation's arena and are never changed afterwards.
- * Comments are kept beside the tree (dg_tree.comments) so that the formatter can put them back. */
+/* ast.h: the tree of one source file, as the parser leaves it. Nodes live in the compilation's
+ * arena and are never changed afterwards. Comments are kept beside the tree (dg_tree.comments) so
+ * that the formatter can put them back. */
 #ifndef DG_FRONT_AST_H
 #define DG_FRONT_AST_H
 
@@ -16,8 +17,8 @@ typedef enum dg_expr_kind {
     DG_E_NAME,    /* text */
     DG_E_INT,     /* i */
     DG_E_FLOAT,   /* f; text is as written */
-    DG_E_STRING,  /* plain: n = 0, text; else parts in items, pieces of text and expressions strictly in turn, a piece
-                   * first and last, maybe empty ("a{x}": STRING "a", x, STRING "") */
+    DG_E_STRING,  /* plain: n = 0, text; else parts in items, pieces of text and expressions in
+                   * turn, a piece first and last, maybe empty ("a{x}": "a", x, "") */
     DG_E_TRUE, DG_E_FALSE, DG_E_NONE,
     DG_E_LIST,    /* items */
     DG_E_TUPLE,   /* items, two or more */
@@ -114,7 +115,7 @@ typedef enum dg_stmt_kind {
     DG_S_MODEL,  /* name, b */
     DG_S_RETURN, /* b */
     DG_S_FOR, DG_S_LOOP, /* target, b: source, body */
-    DG_S_IF,     /* b: condition, body, otherwise (may be NULL; an `else if` is one DG_S_IF in it) */
+    DG_S_IF,     /* b: condition, body, otherwise or NULL; an `else if` is one DG_S_IF in it */
     DG_S_ASSERT  /* b, message (may be NULL) */
 } dg_stmt_kind;
 
@@ -141,7 +142,8 @@ struct dg_stmt {
 };
 
 typedef enum dg_decl_kind {
-    DG_C_IMPORT, DG_C_CONFIG, DG_C_CONST, DG_C_MODEL, DG_C_BLOCK, DG_C_ENTRY, DG_C_TRAIN, DG_C_TEST, DG_C_ASSERT
+    DG_C_IMPORT, DG_C_CONFIG, DG_C_CONST, DG_C_MODEL, DG_C_BLOCK, DG_C_ENTRY, DG_C_TRAIN,
+    DG_C_TEST, DG_C_ASSERT
 } dg_decl_kind;
 
 struct dg_decl {
@@ -172,12 +174,14 @@ typedef struct dg_tree {
     bool ok;            /* no syntax error was reported */
 } dg_tree;
 
-/* Parses source `file` of the diag's sources. Checks first: at most 16 MB, UTF-8, no NUL, no BOM (E001), no control characters
- * (E002); names at most 4 KB, strings at most 64 KB, ints in 64 bits (E004); brackets (E005); left sides (E006); brackets and tree
- * at most 256 deep (E007). Recovers at ';', newline and '}'; stops at the eighth error. Never NULL; look at ok. */
+/* Parses source `file` of the diag's sources. Checks first: at most 16 MB, UTF-8, no NUL, no BOM
+ * (E001), no control characters (E002); names at most 4 KB, strings at most 64 KB, ints in 64 bits
+ * (E004); brackets (E005); left sides (E006); brackets and tree at most 256 deep (E007). Recovers
+ * at ';', newline and '}'; stops at the eighth error. Never NULL; look at ok. */
 dg_tree *dg_parse(dg_arena *a, dg_strings *s, dg_diag *d, int32_t file);
 
-/* The tree as canonical text with its comments: idempotent; parsing the result gives an equal tree. */
+/* The tree as canonical text with its comments: idempotent; parsing the result gives an equal
+ * tree. */
 void dg_format(const dg_sources *s, const dg_tree *t, dg_text *out);
 /* The tree as an indented outline, for --dump=ast. */
 void dg_tree_dump(const dg_sources *s, const dg_tree *t, dg_text *out);

@@ -1,38 +1,43 @@
 /* ast_dump.c: the tree as an indented outline, for --dump=ast and for comparing two trees.
  *
  * In     a tree.
- * Out    one node a line, children two columns further in. No positions and no comments, so that two texts with the same
- *        meaning to the parser give the same outline. */
+ * Out    one node a line, children two columns further in. No positions and no comments, so that
+ *        two texts with the same meaning to the parser give the same outline. */
 #include "compiler/front/ast.h"
 
 #include <inttypes.h>
 
+/* clang-format off */
 static const char *const expr_names[] = {
     [DG_E_NAME] = "name", [DG_E_INT] = "int", [DG_E_FLOAT] = "float", [DG_E_STRING] = "string",
     [DG_E_TRUE] = "true", [DG_E_FALSE] = "false", [DG_E_NONE] = "none", [DG_E_LIST] = "list",
-    [DG_E_TUPLE] = "tuple", [DG_E_COMPREHENSION] = "comprehension", [DG_E_IF] = "if", [DG_E_FN] = "fn",
+    [DG_E_TUPLE] = "tuple", [DG_E_COMPREHENSION] = "comprehension", [DG_E_IF] = "if",
+    [DG_E_FN] = "fn",
     [DG_E_BINARY] = "binary", [DG_E_UNARY] = "unary", [DG_E_CALL] = "call", [DG_E_INDEX] = "index",
     [DG_E_CAST] = "cast",
 };
+/* clang-format on */
 static const char *const op_names[] = {
-    [DG_B_OR] = "or", [DG_B_AND] = "and", [DG_B_EQ] = "==", [DG_B_NE] = "!=", [DG_B_LT] = "<", [DG_B_LE] = "<=",
-    [DG_B_GT] = ">", [DG_B_GE] = ">=", [DG_B_RANGE] = "..", [DG_B_ADD] = "+", [DG_B_SUB] = "-", [DG_B_MUL] = "*",
-    [DG_B_DIV] = "/", [DG_B_IDIV] = "//", [DG_B_MOD] = "%", [DG_B_POW] = "**", [DG_U_NEG] = "-", [DG_U_NOT] = "not",
-    [DG_U_REMAT] = "remat",
+    [DG_B_OR] = "or",    [DG_B_AND] = "and", [DG_B_EQ] = "==",       [DG_B_NE] = "!=",
+    [DG_B_LT] = "<",     [DG_B_LE] = "<=",   [DG_B_GT] = ">",        [DG_B_GE] = ">=",
+    [DG_B_RANGE] = "..", [DG_B_ADD] = "+",   [DG_B_SUB] = "-",       [DG_B_MUL] = "*",
+    [DG_B_DIV] = "/",    [DG_B_IDIV] = "//", [DG_B_MOD] = "%",       [DG_B_POW] = "**",
+    [DG_U_NEG] = "-",    [DG_U_NOT] = "not", [DG_U_REMAT] = "remat",
 };
 static const char *const type_names[] = {
-    [DG_Y_TENSOR] = "tensor", [DG_Y_NAME] = "type", [DG_Y_FN] = "fn", [DG_Y_LIST] = "list of",
-    [DG_Y_TUPLE] = "tuple of",
+    [DG_Y_TENSOR] = "tensor", [DG_Y_NAME] = "type",      [DG_Y_FN] = "fn",
+    [DG_Y_LIST] = "list of",  [DG_Y_TUPLE] = "tuple of",
 };
 static const char *const stmt_names[] = {
-    [DG_S_EXPR] = "call statement", [DG_S_ASSIGN] = "assign", [DG_S_BIND] = "bind", [DG_S_UPDATE] = "update",
-    [DG_S_PARAM] = "param", [DG_S_STATE] = "state", [DG_S_MODEL] = "model", [DG_S_RETURN] = "return",
-    [DG_S_FOR] = "for", [DG_S_LOOP] = "loop", [DG_S_IF] = "if", [DG_S_ASSERT] = "assert",
+    [DG_S_EXPR] = "call statement", [DG_S_ASSIGN] = "assign", [DG_S_BIND] = "bind",
+    [DG_S_UPDATE] = "update",       [DG_S_PARAM] = "param",   [DG_S_STATE] = "state",
+    [DG_S_MODEL] = "model",         [DG_S_RETURN] = "return", [DG_S_FOR] = "for",
+    [DG_S_LOOP] = "loop",           [DG_S_IF] = "if",         [DG_S_ASSERT] = "assert",
 };
 static const char *const decl_names[] = {
-    [DG_C_IMPORT] = "import", [DG_C_CONFIG] = "config", [DG_C_CONST] = "const", [DG_C_MODEL] = "model",
-    [DG_C_BLOCK] = "block", [DG_C_ENTRY] = "entry", [DG_C_TRAIN] = "train", [DG_C_TEST] = "test",
-    [DG_C_ASSERT] = "assert",
+    [DG_C_IMPORT] = "import", [DG_C_CONFIG] = "config", [DG_C_CONST] = "const",
+    [DG_C_MODEL] = "model",   [DG_C_BLOCK] = "block",   [DG_C_ENTRY] = "entry",
+    [DG_C_TRAIN] = "train",   [DG_C_TEST] = "test",     [DG_C_ASSERT] = "assert",
 };
 
 static void dump_expr(dg_text *o, int depth, const char *role, const dg_expr *e);
@@ -109,7 +114,8 @@ static void dump_expr(dg_text *o, int depth, const char *role, const dg_expr *e)
     if (e->items)
         for (int i = 0; i < e->n; i++) dump_expr(o, depth, NULL, e->items[i]);
     if (e->args)
-        for (int i = 0; i < e->n; i++) dump_expr(o, depth, e->args[i].name ? e->args[i].name : "argument", e->args[i].value);
+        for (int i = 0; i < e->n; i++)
+            dump_expr(o, depth, e->args[i].name ? e->args[i].name : "argument", e->args[i].value);
     if (e->indices)
         for (int i = 0; i < e->n; i++) dump_index(o, depth, &e->indices[i]);
 }
@@ -118,7 +124,8 @@ static void dump_type(dg_text *o, int depth, const dg_texpr *t)
 {
     if (!t) return;
     head(o, depth, "type", type_names[t->kind]);
-    if (t->kind == DG_Y_TENSOR) dg_text_add(o, " %s%s", dg_dtype_name(t->dtype), t->brackets ? "[]" : "");
+    if (t->kind == DG_Y_TENSOR)
+        dg_text_add(o, " %s%s", dg_dtype_name(t->dtype), t->brackets ? "[]" : "");
     if (t->kind == DG_Y_NAME) dg_text_add(o, " %s", t->name);
     dg_text_add(o, "\n");
     for (int i = 0; i < t->n; i++) {

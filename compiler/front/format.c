@@ -1,15 +1,19 @@
 /* format.c: the tree as canonical text (`dg fmt`).
  *
- * In     a tree without errors, its comments, and the source, which is asked for line numbers and comment texts only.
- * Out    two columns of indentation, one statement a line, lines of at most 100 columns where they can be broken.
- *        A body that stood on one line stays on one if it fits. At most one blank line is kept between two things.
- *        A comment alone on its line stays so, one behind a statement stays behind it.
- * Keeps  formatting the result gives the same bytes, and its tree is equal: what decides about the layout (one line or
- *        more, blank lines, comments alone or behind) reads the same in the result.
- * Method each statement, or the head of one with a body, becomes a list of pieces: texts, possible breaks, groups. A group
- *        that fits into the rest of the line is printed flat; in another one each break is taken where what follows it up
- *        to the next does not fit (Oppen 1980, "Prettyprinting", with inconsistent breaks), or every one of them.
- *        Breaks stand where a newline does not end a statement: inside brackets, after operators, =>, then, else. */
+ * In     a tree without errors, its comments, and the source, which is asked for line numbers and
+ *        comment texts only.
+ * Out    two columns of indentation, one statement a line, lines of at most 100 columns where they
+ *        can be broken. A body that stood on one line stays on one if it fits. At most one blank
+ *        line is kept between two things. A comment alone on its line stays so, one behind a
+ *        statement stays behind it.
+ * Keeps  formatting the result gives the same bytes, and its tree is equal: what decides about the
+ *        layout (one line or more, blank lines, comments alone or behind) reads the same in the
+ *        result.
+ * Method each statement, or the head of one with a body, becomes a list of pieces: texts, possible
+ *        breaks, groups. A group that fits into the rest of the line is printed flat; in another
+ *        one each break is taken where what follows it up to the next does not fit (Oppen 1980,
+ *        "Prettyprinting", with inconsistent breaks), or every one of them. Breaks stand where a
+ *        newline does not end a statement: inside brackets, after operators, =>, then, else. */
 #include "compiler/front/ast.h"
 
 #include <inttypes.h>
@@ -33,20 +37,23 @@ typedef enum group_kind {
 typedef struct piece {
     piece_kind kind;
     group_kind group;
-    bool blank;     /* break: a space when not taken */
-    size_t at, n;   /* text: bytes in formatter.text */
-    int width;      /* text: columns */
-    int64_t size;   /* open: of the group; break: up to the next one of its group; with what follows and cannot be broken */
+    bool blank;   /* break: a space when not taken */
+    size_t at, n; /* text: bytes in formatter.text */
+    int width;    /* text: columns */
+    /* Open: of the group. Break: up to the next one of its group. With what follows and cannot be
+     * broken. */
+    int64_t size;
 } piece;
 
 typedef struct formatter {
     const dg_source *source;
     const dg_tree *tree;
     dg_text *out;
-    int next;        /* first comment not yet written */
+    int next; /* first comment not yet written */
     int indent;
-    uint32_t previous; /* source line on which the last thing written ended; 0: nothing before in this body */
-    int rigid;       /* inside a string: no breaks, no comments */
+    uint32_t
+        previous; /* source line on which the last thing ended; 0: nothing before in this body */
+    int rigid;    /* inside a string: no breaks, no comments */
     dg_text text;
     DG_VEC(piece) pieces;
 } formatter;
@@ -63,7 +70,8 @@ static int columns(const char *s, size_t n)
 static void put_n(formatter *f, piece_kind kind, const char *s, size_t n)
 {
     if (n == 0) return;
-    piece p = {.kind = kind, .at = f->text.n, .n = n, .width = kind == P_COMMENT ? 0 : columns(s, n)};
+    piece p = {
+        .kind = kind, .at = f->text.n, .n = n, .width = kind == P_COMMENT ? 0 : columns(s, n)};
     dg_text_addn(&f->text, s, n);
     dg_vec_push(&f->pieces, p);
 }
@@ -130,7 +138,8 @@ typedef struct level {
 static void measure(formatter *f)
 {
     DG_VEC(level) levels = {0};
-    int64_t at = 0, tail = 0; /* columns from here to the end if all were flat; columns up to the next break */
+    int64_t at = 0;   /* columns from here to the end if all were flat */
+    int64_t tail = 0; /* columns up to the next break */
     dg_vec_push(&levels, (level){0, 0});
     for (size_t i = f->pieces.n; i-- > 0;) {
         piece *p = &f->pieces.at[i];
@@ -151,9 +160,7 @@ static void measure(formatter *f)
             tail = 0;
             dg_vec_last(&levels).chunk_end = at;
             break;
-        case P_CLOSE:
-            dg_vec_push(&levels, (level){at - tail, at - tail});
-            break;
+        case P_CLOSE: dg_vec_push(&levels, (level){at - tail, at - tail}); break;
         case P_OPEN:
             p->size = at - dg_vec_last(&levels).group_end;
             (void)dg_vec_pop(&levels);
@@ -183,9 +190,7 @@ static void lay_out(formatter *f)
             column += p->width;
             fresh = false;
             break;
-        case P_HARD:
-            newline = !fresh;
-            break;
+        case P_HARD: newline = !fresh; break;
         case P_BREAK:
             if (fresh) break;
             newline = !top.flat && (top.kind == G_ALL || column + p->blank + p->size > WIDTH);
@@ -201,9 +206,7 @@ static void lay_out(formatter *f)
             dg_vec_push(&frames, (frame){p->group, flat, indent});
             break;
         }
-        case P_CLOSE:
-            frames.n--;
-            break;
+        case P_CLOSE: frames.n--; break;
         }
         if (newline) {
             dg_text_add(f->out, "\n%*s", top.indent, "");
@@ -239,12 +242,23 @@ static void comma(formatter *f, uint32_t next)
     may_break(f, true);
 }
 
+static const char *escape_of(char c)
+{
+    switch (c) {
+    case '\n': return "\\n";
+    case '\t': return "\\t";
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '{': return "{{";
+    default: return NULL;
+    }
+}
+
 static void put_escaped(formatter *f, const char *s)
 {
     size_t plain = 0;
     for (; s[plain]; plain++) {
-        const char *escape = s[plain] == '\n' ? "\\n" : s[plain] == '\t' ? "\\t" : s[plain] == '"' ? "\\\""
-                             : s[plain] == '\\' ? "\\\\" : s[plain] == '{' ? "{{" : NULL;
+        const char *escape = escape_of(s[plain]);
         if (!escape) continue;
         put_n(f, P_TEXT, s, plain);
         put(f, escape);
@@ -284,7 +298,8 @@ static void put_target(formatter *f, const dg_target *t)
     put(f, ")");
 }
 
-/* Where the parenthesis after the last formal is: only blanks, comments and a comma stand before it. */
+/* Where the parenthesis after the last formal is: only blanks, comments and a comma stand before
+ * it. */
 static uint32_t closing_parenthesis(const formatter *f, uint32_t from)
 {
     const char *text = f->source->text;
@@ -320,32 +335,38 @@ static void put_formals(formatter *f, const dg_formal *formals, int n, uint32_t 
 
 static int precedence(dg_binop op)
 {
+    /* clang-format off */
     static const int levels[] = {
-        [DG_B_OR] = 0, [DG_B_AND] = 1, [DG_B_EQ] = 2, [DG_B_NE] = 2, [DG_B_LT] = 2, [DG_B_LE] = 2, [DG_B_GT] = 2,
-        [DG_B_GE] = 2, [DG_B_RANGE] = 3, [DG_B_ADD] = 4, [DG_B_SUB] = 4, [DG_B_MUL] = 5, [DG_B_DIV] = 5,
-        [DG_B_IDIV] = 5, [DG_B_MOD] = 5, [DG_B_POW] = 6,
+        [DG_B_OR] = 0,    [DG_B_AND] = 1, [DG_B_EQ] = 2,  [DG_B_NE] = 2,  [DG_B_LT] = 2,
+        [DG_B_LE] = 2,    [DG_B_GT] = 2,  [DG_B_GE] = 2,  [DG_B_RANGE] = 3, [DG_B_ADD] = 4,
+        [DG_B_SUB] = 4,   [DG_B_MUL] = 5, [DG_B_DIV] = 5, [DG_B_IDIV] = 5, [DG_B_MOD] = 5,
+        [DG_B_POW] = 6,
     };
+    /* clang-format on */
     return levels[op];
 }
 
 static const char *op_text(dg_binop op)
 {
+    /* clang-format off */
     static const char *const texts[] = {
-        [DG_B_OR] = " or", [DG_B_AND] = " and", [DG_B_EQ] = " ==", [DG_B_NE] = " !=", [DG_B_LT] = " <",
-        [DG_B_LE] = " <=", [DG_B_GT] = " >", [DG_B_GE] = " >=", [DG_B_RANGE] = "..", [DG_B_ADD] = " +",
-        [DG_B_SUB] = " -", [DG_B_MUL] = " *", [DG_B_DIV] = " /", [DG_B_IDIV] = " //", [DG_B_MOD] = " %",
-        [DG_B_POW] = " **", [DG_U_NEG] = "-", [DG_U_NOT] = "not ", [DG_U_REMAT] = "remat ",
+        [DG_B_OR] = " or",   [DG_B_AND] = " and", [DG_B_EQ] = " ==",    [DG_B_NE] = " !=",
+        [DG_B_LT] = " <",    [DG_B_LE] = " <=",   [DG_B_GT] = " >",     [DG_B_GE] = " >=",
+        [DG_B_RANGE] = "..", [DG_B_ADD] = " +",   [DG_B_SUB] = " -",    [DG_B_MUL] = " *",
+        [DG_B_DIV] = " /",   [DG_B_IDIV] = " //", [DG_B_MOD] = " %",    [DG_B_POW] = " **",
+        [DG_U_NEG] = "-",    [DG_U_NOT] = "not ", [DG_U_REMAT] = "remat ",
     };
+    /* clang-format on */
     return texts[op];
 }
 
 /* a + b - c is one group: operands of the same level follow each other. */
 static void put_chain(formatter *f, const dg_expr *e)
 {
-    if (e->a->kind == DG_E_BINARY && !e->a->parenthesised && precedence(e->a->op) == precedence(e->op))
+    if (e->a->kind == DG_E_BINARY && !e->a->parenthesised &&
+        precedence(e->a->op) == precedence(e->op))
         put_chain(f, e->a);
-    else
-        put_expr(f, e->a);
+    else put_expr(f, e->a);
     put(f, op_text(e->op));
     comments_here(f, e->b->span.begin);
     may_break(f, e->op != DG_B_RANGE);
@@ -512,7 +533,8 @@ static void put_bare(formatter *f, const dg_expr *e)
     }
 }
 
-/* A comment before the first token goes inside the parentheses, where a newline is always allowed. */
+/* A comment before the first token goes inside the parentheses, where a newline is always allowed.
+ */
 static void put_expr(formatter *f, const dg_expr *e)
 {
     if (e->parenthesised) {
@@ -682,9 +704,7 @@ static void put_stmt(formatter *f, const dg_stmt *s, bool compact)
             put_compact_body(f, s->otherwise);
         }
         break;
-    case DG_S_ASSERT:
-        put_assertion(f, s->b, s->message);
-        break;
+    case DG_S_ASSERT: put_assertion(f, s->b, s->message); break;
     }
 }
 
@@ -712,8 +732,8 @@ static bool lay_out_if_it_fits(formatter *f)
 
 static void write_stmt(formatter *f, const dg_stmt *s, uint32_t next);
 
-/* Behind the pieces of a head: its brace and the statements on lines of their own. Leaves the closing brace as a piece, so
- * that `else` can follow it. */
+/* Behind the pieces of a head: its brace and the statements on lines of their own. Leaves the
+ * closing brace as a piece, so that `else` can follow it. */
 static void write_body(formatter *f, const dg_block_ast *b)
 {
     uint32_t close = b->span.end - 1;
@@ -726,7 +746,8 @@ static void write_body(formatter *f, const dg_block_ast *b)
     end_line(f, b->span.begin, b->n > 0 ? b->at[0]->span.begin : close);
     f->previous = 0;
     f->indent += STEP;
-    for (int i = 0; i < b->n; i++) write_stmt(f, b->at[i], i + 1 < b->n ? b->at[i + 1]->span.begin : close);
+    for (int i = 0; i < b->n; i++)
+        write_stmt(f, b->at[i], i + 1 < b->n ? b->at[i + 1]->span.begin : close);
     comments_above(f, close);
     f->indent -= STEP;
     put(f, "}");
@@ -766,11 +787,15 @@ static void write_stmt(formatter *f, const dg_stmt *s, uint32_t next)
 
 static void put_decl(formatter *f, const dg_decl *d)
 {
+    /* clang-format off */
     static const char *const words[] = {
-        [DG_C_IMPORT] = "import ", [DG_C_CONFIG] = "config ", [DG_C_CONST] = "const ", [DG_C_MODEL] = "model ",
-        [DG_C_BLOCK] = "block ", [DG_C_ENTRY] = "entry ", [DG_C_TRAIN] = "train ", [DG_C_TEST] = "test ",
+        [DG_C_IMPORT] = "import ", [DG_C_CONFIG] = "config ", [DG_C_CONST] = "const ",
+        [DG_C_MODEL] = "model ",
+        [DG_C_BLOCK] = "block ", [DG_C_ENTRY] = "entry ", [DG_C_TRAIN] = "train ",
+        [DG_C_TEST] = "test ",
         [DG_C_ASSERT] = "",
     };
+    /* clang-format on */
     put(f, words[d->kind]);
     switch (d->kind) {
     case DG_C_IMPORT:
@@ -800,9 +825,7 @@ static void put_decl(formatter *f, const dg_decl *d)
             put_type(f, d->type);
         }
         break;
-    case DG_C_ASSERT:
-        put_assertion(f, d->value, d->message);
-        break;
+    case DG_C_ASSERT: put_assertion(f, d->value, d->message); break;
     }
 }
 
@@ -827,7 +850,8 @@ static void write_decl(formatter *f, const dg_decl *d, uint32_t next)
 void dg_format(const dg_sources *s, const dg_tree *t, dg_text *out)
 {
     formatter f = {.source = dg_source_at(s, t->file), .tree = t, .out = out};
-    for (int i = 0; i < t->n; i++) write_decl(&f, t->decls[i], i + 1 < t->n ? t->decls[i + 1]->span.begin : f.source->length);
+    for (int i = 0; i < t->n; i++)
+        write_decl(&f, t->decls[i], i + 1 < t->n ? t->decls[i + 1]->span.begin : f.source->length);
     comments_above(&f, f.source->length + 1);
     dg_text_free(&f.text);
     dg_vec_free(&f.pieces);

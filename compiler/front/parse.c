@@ -1,8 +1,10 @@
 /* parse.c: one source file into its tree.
  *
  * In     a source of the diag's sources: bytes of any kind.
- * Out    the tree; tree->ok is false when anything was reported. What could be read is in it all the same.
- * Keeps  the scanner sees UTF-8 without NUL and control characters only, so that nothing after it has to ask. */
+ * Out    the tree; tree->ok is false when anything was reported. What could be read is in it all
+ *        the same.
+ * Keeps  the scanner sees UTF-8 without NUL and control characters only, so that nothing after it
+ *        has to ask. */
 #include "compiler/front/parse.h"
 
 #include "compiler/base/os.h"
@@ -12,7 +14,8 @@
 
 dg_message *dg_parse_error(dg_parser *p, const char *id, dg_span span, const char *format, ...)
 {
-    if (p->errors >= DG_MAX_ERRORS) return DG_NEW(p->arena, dg_message); /* takes notes, goes nowhere */
+    if (p->errors >= DG_MAX_ERRORS)
+        return DG_NEW(p->arena, dg_message); /* takes notes, goes nowhere */
     va_list args;
     va_start(args, format);
     char *what = dg_arena_vprintf(p->arena, format, args);
@@ -25,21 +28,24 @@ void dg_parse_note_at(dg_parser *p, dg_message *m, const char *what, dg_span spa
 {
     dg_position at = dg_source_position(p->source, span.begin);
     bool bracket = what[1] != '\0' && strchr("([{", what[1]) && what[0] == '\'';
-    dg_note_add(p->diag, m, "%s %s at %s:%d:%d", what, bracket ? "was opened" : "stands", p->source->name, at.line, at.column);
+    dg_note_add(p->diag, m, "%s %s at %s:%d:%d", what, bracket ? "was opened" : "stands",
+                p->source->name, at.line, at.column);
 }
 
 void dg_parse_too_deep(dg_parser *p, dg_span span)
 {
     if (p->stop) return;
     dg_span first = {span.file, span.begin, span.begin < span.end ? span.begin + 1 : span.end};
-    dg_message *m = dg_parse_error(p, "E007", first, "nested too deeply: more than %d levels", DG_MAX_DEPTH);
+    dg_message *m =
+        dg_parse_error(p, "E007", first, "nested too deeply: more than %d levels", DG_MAX_DEPTH);
     dg_help_add(p->diag, m, "bind inner parts to names; a sum of that many terms is sum([...])");
     p->stop = true;
 }
 
 /* ---- the bytes ---- */
 
-static bool refuse(dg_parser *p, const char *id, size_t at, size_t n, const char *what, const char *help)
+static bool refuse(dg_parser *p, const char *id, size_t at, size_t n, const char *what,
+                   const char *help)
 {
     dg_span span = {p->file, (uint32_t)at, (uint32_t)(at + n)};
     dg_message *m = dg_parse_error(p, id, span, "%s", what);
@@ -50,7 +56,8 @@ static bool refuse(dg_parser *p, const char *id, size_t at, size_t n, const char
 /* Marks that change the order in which a line is shown, so that it reads other than it is. */
 static bool is_bidirectional(uint32_t c)
 {
-    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0x061c;
+    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
+           c == 0x200f || c == 0x061c;
 }
 
 static uint32_t code_point(const unsigned char *s, size_t n)
@@ -66,13 +73,15 @@ static bool check_bytes(dg_parser *p)
     const char *text = p->source->text;
     size_t length = p->source->length;
     if (length > DG_MAX_FILE) {
-        dg_message *m = dg_parse_error(p, "E001", (dg_span){p->file, 0, 0}, "a file of %zu bytes; at most %d are read",
-                                       length, DG_MAX_FILE);
+        dg_message *m =
+            dg_parse_error(p, "E001", (dg_span){p->file, 0, 0},
+                           "a file of %zu bytes; at most %d are read", length, DG_MAX_FILE);
         dg_help_add(p->diag, m, "long tables belong into .npy files, given as @FILE");
         return false;
     }
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        return refuse(p, "E001", 0, 3, "the file begins with a byte order mark", "save it as UTF-8 without BOM");
+        return refuse(p, "E001", 0, 3, "the file begins with a byte order mark",
+                      "save it as UTF-8 without BOM");
     if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return refuse(p, "E001", 0, 2, "the file is UTF-16", "save it as UTF-8");
     for (size_t i = 0, n; i < length; i += n) {
@@ -91,7 +100,9 @@ static bool check_bytes(dg_parser *p)
         }
         uint32_t u = code_point((const unsigned char *)text + i, n);
         if (is_bidirectional(u)) {
-            char *what = dg_arena_printf(p->arena, "U+%04X changes the direction of the text, so the line reads other than it is", u);
+            char *what = dg_arena_printf(
+                p->arena,
+                "U+%04X changes the direction of the text, so the line reads other than it is", u);
             return refuse(p, "E002", i, n, what, "remove it");
         }
         if (u >= 0x80 && u < 0xa0) {
@@ -117,7 +128,8 @@ static void add_doc(const dg_source *s, const dg_comment *c, dg_text *out)
     dg_text_addn(out, s->text + i, c->span.end - i);
 }
 
-/* A declaration's documentation: the `##` lines right above it, and a `##` behind its end or behind the brace of its body. */
+/* A declaration's documentation: the `##` lines right above it, and a `##` behind its end or behind
+ * the brace of its body. */
 static void attach_docs(dg_parser *p, dg_tree *t)
 {
     const dg_source *s = p->source;
@@ -130,7 +142,9 @@ static void attach_docs(dg_parser *p, dg_tree *t)
         uint32_t line = dg_source_line_number(s, d->span.begin);
         while (first > 0) {
             const dg_comment *c = &t->comments[first - 1];
-            if (c->span.begin < previous || !c->alone || !is_doc(s, c) || dg_source_line_number(s, c->span.begin) + 1 != line) break;
+            if (c->span.begin < previous || !c->alone || !is_doc(s, c) ||
+                dg_source_line_number(s, c->span.begin) + 1 != line)
+                break;
             line--;
             first--;
         }
@@ -147,7 +161,8 @@ static void attach_docs(dg_parser *p, dg_tree *t)
         for (int k = next; k < t->n_comments && t->comments[k].span.begin < limit; k++) {
             const dg_comment *c = &t->comments[k];
             bool behind_brace = c->span.begin > body && c->span.begin < inner;
-            bool behind_end = c->span.begin >= d->span.end && dg_source_line_number(s, c->span.begin) == last_line;
+            bool behind_end = c->span.begin >= d->span.end &&
+                              dg_source_line_number(s, c->span.begin) == last_line;
             if (!c->alone && is_doc(s, c) && (behind_brace || behind_end)) add_doc(s, c, &doc);
         }
         if (doc.n > 0) d->doc = dg_arena_text(p->arena, doc.at, doc.n);

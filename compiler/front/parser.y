@@ -1,10 +1,11 @@
 /* parser.y: tokens of one file into its tree.
  *
- * In     tokens of lexer.l: newlines are tokens only where they end a statement, and one stands before each `}`.
- * Out    declarations, appended to p->decls. Nodes are made in ast.c, which also checks what the grammar lets pass:
- *        a left side is parsed as an expression and looked at afterwards.
- * Keeps  no conflicts (%expect 0), no globals. An error drops tokens up to the end of the statement.
- *        Lists are left-recursive, so the stack grows with nesting only. */
+ * In     tokens of lexer.l: newlines are tokens only where they end a statement, and one stands
+ *        before each `}`.
+ * Out    declarations, appended to p->decls. Nodes are made in ast.c, which also checks what the
+ *        grammar lets pass: a left side is parsed as an expression and looked at afterwards.
+ * Keeps  no conflicts (%expect 0), no globals. An error drops tokens up to the end of the
+ *        statement. Lists are left-recursive, so the stack grows with nesting only. */
 %code requires {
 #include "compiler/front/parse.h"
 }

@@ -1,10 +1,12 @@
 /* syntax_error.c: words what the grammar could not go on with.
  *
- * In     the token found, the tokens that would have been right, and what the scanner knows: open brackets, the token before.
+ * In     the token found, the tokens that would have been right, and what the scanner knows: open
+ *        brackets, the token before.
  * Out    one message; the parser then drops tokens up to the end of the statement (p->recovering).
- * The frequent slips come first, each with its help; what is left says "expected this, found that". */
-#include "compiler/front/syntax_error.h"
+ * The frequent slips come first, each with its help; what is left says "expected this, found that".
+ */
 #include "compiler/front/parser.h"
+#include "compiler/front/syntax_error.h"
 
 #include <string.h>
 
@@ -31,14 +33,25 @@ static bool expects(const request *r, const char *token)
 }
 
 static const char *const comparisons[] = {"==", "!=", "'<'", "<=", "'>'", ">=", "..", NULL};
-static const char *const keywords[] = {"import", "config", "const", "block", "model", "entry", "train", "test",
-                                       "param", "state", "return", "for", "in", "loop", "if", "then", "else", "fn",
-                                       "and", "or", "not", "assert", "remat", "true", "false", "none", "dtype", NULL};
+/* clang-format off */
+static const char *const keywords[] = {"import", "config", "const", "block", "model", "entry",
+"train", "test",
+                                       "param", "state", "return", "for", "in", "loop", "if",
+                                       "then", "else", "fn",
+                                       "and", "or", "not", "assert", "remat", "true", "false",
+                                       "none", "dtype", NULL};
+/* clang-format on */
 /* What may begin an expression; what may follow one and carry it on. */
-static const char *const openers[] = {"name", "text", "text {", "integer", "number", "dtype", "'('", "'['", "'-'",
+/* clang-format off */
+static const char *const openers[] = {"name", "text", "text {", "integer", "number", "dtype",
+"'('", "'['", "'-'",
                                       "not", "remat", "if", "fn", "true", "false", "none", NULL};
-static const char *const carriers[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "**", "//", "==", "!=", "'<'", "<=", "'>'",
+/* clang-format on */
+/* clang-format off */
+static const char *const carriers[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "**", "//", "==", "!=",
+"'<'", "<=", "'>'",
                                        ">=", "..", "and", "or", "'('", "'['", "'@'", NULL};
+/* clang-format on */
 
 /* A token's name as it stands in a sentence. */
 static void add_token(dg_text *t, const char *token)
@@ -78,7 +91,8 @@ static void add_expected(dg_text *t, const request *r)
         dg_text_add(t, "a statement");
         return;
     }
-    bool value = expects(r, "integer"), type = !value && expects(r, "dtype"), after_value = expects(r, "'+'");
+    bool value = expects(r, "integer"), type = !value && expects(r, "dtype"),
+         after_value = expects(r, "'+'");
     const char *list[8];
     int n = 0;
     if (value) list[n++] = "an expression";
@@ -87,7 +101,8 @@ static void add_expected(dg_text *t, const request *r)
     for (int i = 0; i < r->n && n < 6; i++) {
         const char *token = r->expected[i];
         if (value && is_in(token, openers)) continue;
-        if (type && is_in(token, (const char *const[]){"name", "dtype", "fn", "'['", "'('", NULL})) continue;
+        if (type && is_in(token, (const char *const[]){"name", "dtype", "fn", "'['", "'('", NULL}))
+            continue;
         if (after_value && is_in(token, carriers)) continue;
         if (strcmp(token, "text {") == 0) continue; /* looks like "text" */
         if (strncmp(token, "} text", 6) == 0) {
@@ -121,7 +136,8 @@ static const char *foreign_word(const dg_parser *p, dg_span span)
         {"def", "a function with a body is written: block f(x) { return ... }"},
         {"func", "a function with a body is written: block f(x) { return ... }"},
         {"function", "a function with a body is written: block f(x) { return ... }"},
-        {"class", "there are no classes; a block with param or state, called through a model, keeps weights"},
+        {"class", "there are no classes; a block with param or state, called through a model, "
+                  "keeps weights"},
         {"while", "loops have a bound: loop i in 0..n { ... stop(condition) }"},
         {"elif", "write } else if c {"},
         {"from", "write import \"file.dg\""},
@@ -133,8 +149,9 @@ static const char *foreign_word(const dg_parser *p, dg_span span)
 
 static bool ends_value(int token)
 {
-    return token == NAME || token == INT || token == FLOAT || token == STRING || token == TEXT_TAIL || token == ')' ||
-           token == ']' || token == TRUE || token == FALSE || token == NONE;
+    return token == NAME || token == INT || token == FLOAT || token == STRING ||
+           token == TEXT_TAIL || token == ')' || token == ']' || token == TRUE || token == FALSE ||
+           token == NONE;
 }
 
 static dg_message *slip(const request *r)
@@ -145,13 +162,15 @@ static dg_message *slip(const request *r)
     const char *text = p->source->text + r->where.begin;
 
     if (is_in(found, comparisons) && ends_value(p->before_last) && expects(r, "'+'")) {
-        dg_message *m = dg_parse_error(p, "E003", r->where, "'%.*s' after another one: %s do not chain", n, text,
-                                       strcmp(found, "..") == 0 ? "ranges" : "comparisons");
+        dg_message *m =
+            dg_parse_error(p, "E003", r->where, "'%.*s' after another one: %s do not chain", n,
+                           text, strcmp(found, "..") == 0 ? "ranges" : "comparisons");
         if (strcmp(found, "..") != 0) dg_help_add(p->diag, m, "write a < b and b < c");
         return m;
     }
     if (strcmp(found, "'='") == 0 && expects(r, "==") && !expects(r, "end of line")) {
-        dg_message *m = dg_parse_error(p, "E003", r->where, "'=' binds a name and is no part of an expression");
+        dg_message *m =
+            dg_parse_error(p, "E003", r->where, "'=' binds a name and is no part of an expression");
         dg_help_add(p->diag, m, "'==' compares");
         return m;
     }
@@ -167,7 +186,8 @@ static dg_message *slip(const request *r)
     }
     if (strcmp(found, ":=") == 0 && expects(r, "'='")) {
         dg_message *m = dg_parse_error(p, "E003", r->where, "expected '=', found ':='");
-        dg_help_add(p->diag, m, "':=' writes a parameter or state that exists; a declaration has '='");
+        dg_help_add(p->diag, m,
+                    "':=' writes a parameter or state that exists; a declaration has '='");
         return m;
     }
     if (strcmp(found, "'_'") == 0) {
@@ -178,19 +198,23 @@ static dg_message *slip(const request *r)
     const char *next = text + n;
     next += strspn(next, " \t");
     bool bound = strchr("=,):", *next) && *next && next[1] != '='; /* in = 3 */
-    if (is_in(found, keywords) && (bound || (expects(r, "name") && !expects(r, "import") && !expects(r, "return") &&
-                                             !is_in(found, (const char *const[]){"else", "then", "in", NULL}))))
-        return dg_parse_error(p, "E003", r->where, "'%.*s' is a keyword and cannot be a name", n, text);
+    if (is_in(found, keywords) &&
+        (bound || (expects(r, "name") && !expects(r, "import") && !expects(r, "return") &&
+                   !is_in(found, (const char *const[]){"else", "then", "in", NULL}))))
+        return dg_parse_error(p, "E003", r->where, "'%.*s' is a keyword and cannot be a name", n,
+                              text);
     if (strcmp(found, "'='") == 0 && expects(r, "name") && !expects(r, "integer"))
         return dg_parse_error(p, "E003", p->before_span, "'%.*s' is a keyword and cannot be a name",
-                              (int)(p->before_span.end - p->before_span.begin), p->source->text + p->before_span.begin);
+                              (int)(p->before_span.end - p->before_span.begin),
+                              p->source->text + p->before_span.begin);
     if (strcmp(found, "else") == 0 && (expects(r, "return") || expects(r, "import"))) {
         return dg_parse_error(p, "E003", r->where, "'else' without an 'if' before it");
     }
     return NULL;
 }
 
-void dg_syntax_error(dg_parser *p, dg_span where, const char *found, const char *const *expected, int n)
+void dg_syntax_error(dg_parser *p, dg_span where, const char *found, const char *const *expected,
+                     int n)
 {
     p->recovering = true;
     if (strcmp(found, "'{'") == 0) p->skip_body = true;
@@ -208,15 +232,18 @@ void dg_syntax_error(dg_parser *p, dg_span where, const char *found, const char 
         dg_text want = {0}, got = {0};
         add_expected(&want, &r);
         add_found(&got, &r);
-        m = dg_parse_error(p, open && first_on_line ? "E005" : "E003", where, "expected %s, found %s", want.at, got.at);
+        m = dg_parse_error(p, open && first_on_line ? "E005" : "E003", where,
+                           "expected %s, found %s", want.at, got.at);
         dg_text_free(&want);
         dg_text_free(&got);
         const char *help = foreign_word(p, p->before_span);
         if (!help) help = foreign_word(p, where);
         if (help) dg_help_add(p->diag, m, "%s", help);
         else if (expects(&r, "import"))
-            dg_help_add(p->diag, m, "a file holds import, config, const, block, model, entry, train, test and assert; "
-                                    "statements stand inside a block or entry");
+            dg_help_add(
+                p->diag, m,
+                "a file holds import, config, const, block, model, entry, train, test and assert; "
+                "statements stand inside a block or entry");
     }
     if (open)
         dg_parse_note_at(p, m, dg_vec_last(&p->brackets).kind == DG_OPEN_ROUND ? "'('" : "'['",

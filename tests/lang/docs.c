@@ -1,5 +1,5 @@
-/* docs.c: each block of docs/ that is marked `dg` is a complete file: it is checked, and all its entries and tests are
- * elaborated, so that what a user reads there compiles. */
+/* docs.c: each block of docs/ that is marked `dg` is a complete file: it is checked, and all its
+ * entries and tests are elaborated, so that what a user reads there compiles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,8 @@ static void compile_block(const char *name, const char *text, size_t n)
     const dg_entry_info *entries;
     int count = dg_front_entries(f, &entries);
     for (int i = 0; i < count; i++)
-        if (!dg_front_elaborate(f, a, &entries[i], NULL, 0, dg_op_find)) fail_with(d, entries[i].name);
+        if (!dg_front_elaborate(f, a, &entries[i], NULL, 0, dg_op_find))
+            fail_with(d, entries[i].name);
     if (dg_diag_count(d) > 0) fail_with(d, name); /* warnings, too */
     dg_arena_free(a);
 }
@@ -71,7 +72,8 @@ static void blocks_compile(void **state)
     assert_true(dg_folder_list(d, a, "docs", &names, &n));
     for (size_t i = 0; i < n; i++) {
         size_t length = strlen(names[i]);
-        if (length > 3 && strcmp(names[i] + length - 3, ".md") == 0) blocks += compile_blocks(dg_path_join(a, "docs", names[i]));
+        if (length > 3 && strcmp(names[i] + length - 3, ".md") == 0)
+            blocks += compile_blocks(dg_path_join(a, "docs", names[i]));
     }
     assert_true(blocks >= 10);
     dg_arena_free(a);

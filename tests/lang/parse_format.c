@@ -1,6 +1,7 @@
-/* parse_format.c: what holds for every text that is formatted: an equal tree, the same comments, the same bytes the second
- * time. On the library, the examples, the texts beside this file, the reference examples where they are, and on texts made
- * of the hardest places for comments and breaks. */
+/* parse_format.c: what holds for every text that is formatted: an equal tree, the same comments,
+ * the same bytes the second time. On the library, the examples, the texts beside this file, the
+ * reference examples where they are, and on texts made of the hardest places for comments and
+ * breaks. */
 #include "tests/lang/parse_support.h"
 
 static void round_trip(const char *path, const char *text, size_t n)
@@ -42,11 +43,47 @@ static void comments_anywhere(void **state)
 {
     (void)state;
     static const char *const tokens[] = {
-        "block f(", "x", ":", "f32[", "B", ",", "...", "]", ",", "k", "=", "3", ") ->", "f32[", "B", "] {\n  y", "=",
-        "g@\"a{k}\"(", "x", ",", "a", "=", "[", "1", ",", "2", "],", "b", "=", "fn(", "u", ",", "v", ") =>", "u", "+",
-        "v", ") + ((", "x", ") *", "-(", "x", "))", "[", "1", ":", ",", "_", ",", "...", "]\n  z", "=", "if (", "k",
-        "==", "1", ") then", "[", "i", "for i in", "0", "..", "k", "if", "i", ">", "1", "]", "else", "(", "1", ",",
-        "2", ")\n  assert (", "k", "> 0", "),", "\"why\"\n  return", "(", "y", ")\n}\n",
+        "block f(", "x",
+        ":",        "f32[",
+        "B",        ",",
+        "...",      "]",
+        ",",        "k",
+        "=",        "3",
+        ") ->",     "f32[",
+        "B",        "] {\n  y",
+        "=",        "g@\"a{k}\"(",
+        "x",        ",",
+        "a",        "=",
+        "[",        "1",
+        ",",        "2",
+        "],",       "b",
+        "=",        "fn(",
+        "u",        ",",
+        "v",        ") =>",
+        "u",        "+",
+        "v",        ") + ((",
+        "x",        ") *",
+        "-(",       "x",
+        "))",       "[",
+        "1",        ":",
+        ",",        "_",
+        ",",        "...",
+        "]\n  z",   "=",
+        "if (",     "k",
+        "==",       "1",
+        ") then",   "[",
+        "i",        "for i in",
+        "0",        "..",
+        "k",        "if",
+        "i",        ">",
+        "1",        "]",
+        "else",     "(",
+        "1",        ",",
+        "2",        ")\n  assert (",
+        "k",        "> 0",
+        "),",       "\"why\"\n  return",
+        "(",        "y",
+        ")\n}\n",
     };
     enum { N = sizeof tokens / sizeof *tokens };
     int tried = 0;
@@ -58,7 +95,8 @@ static void comments_anywhere(void **state)
                 if (i == at) dg_text_add(&text, alone ? "\n # note\n" : "# note\n");
             }
             parsed p = parse_bytes("text.dg", text.at, text.n);
-            bool ok = p.tree->ok; /* elsewhere the newline ends the statement, which is an error here */
+            bool ok =
+                p.tree->ok; /* elsewhere the newline ends the statement, which is an error here */
             parsed_free(&p);
             if (ok) {
                 check(text.at);
@@ -77,11 +115,20 @@ static void every_width(void **state)
     for (int n = 1; n < 110; n++) {
         dg_text text = {0};
         dg_text_add(&text, "block f(%.*s, b: f32[B, ...], c: fn = fn(x) => x + 1) -> f32 {\n", n,
-                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-        dg_text_add(&text, "  %.*s = g(a + b * c, [i * i for i in 0..10 if i > 3], fn(x, y) => if x == y then x else y)[1:, _] ** 2\n",
-                    n, "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
-        dg_text_add(&text, "  if a { b = %d; c = g@\"l{%.*s}\"(b) } else if d { e = 2 } else { f = not a and b or c }\n  return b\n}\n",
-                    n, n, "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz");
+                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        dg_text_add(&text,
+                    "  %.*s = g(a + b * c, [i * i for i in 0..10 if i > 3], fn(x, y) => if x == y "
+                    "then x else y)[1:, _] ** 2\n",
+                    n,
+                    "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+                    "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
+        dg_text_add(&text,
+                    "  if a { b = %d; c = g@\"l{%.*s}\"(b) } else if d { e = 2 } else { f = not a "
+                    "and b or c }\n  return b\n}\n",
+                    n, n,
+                    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+                    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz");
         check(text.at);
         dg_text_free(&text);
     }
@@ -98,9 +145,11 @@ static void layout_is_kept(void **state)
         "block f(x) {\n  return x\n}\n",
         "block f(x) {  # head\n  # above\n  y = x  # behind\n\n  return y\n  # below\n}  # after\n",
         "block f(x) {\n  if x { y = 1 } else { y = 2 }\n  return y\n}\n",
-        "block f(x) {\n  if x {\n    y = 1\n  } else if z {\n    y = 3\n  } else {\n    y = 2\n  }\n  return y\n}\n",
+        "block f(x) {\n  if x {\n    y = 1\n  } else if z {\n    y = 3\n  } else {\n    y = 2\n  "
+        "}\n  return y\n}\n",
         "block f() { }\n",
-        "test \"a \\\"quoted\\\" \\\\ {{brace} \\t\\n\" { assert a == b, \"{a} and {b[\"k\"]}\" }\n",
+        "test \"a \\\"quoted\\\" \\\\ {{brace} \\t\\n\" { assert a == b, \"{a} and {b[\"k\"]}\" "
+        "}\n",
     };
     for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++) {
         parsed p = parse_bytes("text.dg", canonical[i], strlen(canonical[i]));
@@ -123,8 +172,9 @@ static void carriage_returns_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(own_files),         cmocka_unit_test(reference_files), cmocka_unit_test(comments_anywhere),
-        cmocka_unit_test(every_width),       cmocka_unit_test(layout_is_kept),  cmocka_unit_test(carriage_returns_go),
+        cmocka_unit_test(own_files),         cmocka_unit_test(reference_files),
+        cmocka_unit_test(comments_anywhere), cmocka_unit_test(every_width),
+        cmocka_unit_test(layout_is_kept),    cmocka_unit_test(carriage_returns_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* parse_hostile.c: texts made to break a parser, run on a stack of 256 KB. Each ends with one of the language's own messages at
- * most eight of them, or is accepted; what is accepted is also walked by the printers. */
+/* parse_hostile.c: texts made to break a parser, run on a stack of 256 KB. Each ends with one of
+ * the language's own messages at most eight of them, or is accepted; what is accepted is also
+ * walked by the printers. */
 #include "tests/lang/parse_support.h"
 
 #include <pthread.h>
@@ -19,7 +20,7 @@ static void repeat(dg_text *t, const char *s, int n)
 typedef struct job {
     const char *text;
     size_t n;
-    char ids[128];  /* of the messages, in order */
+    char ids[128]; /* of the messages, in order */
     char first[256];
     int errors;
 } job;
@@ -31,7 +32,8 @@ static void *run(void *argument)
     j->errors = dg_diag_errors(p.diag);
     for (size_t i = 0; i < dg_diag_count(p.diag); i++) {
         size_t used = strlen(j->ids);
-        snprintf(j->ids + used, sizeof j->ids - used, "%s%s", used ? " " : "", dg_diag_at(p.diag, i)->id);
+        snprintf(j->ids + used, sizeof j->ids - used, "%s%s", used ? " " : "",
+                 dg_diag_at(p.diag, i)->id);
         if (i == 0) snprintf(j->first, sizeof j->first, "%s", dg_diag_at(p.diag, i)->what);
     }
     messages(&p);
@@ -57,7 +59,8 @@ static job parse_on_small_stack(const char *text, size_t n)
 static void expect(const char *text, size_t n, const char *ids)
 {
     job j = parse_on_small_stack(text, n);
-    if (strcmp(j.ids, ids) != 0) fail_msg("wanted '%s', got '%s': %s\nfor %.200s", ids, j.ids, j.first, text);
+    if (strcmp(j.ids, ids) != 0)
+        fail_msg("wanted '%s', got '%s': %s\nfor %.200s", ids, j.ids, j.first, text);
     assert_true(j.errors <= 8);
 }
 
@@ -76,9 +79,15 @@ static void bytes_that_are_no_text(void **state)
     BYTES("\n\n\n", "");
     BYTES("# only a comment", "");
     BYTES("config a = 1\0", "E001");
-    BYTES("\xef\xbb\xbf" "config a = 1\n", "E001");
-    BYTES("\xff\xfe" "c\0o\0", "E001");
-    BYTES("\xfe\xff" "\0c\0o", "E001");
+    BYTES("\xef\xbb\xbf"
+          "config a = 1\n",
+          "E001");
+    BYTES("\xff\xfe"
+          "c\0o\0",
+          "E001");
+    BYTES("\xfe\xff"
+          "\0c\0o",
+          "E001");
     BYTES("# \xc0\xaf\n", "E001");         /* overlong */
     BYTES("# \xed\xa0\x80\n", "E001");     /* surrogate */
     BYTES("# \xf4\x90\x80\x80\n", "E001"); /* above U+10FFFF */
@@ -90,14 +99,17 @@ static void bytes_that_are_no_text(void **state)
     BYTES("config \xd0\xb0 = 1\n", "E002"); /* Cyrillic a */
     BYTES("config a = \"\xd0\xb0\"\n", ""); /* fine inside text */
     BYTES("config a = 1\rconfig b = 2\r", "E002");
-    BYTES("\x7f" "ELF\x02\x01\x01", "E002");
+    BYTES("\x7f"
+          "ELF\x02\x01\x01",
+          "E002");
     BYTES("config %s%n = 1\n", "E003");
 }
 
 static void brackets(void **state)
 {
     (void)state;
-    static const char *const open[] = {"(", "[", "{", "f(", "x[", "fn(a = ", "f32[", "\"{", "if a { "};
+    static const char *const open[] = {"(",       "[",    "{",   "f(",     "x[",
+                                       "fn(a = ", "f32[", "\"{", "if a { "};
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
         dg_text t = {0};
         dg_text_add(&t, "%s", i == 8 || i == 2 ? "block f() { " : "const a = ");
@@ -124,7 +136,8 @@ static void brackets(void **state)
 static void prefixes_and_chains(void **state)
 {
     (void)state;
-    static const char *const prefix[] = {"-", "not ", "remat ", "fn() => ", "if a then b else ", "if a then ", "1 ** ", "if "};
+    static const char *const prefix[] = {
+        "-", "not ", "remat ", "fn() => ", "if a then b else ", "if a then ", "1 ** ", "if "};
     for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
         dg_text t = {0};
         dg_text_add(&t, "const a = ");
@@ -160,8 +173,16 @@ static void as_deep_as_allowed(void **state)
 {
     (void)state;
     static const char *const nests[][3] = {
-        {"[", "1", "]"}, {"f(", "1", ")"}, {"f32(", "1", ")"}, {"x[", "1", "]"}, {"(1 + (2, ", "3", "))"}, {"-", "1", ""},
-        {"fn() => ", "1", ""}, {"if a then b else ", "1", ""}, {"[x for y in ", "1", "]"}, {"a ** ", "1", ""},
+        {"[", "1", "]"},
+        {"f(", "1", ")"},
+        {"f32(", "1", ")"},
+        {"x[", "1", "]"},
+        {"(1 + (2, ", "3", "))"},
+        {"-", "1", ""},
+        {"fn() => ", "1", ""},
+        {"if a then b else ", "1", ""},
+        {"[x for y in ", "1", "]"},
+        {"a ** ", "1", ""},
     };
     for (size_t i = 0; i < sizeof nests / sizeof *nests; i++) {
         int n = i == 4 ? 120 : 250;
@@ -271,9 +292,12 @@ static void ends_anywhere(void **state)
 {
     (void)state;
     static const char text[] =
-        "import \"a.dg\"\n## doc\nconfig a : int = 1\nblock f(x: f32[B, ...], k = \"a{1 + 2}b{{\", g: fn = fn(y) => y) -> (f32, [int]) {\n"
-        "  param w@\"a.{k}\" : f32[_, B // 2] = 0\n  if not a == 1 { (u, v) = g@l(x[1:, ::2, _]) } else if b { return 1e-4 } else { p := -x ** 2 }\n"
-        "  loop (i, j) in [(i, 1) for i in 0..3 if i > 1] { x = if a then f32(x) else remat f(x, k=1,) } # c\n  assert a, \"b\"\n}\n"
+        "import \"a.dg\"\n## doc\nconfig a : int = 1\nblock f(x: f32[B, ...], k = \"a{1 + 2}b{{\", "
+        "g: fn = fn(y) => y) -> (f32, [int]) {\n"
+        "  param w@\"a.{k}\" : f32[_, B // 2] = 0\n  if not a == 1 { (u, v) = g@l(x[1:, ::2, _]) } "
+        "else if b { return 1e-4 } else { p := -x ** 2 }\n"
+        "  loop (i, j) in [(i, 1) for i in 0..3 if i > 1] { x = if a then f32(x) else remat f(x, "
+        "k=1,) } # c\n  assert a, \"b\"\n}\n"
         "test \"t\" { assert true }\n";
     for (size_t n = 0; n < sizeof text; n++) {
         job j = parse_on_small_stack(text, n); /* cut: at most the few messages of one open thing */
@@ -294,8 +318,9 @@ static void ends_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_that_are_no_text), cmocka_unit_test(brackets),           cmocka_unit_test(prefixes_and_chains),
-        cmocka_unit_test(long_tokens),            cmocka_unit_test(many_of_everything), cmocka_unit_test(numbers),
+        cmocka_unit_test(bytes_that_are_no_text), cmocka_unit_test(brackets),
+        cmocka_unit_test(prefixes_and_chains),    cmocka_unit_test(long_tokens),
+        cmocka_unit_test(many_of_everything),     cmocka_unit_test(numbers),
         cmocka_unit_test(ends_anywhere),          cmocka_unit_test(as_deep_as_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* parse_support.h: for the tests of scanner, grammar and formatter. A text goes in; tree, messages, outline and canonical text
- * come out as strings. */
+/* parse_support.h: for the tests of scanner, grammar and formatter. A text goes in; tree, messages,
+ * outline and canonical text come out as strings. */
 #ifndef DG_TESTS_LANG_PARSE_SUPPORT_H
 #define DG_TESTS_LANG_PARSE_SUPPORT_H
 
@@ -43,7 +43,8 @@ static inline void parsed_free(parsed *p)
 static inline const char *messages(parsed *p)
 {
     dg_text_free(&p->out);
-    for (size_t i = 0; i < dg_diag_count(p->diag); i++) dg_message_text(p->diag, dg_diag_at(p->diag, i), false, &p->out);
+    for (size_t i = 0; i < dg_diag_count(p->diag); i++)
+        dg_message_text(p->diag, dg_diag_at(p->diag, i), false, &p->out);
     return p->out.at ? p->out.at : "";
 }
 
@@ -68,7 +69,8 @@ static inline void check_round_trip(const char *name, const char *text, size_t n
     if (!first.tree->ok) fail_msg("%s does not parse:\n%s", name, messages(&first));
     char *tree = strdup(outline(&first)), *canonical = strdup(formatted(&first));
     parsed second = parse_bytes(name, canonical, strlen(canonical));
-    if (!second.tree->ok) fail_msg("%s does not parse when formatted:\n%s", name, messages(&second));
+    if (!second.tree->ok)
+        fail_msg("%s does not parse when formatted:\n%s", name, messages(&second));
     assert_string_equal(outline(&second), tree);
     assert_int_equal(second.tree->n_comments, first.tree->n_comments);
     for (int i = 0; i < first.tree->n_comments; i++) {
@@ -90,8 +92,10 @@ static inline bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* Calls `visit` for every .dg file below a folder, in order of name; returns how many there were. */
-static inline int each_dg_file(const char *folder, void (*visit)(const char *path, const char *text, size_t n))
+/* Calls `visit` for every .dg file below a folder, in order of name; returns how many there were.
+ */
+static inline int each_dg_file(const char *folder,
+                               void (*visit)(const char *path, const char *text, size_t n))
 {
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_diag_new(a, dg_sources_new(a));

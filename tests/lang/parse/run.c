@@ -1,5 +1,6 @@
-/* run.c: golden texts. For each tests/lang/parse/NAME.dg the file NAME.expect holds the messages when the text is wrong,
- * and otherwise the outline of its tree, a line of dashes, and the canonical text. DG_BLESS=1 rewrites them. */
+/* run.c: golden texts. For each tests/lang/parse/NAME.dg the file NAME.expect holds the messages
+ * when the text is wrong, and otherwise the outline of its tree, a line of dashes, and the
+ * canonical text. DG_BLESS=1 rewrites them. */
 #include "tests/lang/parse_support.h"
 
 static int blessed;
@@ -23,9 +24,11 @@ static void compare(const char *path, const char *text, size_t n)
         blessed++;
     } else {
         dg_file file;
-        if (!dg_file_read(p.diag, expect, 1u << 20, &file)) fail_msg("%s is missing; DG_BLESS=1 writes it", expect);
+        if (!dg_file_read(p.diag, expect, 1u << 20, &file))
+            fail_msg("%s is missing; DG_BLESS=1 writes it", expect);
         char *wanted = strndup((const char *)file.bytes, file.length);
-        if (strcmp(seen.at, wanted) != 0) fail_msg("%s: wanted\n%s\nseen\n%s", expect, wanted, seen.at);
+        if (strcmp(seen.at, wanted) != 0)
+            fail_msg("%s: wanted\n%s\nseen\n%s", expect, wanted, seen.at);
         free(wanted);
         dg_file_close(&file);
     }
