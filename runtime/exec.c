@@ -3,6 +3,7 @@
 #include "runtime/exec.h"
 
 #include "compiler/base/os.h"
+#include "ops/support/copy.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -52,6 +53,11 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
             memcpy(view->stride, v->stride, sizeof view->stride);
         }
     }
+    e->last_of_base = DG_NEW_ARRAY(a, int32_t, p->n_values + 1);
+    for (int32_t v = 0; v < p->n_values; v++) {
+        int32_t *last = &e->last_of_base[p->values[v].base];
+        if (p->values[v].last > *last) *last = p->values[v].last;
+    }
     for (int32_t v = 0; v < p->n_values; v++) {
         if (!owns_arena_bytes(&p->values[v], v)) continue;
         size_t end = (size_t)(p->values[v].offset + p->values[v].bytes);
@@ -61,6 +67,22 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
         size_t end = (size_t)(p->steps[s].workspace + p->steps[s].workspace_bytes);
         if (p->steps[s].workspace >= 0 && end > e->arena_used) e->arena_used = end;
     }
+}
+
+static dg_view view_of(const dg_exec *e, int32_t value)
+{
+    const dg_plan_value *v = &e->plan->values[value];
+    dg_view view = {.data = dg_exec_data(e, value), .dtype = v->type.dtype, .shape = v->type.shape};
+    memcpy(view.stride, v->stride, sizeof view.stride);
+    return view;
+}
+
+void dg_exec_read(const dg_exec *e, int32_t value, void *packed)
+{
+    dg_view from = view_of(e, value), to = from;
+    to.data = packed;
+    dg_view_pack(&to);
+    dg_copy_serial(&from, &to);
 }
 
 /* Places and buffers where they are planned; swapped carries start from their own bytes again. */
@@ -84,11 +106,6 @@ void *dg_exec_data(const dg_exec *e, int32_t value)
 {
     const dg_plan_value *v = &e->plan->values[value];
     return (uint8_t *)e->base[v->base] + v->shift;
-}
-
-static size_t bytes_of(const dg_exec *e, int32_t value)
-{
-    return (size_t)dg_type_bytes(&e->plan->values[value].type);
 }
 
 static bool all_finite(const dg_view *v)
@@ -153,7 +170,7 @@ static bool run_kernel(dg_exec *e, dg_diag *d, const dg_run *run, failure *f, in
     resolve(e, index, views);
     if (s->kind == DG_STEP_CHECK) return run_check(e, d, s, views);
     if (s->kind == DG_STEP_COPY) {
-        if (views[0].data != views[1].data) memcpy(views[1].data, views[0].data, bytes_of(e, s->out[0]));
+        if (views[0].data != views[1].data) dg_copy_serial(&views[0], &views[1]);
         return true;
     }
     dg_call call = {.in = views,
@@ -179,12 +196,12 @@ static bool run_kernel(dg_exec *e, dg_diag *d, const dg_run *run, failure *f, in
     return true;
 }
 
-/* Dead bytes become signalling NaNs, so that a late read is seen at once. */
+/* Dead bytes become signalling NaNs, so that a late read is seen at once. Bytes are dead when every value that shares them is. */
 static void poison_dead(dg_exec *e, int index)
 {
     const dg_plan *p = e->plan;
     for (int32_t v = 0; v < p->n_values; v++)
-        if (p->values[v].last == index && owns_arena_bytes(&p->values[v], v)) {
+        if (e->last_of_base[v] == index && owns_arena_bytes(&p->values[v], v)) {
             uint32_t *w = e->base[v];
             for (int64_t i = 0; i < p->values[v].bytes / 4; i++) w[i] = 0x7FA00000U;
         }
@@ -194,19 +211,16 @@ static void begin_loop(dg_exec *e, const dg_plan_loop *l)
 {
     for (int i = 0; i < l->n_carries; i++) {
         const dg_plan_carry *c = &l->carries[i];
-        if (c->copy_in) memcpy(dg_exec_data(e, c->arg), dg_exec_data(e, c->init), bytes_of(e, c->arg));
+        if (!c->copy_in) continue;
+        dg_view from = view_of(e, c->init), to = view_of(e, c->arg);
+        dg_copy_serial(&from, &to);
     }
     if (l->trip >= 0) *(int32_t *)dg_exec_data(e, l->trip) = 0;
 }
 
-/* The carries of one trip are taken together: first every buffer that moves, then every copy. A swap exchanges the bases of the
- * argument and of the value that was computed for it; views follow, since they name their base. */
+/* Swaps in the order of the carries do what their parallel assignment says (plan.h). Views follow, since they name their base. */
 static void end_trip(dg_exec *e, const dg_plan_loop *l)
 {
-    for (int i = 0; i < l->n_carries; i++) {
-        const dg_plan_carry *c = &l->carries[i];
-        if (c->how == 2) memcpy(dg_exec_data(e, c->arg), dg_exec_data(e, c->next), bytes_of(e, c->arg));
-    }
     for (int i = 0; i < l->n_carries; i++) {
         const dg_plan_carry *c = &l->carries[i];
         if (c->how != 1) continue;

@@ -28,6 +28,7 @@ typedef struct dg_exec {
     void **base;                 /* by value id: first byte of the value's base */
     dg_view *views;
     size_t *first_view;          /* by step: its inputs', then its outputs' */
+    int32_t *last_of_base;       /* by value id of a base: the last step that reads any value in its bytes */
     size_t arena_used;           /* high-water of offsets touched */
 } dg_exec;
 
@@ -35,7 +36,9 @@ typedef struct dg_exec {
 void dg_exec_prepare(dg_exec *e, dg_arena *a);
 /* False after reporting: E802 a graph assert, E803 an index or divisor, E701 not finite. Stopped by `cancelled`: false without a report. */
 bool dg_exec_run(dg_exec *e, dg_diag *d);
-/* The bytes of a value after a run (outputs) . */
+/* Where a value lies after a run (outputs, by their strides). */
 void *dg_exec_data(const dg_exec *e, int32_t value);
+/* The value packed, row-major. */
+void dg_exec_read(const dg_exec *e, int32_t value, void *packed);
 
 #endif

@@ -62,7 +62,8 @@ static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o)
     bool ok = true, folder = o->out && !ends_with(o->out, ".npy") && !ends_with(o->out, ".png");
     if (folder) ok = dg_make_folders(d, o->out);
     for (int i = 0; i < p->n_outputs && ok; i++) {
-        const void *data = dg_exec_data(&s->exec, p->outputs[i].value);
+        void *data = dg_arena_alloc(s->arena, (size_t)dg_type_bytes(&p->outputs[i].type) + 1);
+        dg_exec_read(&s->exec, p->outputs[i].value, data);
         if (folder)
             ok = dg_npy_write(d, dg_path_join(s->arena, o->out, dg_arena_printf(s->arena, "%s.npy", p->outputs[i].name)), &p->outputs[i].type,
                               data);

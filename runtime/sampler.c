@@ -216,13 +216,14 @@ static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
     *p = (part){s->context, 0, (n + batch - 1) / batch, dg_clock()};
     run->exec.trip = on_trip;
     run->exec.trip_ctx = p;
+    void *packed = dg_arena_alloc(run->arena, each * (size_t)batch + 1);
     for (int64_t first = 0; first < n; first += batch, p->done++) {
         run->sample0 = s->o.sample0 + first;
         if (!fill_inputs(s, run, d, first, out->columns) || !dg_session_run_diag(run, d))
             return false;
         int64_t take = n - first < batch ? n - first : batch;
-        memcpy((char *)out->data + each * (size_t)first, dg_exec_data(&run->exec, port->value),
-               each * (size_t)take);
+        dg_exec_read(&run->exec, port->value, packed);
+        memcpy((char *)out->data + each * (size_t)first, packed, each * (size_t)take);
     }
     return true;
 }

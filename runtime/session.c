@@ -220,7 +220,7 @@ dg_status dg_session_read(dg_session *s, const char *output, void *data, size_t 
     size_t have = (size_t)dg_type_bytes(&p->type);
     if (bytes != have)
         return fail(s, "E218", output, dg_arena_printf(s->arena, "%zu bytes were asked for, the result has %zu", bytes, have));
-    memcpy(data, dg_exec_data(&s->exec, p->value), bytes);
+    dg_exec_read(&s->exec, p->value, data);
     return DG_OK;
 }
 
