@@ -388,13 +388,13 @@ static bool duties(dg_trainer *t)
     return true;
 }
 
-static bool save_due(dg_trainer *t)
+static bool save_due(dg_trainer *t, bool stop)
 {
     const dg_config *c = t->config;
     int64_t step = t->store->step;
     bool asked = atomic_exchange(&t->context->save_now, false);
     bool late = c->save_minutes > 0 && dg_clock() - t->saved_at > 60 * c->save_minutes;
-    return asked || late || due(step, c->save_every) || step == t->steps || stopping(t);
+    return asked || late || due(step, c->save_every) || step == t->steps || stop;
 }
 
 typedef enum outcome { GOES_ON, FAILED, NOT_FINITE } outcome;
@@ -445,13 +445,14 @@ dg_status dg_train_loop(dg_trainer *t)
     while (t->store->step < t->steps) {
         outcome o = one_step(t, &what);
         if (o == GOES_ON && !duties(t)) o = FAILED;
-        if (o == GOES_ON && save_due(t)) o = save_checked(t, &what);
+        /* Asked once: a signal that comes during the save waits for the next step. */
+        bool stop = stopping(t);
+        if (o == GOES_ON && save_due(t, stop)) o = save_checked(t, &what);
         if (o == NOT_FINITE && dg_train_rescue(t, what) == DG_RESCUE_CONTINUE) continue;
         dg_status status = dg_train_flush(t);
         if (o != GOES_ON) return status ? status : dg_context_status(t->context);
-        if (stopping(t)) return stopped(t);
+        if (stop) return stopped(t);
     }
-    if (stopping(t)) return stopped(t);
     say(t, "done: %s at step %" PRId64, t->run, t->store->step);
     return DG_OK;
 }
