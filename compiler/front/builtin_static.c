@@ -50,9 +50,10 @@ static dg_sv run_zip(dg_bound *c)
     for (int64_t k = 0; k < n; k++) {
         dg_sv t = dg_list_new(c->L, DG_SV_TUPLE, c->n_all);
         for (int i = 0; i < c->n_all; i++) t.list->at[i] = c->all[i].v.list->at[k];
-        out.list->at[k] = t;
+        out.list->at[k] = dg_list_nest(c->L, t, c->e->span);
+        if (out.list->at[k].kind == DG_SV_POISON) return dg_sv_poison;
     }
-    return out;
+    return dg_list_nest(c->L, out, c->e->span);
 }
 
 static dg_sv run_enumerate(dg_bound *c)
@@ -62,9 +63,10 @@ static dg_sv run_enumerate(dg_bound *c)
     dg_sv out = dg_list_new(c->L, DG_SV_LIST, v.list->n);
     for (int64_t k = 0; k < v.list->n; k++) {
         dg_sv pair[2] = {dg_sv_of_int(k), v.list->at[k]};
-        out.list->at[k] = dg_list_copy(c->L, DG_SV_TUPLE, pair, 2);
+        out.list->at[k] = dg_list_nest(c->L, dg_list_copy(c->L, DG_SV_TUPLE, pair, 2), c->e->span);
+        if (out.list->at[k].kind == DG_SV_POISON) return dg_sv_poison;
     }
-    return out;
+    return dg_list_nest(c->L, out, c->e->span);
 }
 
 static dg_sv run_reverse(dg_bound *c)
@@ -78,6 +80,7 @@ static dg_sv run_reverse(dg_bound *c)
     if (!dg_arg_list(c, 0, &v) || !dg_tick(c->L, v.list->n / 16, c->e->span)) return dg_sv_poison;
     dg_sv out = dg_list_new(c->L, DG_SV_LIST, v.list->n);
     for (int64_t k = 0; k < v.list->n; k++) out.list->at[k] = v.list->at[v.list->n - 1 - k];
+    out.list->depth = v.list->depth;
     return out;
 }
 

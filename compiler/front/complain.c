@@ -129,7 +129,7 @@ void dg_note_before(dg_lower *L, dg_message *m, const char *format, ...)
     va_end(args);
     int before = m->n_notes;
     dg_note_add(L->diag, m, "%s", text);
-    if (m->n_notes == before || before == 0) return;
+    if (m->n_notes == before || before == 0 || strncmp(m->notes[before - 1].text, "in ", 3) != 0) return;
     dg_note last = m->notes[before]; /* the chain stays last */
     m->notes[before] = m->notes[before - 1];
     m->notes[before - 1] = last;
@@ -141,6 +141,7 @@ void dg_note_bound(dg_lower *L, dg_message *m, const dg_expr *e)
     if (!e || e->kind != DG_E_NAME || !L->frame) return;
     const dg_binding *b = dg_binding_local(L, e->text);
     if (!b || b->target || b->span.file < 0) return;
+    if (!b->iter && strcmp(dg_where_text(L, b->span), dg_where_text(L, m->span)) == 0) return; /* the line shown already */
     dg_text t = {0};
     indices(L, b->iter, true, &t);
     dg_note_before(L, m, "`%s` was bound at %s%s", e->text, dg_where_text(L, b->span), t.at ? t.at : "");

@@ -24,6 +24,7 @@ dg_sv dg_settle(dg_lower *L, dg_sv v)
     for (int64_t i = 0; i < v.list->n; i++) any |= v.list->at[i].kind == DG_SV_PLACE || v.list->at[i].kind == DG_SV_TUPLE;
     if (!any) return v;
     dg_sv copy = dg_list_new(L, DG_SV_TUPLE, v.list->n);
+    copy.list->depth = v.list->depth;
     for (int64_t i = 0; i < v.list->n; i++) copy.list->at[i] = dg_settle(L, v.list->at[i]);
     return copy;
 }

@@ -231,6 +231,7 @@ static dg_sv fit_list(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, con
     if (same == n) return v;
     if (!dg_tick(L, n / 16, span)) return dg_sv_poison;
     dg_sv out = dg_list_copy(L, DG_SV_LIST, at, n);
+    out.list->depth = v.list->depth;
     bool changed = false;
     for (int64_t i = same; i < n; i++) {
         dg_sv x = dg_fit(L, element, at[i], span, dg_arena_printf(L->arena, "%s[%lld]", whose, (long long)i));

@@ -34,6 +34,8 @@ void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
     L->spot_by_path = dg_map_new(a);
     for (int i = 0; i < 3; i++) L->numbers[i] = dg_map64_new(a);
     for (int i = 0; i < 2; i++) L->imported[i] = dg_map64_new(a);
+    L->root.path = dg_intern(f->strings, "", 0);
+    L->scope = &L->root;
     f->pass++;
 }
 
@@ -314,9 +316,7 @@ static void elaborate_once(dg_lower *L, const dg_setting_in *args, int n_args)
     const dg_entry_info *e = L->entry;
     dg_unit *u = unit_of(L->front, e->span.file);
     const dg_decl *d = decl_of(u, e);
-    dg_scope scope = {.path = dg_intern(L->strings, "", 0)};
     L->training = e->kind == DG_TRAIN;
-    L->scope = &scope;
     dg_frame frame = {.what = dg_arena_printf(L->arena, "%s %s", kinds[e->kind], e->name), .unit = u, .call = e->span};
     dg_frame_enter(L, &frame);
     file_asserts(L);

@@ -66,6 +66,7 @@ struct dg_list {
     int64_t n;
     dg_sv *at;
     dg_list_room *store; /* NULL: not growable */
+    int depth;           /* of lists in it */
     bool range;          /* written a..b */
 };
 
@@ -324,7 +325,7 @@ struct dg_lower {
     int graph;          /* which */
     dg_frame *frame;
     DG_VEC(dg_binding) stack;
-    dg_scope *scope;
+    dg_scope *scope, root;
     dg_loop *loop;
     int depth;          /* of calls */
     char *stack_low;    /* C stack may grow down to here */
@@ -369,6 +370,7 @@ bool dg_sv_is_graph(dg_sv v);           /* tensor or place */
 bool dg_sv_has_graph(dg_sv v);          /* or a list with one in it */
 double dg_sv_number(dg_sv v);           /* int or float */
 dg_sv dg_list_new(dg_lower *L, dg_sv_kind kind, int64_t n); /* elements to be filled in by the caller */
+dg_sv dg_list_nest(dg_lower *L, dg_sv list, dg_span span); /* all elements are there: refuses lists nested too deeply */
 dg_sv dg_list_copy(dg_lower *L, dg_sv_kind kind, const dg_sv *at, int64_t n);
 dg_sv dg_list_slice(dg_lower *L, dg_sv list, int64_t from, int64_t n, int64_t step);
 dg_sv dg_list_concat(dg_lower *L, dg_sv a, dg_sv b);
@@ -447,6 +449,7 @@ void dg_check_static(dg_lower *L); /* asserts of the files */
 
 /* lower_*.c */
 bool dg_tick(dg_lower *L, int64_t steps, dg_span span); /* false: a budget is used up */
+bool dg_stack_left(dg_lower *L, dg_span span); /* false: the C stack is nearly used up */
 bool dg_graph_wanted(dg_lower *L, dg_span span, const char *what); /* false in a const, after reporting */
 void dg_at(dg_lower *L, dg_span span);                  /* nodes made next come from here */
 dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in);

@@ -11,15 +11,13 @@
 
 const char *dg_callee_text(const dg_fn *fn)
 {
+    while (fn->kind == DG_FN_SWAP || fn->kind == DG_FN_FROZEN) fn = fn->inner;
     switch (fn->kind) {
     case DG_FN_BLOCK: return fn->block->name;
-    case DG_FN_CLOSURE: return "fn";
     case DG_FN_MODEL: return fn->model->path;
     case DG_FN_BUILTIN: return fn->builtin->name;
-    case DG_FN_SWAP:
-    case DG_FN_FROZEN: return dg_callee_text(fn->inner);
+    default: return "fn";
     }
-    return "?";
 }
 
 /* ---- arguments ---- */
@@ -228,12 +226,14 @@ static dg_sv cut(dg_lower *L, dg_sv v)
     }
     if (v.kind != DG_SV_TUPLE && v.kind != DG_SV_LIST) return v;
     dg_sv copy = dg_list_copy(L, (dg_sv_kind)v.kind, v.list->at, v.list->n);
+    copy.list->depth = v.list->depth;
     for (int64_t i = 0; i < v.list->n; i++) copy.list->at[i] = cut(L, dg_settle(L, v.list->at[i]));
     return copy;
 }
 
 dg_sv dg_call_fn(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n)
 {
+    if (!dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (fn->kind) {
     case DG_FN_BLOCK:
     case DG_FN_CLOSURE: return dg_call_block(L, fn, e, label, a, n);
@@ -279,7 +279,7 @@ dg_sv dg_eval_call(dg_lower *L, const dg_expr *e)
     dg_actual few[8], *a = e->n <= 8 ? few : DG_NEW_ARRAY(L->arena, dg_actual, e->n);
     for (int i = 0; i < e->n; i++) {
         const dg_arg *x = &e->args[i];
-        a[i] = (dg_actual){dg_eval(L, x->value), x->name, x->value, x->value->span};
+        a[i] = (dg_actual){dg_eval(L, x->value), x->name, x->value, x->name ? x->span : x->value->span};
     }
     dg_str label = NULL;
     if (e->label) {

@@ -106,7 +106,7 @@ static dg_sv eval_list(dg_lower *L, const dg_expr *e)
 {
     dg_sv v = dg_list_new(L, e->kind == DG_E_LIST ? DG_SV_LIST : DG_SV_TUPLE, e->n);
     for (int i = 0; i < e->n; i++) v.list->at[i] = dg_eval(L, e->items[i]);
-    return v;
+    return dg_list_nest(L, v, e->span);
 }
 
 dg_sv dg_eval_comprehension(dg_lower *L, const dg_expr *e)
@@ -140,7 +140,7 @@ dg_sv dg_eval_comprehension(dg_lower *L, const dg_expr *e)
     }
     L->stack.n = mark;
     out.list->n = n;
-    return out;
+    return dg_list_nest(L, out, e->span);
 }
 
 /* ---- operators ---- */
@@ -287,18 +287,18 @@ static dg_sv eval_closure(dg_lower *L, const dg_expr *e)
 
 /* ---- the walk ---- */
 
-static dg_sv too_deep(dg_lower *L, dg_span span)
+bool dg_stack_left(dg_lower *L, dg_span span)
 {
+    char here;
+    if (&here >= L->stack_low) return true;
     if (!L->halted) dg_complain(L, "E038", span, "calls and expressions are nested too deeply");
     L->halted = true;
-    return dg_sv_poison;
+    return false;
 }
 
 dg_sv dg_eval(dg_lower *L, const dg_expr *e)
 {
-    char here;
-    if (!dg_tick(L, 0, e->span)) return dg_sv_poison;
-    if (&here < L->stack_low) return too_deep(L, e->span);
+    if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (e->kind) {
     case DG_E_NAME: return dg_name_value(L, e->text, e->span);
     case DG_E_INT: return dg_sv_of_int(e->i);

@@ -38,7 +38,7 @@ static dg_sv list_element(dg_lower *L, const dg_expr *e, dg_sv list, int64_t i, 
     int64_t n = list.list->n;
     if (i >= -n && i < n) return list.list->at[i < 0 ? i + n : i];
     dg_message *m = n == 0 ? dg_complain(L, "E024", span, "index %lld of an empty list", (long long)i)
-                           : dg_complain(L, "E024", span, "index %lld is outside the list of %lld: 0..%lld", (long long)i, (long long)n, (long long)n);
+                           : dg_complain(L, "E024", span, "index %lld is outside a list of %lld elements", (long long)i, (long long)n);
     dg_note_bound(L, m, e->a);
     return dg_sv_poison;
 }

@@ -78,6 +78,7 @@ static dg_sv make_carries(dg_lower *L, dg_loop *loop, dg_sv v, dg_str name, dg_s
     v = dg_settle(L, v);
     if (v.kind == DG_SV_LIST || v.kind == DG_SV_TUPLE) {
         dg_sv copy = dg_list_new(L, (dg_sv_kind)v.kind, v.list->n);
+        copy.list->depth = v.list->depth;
         for (int64_t i = 0; i < v.list->n; i++) copy.list->at[i] = make_carries(L, loop, v.list->at[i], name, span);
         return copy;
     }
@@ -143,6 +144,7 @@ static dg_sv after_loop(dg_lower *L, const dg_loop *loop, dg_sv inside, dg_sv be
 {
     if (inside.kind == DG_SV_LIST || inside.kind == DG_SV_TUPLE) {
         dg_sv copy = dg_list_new(L, (dg_sv_kind)inside.kind, inside.list->n);
+        copy.list->depth = inside.list->depth;
         for (int64_t i = 0; i < inside.list->n; i++)
             copy.list->at[i] = after_loop(L, loop, inside.list->at[i], before.list->at[i], leaf);
         return copy;

@@ -15,7 +15,8 @@ static void name_value(dg_lower *L, dg_sv v, size_t mark, dg_str name)
     dg_graph *g = L->b->graph;
     dg_value_info *info = dg_value_of(g, v.v);
     if (info->def == DG_NONE || info->index != 0) return;
-    if (dg_node_of(g, info->def)->scope != L->scope->path) return;
+    const dg_node_info *n = dg_node_of(g, info->def);
+    if (n->scope != L->scope->path || n->op->traits & DG_NOT_FOLDED) return; /* places, inputs and streams have names */
     info->path = dg_path_join_names(L, L->scope->path, name);
 }
 
@@ -291,12 +292,7 @@ void dg_exec_assert(dg_lower *L, const dg_expr *e, const dg_expr *message, dg_sp
 static void exec_one(dg_lower *L, const dg_stmt *s)
 {
     switch (s->kind) {
-    case DG_S_EXPR: {
-        dg_sv v = dg_eval(L, s->a);
-        if (v.kind != DG_SV_POISON && s->a->kind != DG_E_CALL && !(s->a->kind == DG_E_UNARY && s->a->op == DG_U_REMAT))
-            dg_complain(L, "E010", s->span, "a value that nothing uses: only calls stand on their own");
-        return;
-    }
+    case DG_S_EXPR: dg_eval(L, s->a); return;
     case DG_S_ASSIGN:
     case DG_S_BIND: exec_assign(L, s); return;
     case DG_S_UPDATE: exec_update(L, s); return;

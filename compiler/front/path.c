@@ -74,13 +74,24 @@ static const char *with_label(dg_lower *L, const dg_expr *call)
     return dg_arena_printf(L->arena, "%s@%s%s", callee, label, args ? args : "(...)");
 }
 
-static void repeated(dg_lower *L, const dg_scope *s, const dg_owned *first, const dg_expr *call, dg_str name, dg_span span)
+/* The frame that makes the call: the message is about it, not about what was reached inside. */
+static dg_frame *maker(const dg_lower *L, const dg_expr *call)
+{
+    for (dg_frame *f = L->frame; call && f; f = f->caller) {
+        if (f->caller && f->call.file == call->span.file && f->call.begin == call->span.begin && f->call.end == call->span.end) return f->caller;
+    }
+    return L->frame;
+}
+
+static void repeated(dg_lower *L, const dg_scope *s, const dg_owned *first, const dg_expr *call, dg_str name, dg_span span, const char *what)
 {
     dg_message *m;
+    dg_frame *frame = L->frame;
+    L->frame = maker(L, call);
     if (call && call->label)
-        m = dg_complain(L, "E041", span, "the label `%s` is used twice in scope %s; what they own needs different names", name, scope_text(s));
+        m = dg_complain(L, "E041", span, "the label `%s` is used twice in scope %s; its %ss need different names", name, scope_text(s), what);
     else if (call)
-        m = dg_complain(L, "E041", span, "`%s` is called twice in scope %s; its parameters need different names", name, scope_text(s));
+        m = dg_complain(L, "E041", span, "`%s` is called twice in scope %s; its %ss need different names", name, scope_text(s), what);
     else m = dg_complain(L, "E041", span, "the name `%s` is used twice in scope %s", name, scope_text(s));
     bool again = first->span.file == span.file && first->span.begin == span.begin;
     if (again) dg_beside_set(L->diag, m, "the same call, in another pass of a `for`");
@@ -88,17 +99,18 @@ static void repeated(dg_lower *L, const dg_scope *s, const dg_owned *first, cons
     const char *help = call ? with_label(L, call) : NULL;
     if (help) dg_help_add(L->diag, m, "%s", help);
     else if (call) dg_help_add(L->diag, m, "labels may hold indices: @\"name{i}\"");
+    else dg_help_add(L->diag, m, "give one of them another label, @name");
+    L->frame = frame;
 }
 
 bool dg_scope_own(dg_lower *L, dg_scope *s, dg_str name, dg_span span, const char *what)
 {
-    (void)what;
     for (const dg_scope *k = s; k; k = k->parent) {
         if (k->bad) return false;
     }
     const dg_owned *first = find_owned(L, s, name);
     if (first) {
-        repeated(L, s, first, NULL, name, span);
+        repeated(L, s, first, NULL, name, span, what);
         return false;
     }
     add_owned(L, s, name, span);
@@ -107,7 +119,7 @@ bool dg_scope_own(dg_lower *L, dg_scope *s, dg_str name, dg_span span, const cha
         first = find_owned(L, s->parent, s->name);
         if (first) {
             s->bad = true;
-            repeated(L, s->parent, first, s->call, s->name, s->span);
+            repeated(L, s->parent, first, s->call, s->name, s->span, what);
             return false;
         }
         add_owned(L, s->parent, s->name, s->span);
@@ -137,7 +149,7 @@ dg_str dg_label(dg_lower *L, const dg_expr *label)
     if (good_path(s) && strlen(s) <= LONGEST) return s;
     dg_text t = {0};
     dg_text_quote(&t, s, strlen(s));
-    dg_message *m = dg_complain(L, "E042", label->span, "the label %s is not a path", t.at ? t.at : "\"\"");
+    dg_message *m = dg_complain(L, "E042", label->span, "the label \"%s\" is not a path", t.at ? t.at : "");
     dg_text_free(&t);
     dg_help_add(L->diag, m, "a label is made of letters, digits, _ and -; dots join several");
     return NULL;

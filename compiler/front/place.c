@@ -267,7 +267,7 @@ dg_spot *dg_spot_declare(dg_lower *L, const dg_stmt *s)
     dg_str name = s->label ? dg_label(L, s->label) : s->name;
     dg_type type = {0};
     if (!dg_graph_wanted(L, s->span, trained ? "a parameter" : "a state") || !name || (s->type && !declared_type(L, s, &type))) return NULL;
-    if (!dg_scope_own(L, L->scope, name, s->name_span, trained ? "param" : "state")) return NULL;
+    if (!dg_scope_own(L, L->scope, name, s->name_span, trained ? "parameter" : "state")) return NULL;
 
     dg_str path = dg_path_join_names(L, L->scope->path, name);
     dg_spot *p = spot_at(L, path);

@@ -312,7 +312,7 @@ void dg_suggest(dg_lower *L, dg_message *m, dg_str name)
 {
     size_t n = strlen(name);
     if (n > 64) return;
-    guess g = {NULL, n < 3 ? 2 : n < 6 ? 3 : 4};
+    guess g = {NULL, n < 2 ? 1 : n < 3 ? 2 : n < 6 ? 3 : 4}; /* one more than the distance that still counts */
     if (L->frame) {
         for (size_t i = L->frame->base; i < L->stack.n; i++) consider(&g, L->stack.at[i].name, name);
         for (const dg_env *e = L->frame->env; e; e = e->outer)

@@ -80,6 +80,19 @@ dg_sv dg_list_new(dg_lower *L, dg_sv_kind kind, int64_t n)
     return list_value(kind, list);
 }
 
+dg_sv dg_list_nest(dg_lower *L, dg_sv list, dg_span span)
+{
+    enum { DEEPEST = 64 }; /* lists are walked by recursion */
+    int depth = 0;
+    for (int64_t i = 0; i < list.list->n; i++) {
+        dg_sv v = list.list->at[i];
+        bool inner = v.kind == DG_SV_LIST || v.kind == DG_SV_TUPLE;
+        if (inner && v.list->depth >= depth) depth = v.list->depth + 1;
+    }
+    list.list->depth = depth;
+    return depth <= DEEPEST ? list : dg_spoil(L, "E035", span, "lists are nested more than %d deep", DEEPEST);
+}
+
 dg_sv dg_list_copy(dg_lower *L, dg_sv_kind kind, const dg_sv *at, int64_t n)
 {
     dg_sv v = dg_list_new(L, kind, n);
@@ -94,10 +107,12 @@ dg_sv dg_list_slice(dg_lower *L, dg_sv list, int64_t from, int64_t n, int64_t st
         part->n = n;
         part->at = list.list->at + from;
         part->store = list.list->store;
+        part->depth = list.list->depth;
         return list_value(DG_SV_LIST, part);
     }
     dg_sv v = dg_list_new(L, DG_SV_LIST, n);
     for (int64_t i = 0; i < n; i++) v.list->at[i] = list.list->at[from + i * step];
+    v.list->depth = list.list->depth;
     return v;
 }
 
@@ -120,6 +135,7 @@ dg_sv dg_list_concat(dg_lower *L, dg_sv a, dg_sv b)
     if (y->n > 0) memmove(out->at + x->n, y->at, sizeof *y->at * (size_t)y->n);
     store->used += y->n;
     out->store = store;
+    out->depth = x->depth > y->depth ? x->depth : y->depth;
     return list_value(DG_SV_LIST, out);
 }
 
