@@ -10,6 +10,10 @@
 
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-loop-distribute-patterns") /* clearing one or two floats is no call of memset */
+#endif
+
 /* ---- geometry ---- */
 
 dg_conv dg_conv_of(const dg_attrs *a, dg_shape x, dg_shape w)
@@ -122,7 +126,9 @@ static void shifted(const dg_conv *g, const float *x, int64_t shift, int64_t lo,
     }
     int64_t cut = shift < 0 ? -shift : shift;
     memcpy(to + (shift < 0 ? cut : 0), x + first * W + (shift > 0 ? cut : 0), sizeof(float) * (size_t)(rows * W - cut));
-    for (int64_t r = 0; r < rows && cut > 0; r++) clear(to + r * W + (shift < 0 ? 0 : W - cut), cut);
+    float *edge = to + (shift < 0 ? 0 : W - cut);
+    for (int64_t r = 0; r < rows && cut == 1; r++) edge[r * W] = 0;
+    for (int64_t r = 0; r < rows && cut > 1; r++) clear(edge + r * W, cut);
 }
 
 void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, int64_t y1, float *col, int64_t ld)
