@@ -192,9 +192,10 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena 
     key *keys = DG_NEW_ARRAY(a, key, n);
     int32_t *order = DG_NEW_ARRAY(a, int32_t, n), *best_order = DG_NEW_ARRAY(a, int32_t, n);
     int64_t *best_offset = DG_NEW_ARRAY(a, int64_t, n), best = INT64_MAX;
-    for (int how = 0; how < ORDERS && best > bound; how++) {
+    int64_t near = bound + bound / 2048; /* what is left to win is not worth another order */
+    for (int how = 0; how < ORDERS && best > near; how++) {
         sort_slots(s, n, how, keys, order);
-        for (int fit = 0; fit < 2 && best > bound; fit++) {
+        for (int fit = 0; fit < 2 && best > near; fit++) {
             int64_t top = place(&p, order, fit == 1, INT64_MAX);
             tried[(*n_tried)++] = (dg_heuristic){order_names[how][fit], top};
             if (top >= best) continue;

@@ -30,12 +30,32 @@ static void column(dg_text *t, const char *s, int width)
     else dg_text_add(t, "%.*s..  ", width - 2, s);
 }
 
+/* What a row is about: of a step that writes places, the first param, else the first of them. */
+static int32_t shown_value(const dg_plan *p, const dg_plan_step *s)
+{
+    int32_t shown = s->n_out > 0 ? s->out[0] : s->n_in > 0 ? s->in[0] : -1;
+    for (int i = s->n_out - 1; i >= 0; i--) {
+        dg_home home = p->values[s->out[i]].home;
+        if (home == DG_HOME_PARAM || (home == DG_HOME_STATE && p->values[shown].home != DG_HOME_PARAM)) shown = s->out[i];
+    }
+    return shown;
+}
+
+/* A value's own path; the place's where it is a place's new value; its number where it has none. */
+static const char *name_of(const dg_plan *p, int32_t id, char number[16])
+{
+    const dg_plan_value *v = &p->values[id];
+    if (v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE) return p->places[v->offset].path;
+    if (*v->path) return v->path;
+    snprintf(number, 16, "%%%d", id);
+    return number;
+}
+
 /* Paths tell most at their end. */
 static void column_path(dg_text *t, const dg_plan *p, int32_t id, int width)
 {
     char number[16];
-    const char *s = id >= 0 ? p->values[id].path : "";
-    if (id >= 0 && !*s) snprintf(number, sizeof number, "%%%d", id), s = number;
+    const char *s = id >= 0 ? name_of(p, id, number) : "";
     int n = (int)strlen(s);
     if (n <= width) dg_text_add(t, "%-*s  ", width, s);
     else dg_text_add(t, "..%s  ", s + n - width + 2);
@@ -45,7 +65,7 @@ static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, 
 {
     const dg_plan_step *s = &p->steps[id];
     char offset[32] = "", bytes[32] = "", shape[96] = "", more[24] = "";
-    int32_t shown = s->n_out > 0 ? s->out[0] : s->n_in > 0 ? s->in[0] : -1;
+    int32_t shown = shown_value(p, s);
     if (s->n_out > 0) {
         const dg_plan_value *v = &p->values[shown];
         int64_t sum = 0;
@@ -72,19 +92,15 @@ static void loop_row(const dg_plan *p, int32_t id, dg_text *t)
     const dg_plan_loop *loop = &p->loops[l];
     dg_text_add(t, "%*d  %*sloop %d x%lld", STEP, id, dg_step_depth(p, id) * 2, "", l, (long long)loop->trips);
     for (int c = 0; c < loop->n_carries; c++) {
-        const char *path = p->values[loop->carries[c].arg].path;
-        dg_text_add(t, "%s", c == 0 ? "  carries " : ", ");
-        if (*path) dg_text_add(t, "%s", path);
-        else dg_text_add(t, "%%%d", loop->carries[c].arg);
-        dg_text_add(t, " (%s%s)", dg_carry_how(p, &loop->carries[c]), loop->carries[c].copy_in ? ", copied in" : "");
+        char number[16];
+        dg_text_add(t, "%s%s (%s%s)", c == 0 ? "  carries " : ", ", name_of(p, loop->carries[c].arg, number),
+                    dg_carry_how(p, &loop->carries[c]), loop->carries[c].copy_in ? ", copied in" : "");
     }
-    const char *lead = "  tables ";
-    for (int32_t v = 0; v < p->n_values; v++) { /* tables that the body reads by trip: made outside, last read at its end */
-        if (p->values[v].role != DG_ROLE_TABLE || p->values[v].of != v || p->values[v].last != loop->end) continue;
-        dg_text_add(t, "%s%s", lead, p->values[v].path);
-        lead = ",";
-    }
-    if (loop->stop >= 0) dg_text_add(t, "  until %s", p->values[loop->stop].path);
+    int tables = 0; /* that the body reads by trip: made outside, last read at its end */
+    for (int32_t v = 0; v < p->n_values; v++)
+        tables += p->values[v].role == DG_ROLE_TABLE && p->values[v].of == v && p->values[v].last == loop->end;
+    if (tables > 0) dg_text_add(t, "  %d table%s", tables, tables == 1 ? "" : "s");
+    if (loop->stop >= 0) dg_text_add(t, "  may stop early");
     dg_text_add(t, "\n");
 }
 
@@ -100,7 +116,8 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     amount(t, "peak", p->peak);
     if (p->peak_step < p->n_steps) {
         const dg_plan_step *at = &p->steps[p->peak_step];
-        const char *path = at->n_out > 0 ? p->values[at->out[0]].path : "";
+        char number[16];
+        const char *path = at->n_out > 0 ? name_of(p, at->out[0], number) : "";
         dg_text_add(t, " at step %d (%s%s%s)", p->peak_step, at->label, *path ? " " : "", path);
     }
     snprintf(ratio, sizeof ratio, "%.4f", p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);

@@ -183,32 +183,30 @@ static int32_t *ids(maker *k, const dg_value *list, int n)
     return out;
 }
 
-/* "add+mul+silu", at most `most` names, each once in a row. */
-static void chain(dg_text *t, const dg_strip *s, const char *lead, int most)
+/* "add+mul+silu": at most `most` names, one for several in a row. */
+static void chain(dg_text *t, const dg_strip *s, int most)
 {
     const dg_op *before = NULL;
-    int shown = 0, left = 0;
+    int shown = 0;
     for (int i = 0; i < s->n_code; i++) {
         if (s->code[i].op == before) continue;
         before = s->code[i].op;
-        if (shown == most) {
-            left++;
-            continue;
+        if (shown++ == most) {
+            dg_text_add(t, "+..");
+            return;
         }
-        dg_text_add(t, "%s%s", shown == 0 ? lead : "+", before->name);
-        shown++;
+        dg_text_add(t, "%s%s", t->n > 0 ? "+" : "", before->name);
     }
-    if (left > 0) dg_text_add(t, "+..");
 }
 
 static const char *label_of(maker *k, const dg_node_info *n)
 {
     dg_text t = {0};
     bool body = n->strip && !n->op->epilogue;
-    if (body) chain(&t, n->strip, "", 4);
-    if (t.n == 0) dg_text_add(&t, "%s", n->op->name);
+    if (!body) dg_text_add(&t, "%s", n->op->name);
+    if (n->strip) chain(&t, n->strip, body ? 4 : 3);
+    if (t.n == 0) dg_text_add(&t, "%s", n->op->name); /* a strip without instructions: only loads and stores */
     if (n->kernel && !body) dg_text_add(&t, " %s", n->kernel->name);
-    if (n->strip && !body) chain(&t, n->strip, " +", 3);
     const char *out = dg_arena_text(k->a, t.at, t.n);
     dg_text_free(&t);
     return out;

@@ -47,7 +47,7 @@ typedef struct dg_plan_step {
     const dg_op *op;         /* NULL for COPY */
     const dg_kernel *kernel; /* NULL: op->ref; both NULL for the steps the executor knows itself (kind) */
     enum { DG_STEP_KERNEL, DG_STEP_COPY, DG_STEP_LOOP, DG_STEP_LOOP_END, DG_STEP_CHECK } kind;
-    const char *label;       /* "conv2d im2col +add+silu": op, kernel, epilogue in words */
+    const char *label;       /* "conv2d+add+silu im2col_f32": op and epilogue or the strip's ops, then the kernel */
     dg_attrs attrs;
     const dg_strip *strip;
     int n_in, n_own, n_out;

@@ -1,0 +1,319 @@
+/* The checker refuses a valid plan in which one thing is wrong, for every kind of thing. */
+#include "tests/plans/plan_of.h"
+
+static const char text[] =
+    "entry \"corrupt\"\n"
+    "place @0 param f32[8, 8] \"w\"\n"
+    "place @1 state f32[8, 8] \"m\"\n"
+    "place @2 state f32[8, 8] \"other\"\n"
+    "input @0 f32[8, 8] \"x\"\n"
+    "output @0 f32[8, 8] \"result\"\n"
+    "output @1 f32[8, 8] \"carried\"\n"
+    "output @2 f32[1, 8] \"sums\"\n"
+    "graph {\n"
+    "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
+    "  %1: f32[8, 8] = place {index = 1, dtype = f32, shape = [8, 8]}\n"
+    "  %2: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+    "  %3: f32[8, 8] = constant {dtype = f32, shape = [8, 8], data = [0.5]}\n"
+    "  %4: f32[8, 8] = matmul(%2, %0) {tx = 0, ty = 0}\n"
+    "  %5: f32[8, 8] = transpose(%4) {perm = [1, 0]}\n"
+    "  %6: f32[8, 8] = matmul(%5, %4) {tx = 0, ty = 0}\n"
+    "  %7: f32[8, 8] = softmax(%6) {axis = 1}\n"
+    "  %8: f32[8, 8] = matmul(%7, %3) {tx = 0, ty = 0}\n"
+    "  %9: f32[8, 8], %10: f32[8, 8], %11: f32[8, 8] = loop(%6, %8, %8) {trips = 6, stop = 0} (%12: i32, %13: f32[8, 8], %14: f32[8, 8], %15: f32[8, 8]) {\n"
+    "    %16: f32[8, 8] = matmul(%13, %14) {tx = 0, ty = 0}\n"
+    "    %17: f32[8, 8] = matmul(%16, %7) {tx = 0, ty = 0}\n"
+    "    %18: f32[8, 8] = add(%15, %17)\n"
+    "    yield %17, %13, %18\n"
+    "  }\n"
+    "  %19: f32[8, 8] = matmul(%9, %10) {tx = 0, ty = 0}\n"
+    "  %20: f32[1, 8] = sum(%19) {axes = [0], keep = 1}\n"
+    "  %21: f32[8, 8] = matmul(%11, %19) {tx = 0, ty = 1}\n"
+    "  %22: f32[8, 8] = sub(%0, %21)\n"
+    "  write(%22) {index = 0}\n"
+    "  write(%10) {index = 1}\n"
+    "  output(%21) {index = 0}\n"
+    "  output(%11) {index = 1}\n"
+    "  output(%20) {index = 2}\n"
+    "}\n";
+
+/* The plan's parts, writable. */
+#define VALUES(p) ((dg_plan_value *)(p)->values)
+#define STEPS(p) ((dg_plan_step *)(p)->steps)
+#define LOOPS(p) ((dg_plan_loop *)(p)->loops)
+#define CARRIES(p) ((dg_plan_carry *)(p)->loops[0].carries)
+#define PLACES(p) ((dg_plan_place *)(p)->places)
+
+/* The n-th value that owns bytes of the arena. */
+static dg_plan_value *owner(dg_plan *p, int n)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].base == i && p->values[i].home == DG_HOME_ARENA && n-- == 0) return &VALUES(p)[i];
+    }
+    fail_msg("the plan has too few buffers");
+    return NULL;
+}
+
+static int step_of_kind(const dg_plan *p, int kind)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        if ((int)p->steps[i].kind == kind) return i;
+    }
+    fail_msg("no step of kind %d", kind);
+    return -1;
+}
+
+static int swapped(const dg_plan *p)
+{
+    for (int c = 0; c < p->loops[0].n_carries; c++) {
+        if (p->loops[0].carries[c].how == 1) return c;
+    }
+    fail_msg("no carry is swapped");
+    return -1;
+}
+
+/* Two values whose buffers are taken at the same step. */
+static void two_alive(dg_plan *p, dg_plan_value **a, dg_plan_value **b)
+{
+    for (int i = 0;; i++) {
+        *a = owner(p, i);
+        for (int k = 0; k < i; k++) {
+            *b = owner(p, k);
+            if ((*b)->first <= (*a)->last && (*a)->first <= (*b)->last) return;
+        }
+    }
+}
+
+static void overlap(dg_plan *p)
+{
+    dg_plan_value *a, *b;
+    two_alive(p, &a, &b);
+    int64_t from = a->offset;
+    for (int i = 0; i < p->n_values; i++) { /* with all that lies there */
+        if (p->values[i].home == DG_HOME_ARENA && p->values[i].base == (int)(a - VALUES(p))) VALUES(p)[i].offset += b->offset - from;
+    }
+}
+static void misaligned(dg_plan *p)
+{
+    dg_plan_value *a = owner(p, 1);
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].base == (int)(a - VALUES(p))) VALUES(p)[i].offset += 4;
+    }
+}
+static void outside(dg_plan *p)
+{
+    dg_plan_value *a = owner(p, 2);
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].base == (int)(a - VALUES(p))) VALUES(p)[i].offset += p->arena_bytes;
+    }
+}
+static void other_offset_than_base(dg_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].home == DG_HOME_ARENA && p->values[i].base != i) {
+            VALUES(p)[i].offset += 64;
+            return;
+        }
+    }
+    fail_msg("no alias");
+}
+static void view_too_long(dg_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].of != i) {
+            VALUES(p)[i].stride[0] += 8;
+            return;
+        }
+    }
+    fail_msg("no view");
+}
+static void view_of_other(dg_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].of == i) continue;
+        for (int k = 0; k < p->n_values; k++) {
+            if (p->values[k].of == k && k != p->values[i].of && p->values[k].base == k) VALUES(p)[i].of = k;
+        }
+        return;
+    }
+}
+static void read_late(dg_plan *p) /* reads what was freed long before */
+{
+    dg_plan_step *s = &STEPS(p)[p->n_steps - 1];
+    ((int32_t *)s->in)[0] = p->steps[0].out[0];
+}
+static void read_early(dg_plan *p)
+{
+    ((int32_t *)p->steps[1].in)[0] = p->steps[p->n_steps - 2].out[0];
+}
+static void steps_exchanged(dg_plan *p)
+{
+    dg_plan_step s = p->steps[0];
+    STEPS(p)[0] = p->steps[1];
+    STEPS(p)[1] = s;
+}
+static void said_to_die_earlier(dg_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].last > p->values[i].first + 1) {
+            VALUES(p)[i].last--;
+            return;
+        }
+    }
+}
+static void other_producer(dg_plan *p)
+{
+    owner(p, 0)->producer++;
+}
+static void carry_not_swapped(dg_plan *p)
+{
+    CARRIES(p)[swapped(p)].how = 0;
+}
+static void carries_exchanged(dg_plan *p) /* the swaps in another order */
+{
+    int first = swapped(p), second = first + 1;
+    while (p->loops[0].carries[second].how != 1) second++;
+    dg_plan_carry c = CARRIES(p)[first];
+    CARRIES(p)[first] = CARRIES(p)[second];
+    CARRIES(p)[second] = c;
+    int32_t *begin_in = (int32_t *)p->steps[p->loops[0].begin].in, *begin_out = (int32_t *)p->steps[p->loops[0].begin].out,
+            *end_in = (int32_t *)p->steps[p->loops[0].end].in, *end_out = (int32_t *)p->steps[p->loops[0].end].out;
+    for (int i = 0; i < p->loops[0].n_carries; i++) {
+        begin_in[i] = p->loops[0].carries[i].init;
+        begin_out[i + 1] = p->loops[0].carries[i].arg;
+        end_in[i] = p->loops[0].carries[i].next;
+        end_out[i] = p->loops[0].carries[i].out;
+    }
+}
+static void carry_not_copied_in(dg_plan *p)
+{
+    for (int c = 0; c < p->loops[0].n_carries; c++) {
+        if (!p->loops[0].carries[c].copy_in) continue;
+        CARRIES(p)[c].copy_in = false;
+        return;
+    }
+    fail_msg("every carry begins in place");
+}
+static void carry_of_other_steps(dg_plan *p)
+{
+    CARRIES(p)[0].next = CARRIES(p)[1].next;
+}
+static void loop_ends_early(dg_plan *p)
+{
+    LOOPS(p)[0].end--;
+}
+static void wrong_parent(dg_plan *p)
+{
+    LOOPS(p)[0].parent = 0;
+}
+static void workspace_on_operand(dg_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        const dg_plan_step *s = &p->steps[i];
+        for (int k = 0; k < s->n_in; k++) {
+            if (p->values[s->in[k]].home != DG_HOME_ARENA) continue;
+            STEPS(p)[i].workspace = p->values[p->values[s->in[k]].base].offset;
+            STEPS(p)[i].workspace_bytes = 64;
+            if (p->workspace_peak < 64) p->workspace_peak = 64;
+            return;
+        }
+    }
+}
+static void workspace_outside(dg_plan *p)
+{
+    STEPS(p)[0].workspace = p->arena_bytes;
+    STEPS(p)[0].workspace_bytes = 64;
+}
+static void bound_misstated(dg_plan *p)
+{
+    p->bound -= 64;
+}
+static void peak_misstated(dg_plan *p)
+{
+    p->peak += 64;
+    p->arena_bytes += 64;
+}
+static void sums_misstated(dg_plan *p)
+{
+    p->weights -= 64;
+}
+static void place_not_written(dg_plan *p)
+{
+    PLACES(p)[1].written_value = p->places[1].value;
+}
+static void place_written_unsaid(dg_plan *p)
+{
+    PLACES(p)[0].written = false;
+}
+static void copy_to_other_place(dg_plan *p)
+{
+    dg_plan_step *s = &STEPS(p)[step_of_kind(p, DG_STEP_COPY)];
+    VALUES(p)[s->out[0]].offset = 2;
+}
+static void product_over_operand(dg_plan *p) /* as in place, where the kernel cannot */
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        const dg_plan_step *s = &p->steps[i];
+        if (s->kind != DG_STEP_KERNEL || s->strip || s->n_in != 2 || s->loop >= 0) continue;
+        dg_plan_value *x = &VALUES(p)[s->in[0]], *y = &VALUES(p)[s->out[0]];
+        if (x->home != DG_HOME_ARENA || y->home != DG_HOME_ARENA || x->of != s->in[0] || x->last != i) continue;
+        y->base = x->base;
+        y->offset = x->offset;
+        return;
+    }
+    fail_msg("no product whose operand dies");
+}
+static void output_gone(dg_plan *p)
+{
+    ((dg_plan_port *)p->outputs)[0].value = p->steps[0].out[0];
+}
+static void no_type(dg_plan *p)
+{
+    owner(p, 0)->type.dtype = DG_F64;
+}
+
+static void corruptions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        void (*spoil)(dg_plan *p);
+    } all[] = {
+#define CASE(f) {#f, f}
+        CASE(overlap), CASE(misaligned), CASE(outside), CASE(other_offset_than_base), CASE(view_too_long), CASE(view_of_other),
+        CASE(read_late), CASE(read_early), CASE(steps_exchanged), CASE(said_to_die_earlier), CASE(other_producer),
+        CASE(carry_not_swapped), CASE(carries_exchanged), CASE(carry_not_copied_in), CASE(carry_of_other_steps), CASE(loop_ends_early),
+        CASE(wrong_parent), CASE(workspace_on_operand), CASE(workspace_outside), CASE(bound_misstated), CASE(peak_misstated),
+        CASE(sums_misstated), CASE(place_not_written), CASE(place_written_unsaid), CASE(copy_to_other_place),
+        CASE(product_over_operand), CASE(output_gone), CASE(no_type),
+#undef CASE
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        plan_text t = plan_of("corrupt", text, NULL, false);
+        all[i].spoil(t.plan);
+        if (dg_plan_check(t.plan, t.diag)) fail_msg("%s passed the checker", all[i].name);
+        assert_string_equal(dg_diag_at(t.diag, 0)->id, "E903");
+        plan_text_free(&t);
+    }
+}
+
+/* What the plan under test must contain for the corruptions to mean anything. */
+static void has_it_all(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("corrupt", text, NULL, false);
+    dg_plan *p = t.plan;
+    assert_int_equal(p->n_loops, 1);
+    assert_true(p->places[0].in_place);
+    assert_false(p->places[1].in_place);
+    assert_false(p->places[2].written);
+    step_of_kind(p, DG_STEP_COPY);
+    swapped(p);
+    plan_text_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(has_it_all), cmocka_unit_test(corruptions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
