@@ -8,12 +8,24 @@
 static size_t payload(const dg_attr *a, const void **at)
 {
     switch (a->kind) {
-    case DG_INT: *at = &a->v.i; return sizeof a->v.i;
-    case DG_FLOAT: *at = &a->v.f; return sizeof a->v.f;
-    case DG_INTS: *at = a->v.ints; return sizeof(int64_t) * (size_t)a->n;
-    case DG_FLOATS: *at = a->v.floats; return sizeof(double) * (size_t)a->n;
-    case DG_STR: *at = a->v.str; return strlen(a->v.str);
-    case DG_DATA: *at = a->v.data; return (size_t)a->n;
+    case DG_INT:
+        *at = &a->v.i;
+        return sizeof a->v.i;
+    case DG_FLOAT:
+        *at = &a->v.f;
+        return sizeof a->v.f;
+    case DG_INTS:
+        *at = a->v.ints;
+        return sizeof(int64_t) * (size_t)a->n;
+    case DG_FLOATS:
+        *at = a->v.floats;
+        return sizeof(double) * (size_t)a->n;
+    case DG_STR:
+        *at = a->v.str;
+        return strlen(a->v.str);
+    case DG_DATA:
+        *at = a->v.data;
+        return (size_t)a->n;
     }
     *at = NULL;
     return 0;
@@ -67,11 +79,20 @@ dg_attrs dg_attrs_copy(dg_arena *arena, const dg_attrs *a)
         size_t n = payload(&at[i], &p);
         switch (at[i].kind) {
         case DG_INT:
-        case DG_FLOAT: break;
-        case DG_INTS: at[i].v.ints = dg_arena_copy(arena, p, n); break;
-        case DG_FLOATS: at[i].v.floats = dg_arena_copy(arena, p, n); break;
-        case DG_STR: at[i].v.str = dg_arena_text(arena, p, n); break;
-        case DG_DATA: at[i].v.data = dg_arena_copy(arena, p, n); break;
+        case DG_FLOAT:
+            break;
+        case DG_INTS:
+            at[i].v.ints = dg_arena_copy(arena, p, n);
+            break;
+        case DG_FLOATS:
+            at[i].v.floats = dg_arena_copy(arena, p, n);
+            break;
+        case DG_STR:
+            at[i].v.str = dg_arena_text(arena, p, n);
+            break;
+        case DG_DATA:
+            at[i].v.data = dg_arena_copy(arena, p, n);
+            break;
         }
     }
     return (dg_attrs){a->n, at};

@@ -1,8 +1,10 @@
-/* build.c: appends nodes whose result types are inferred at once, and the words that gradients and passes are written in.
+/* build.c: appends nodes whose result types are inferred at once, and the words that gradients and
+ * passes are written in.
  *
  * In     an op, attributes in any order, inputs.
- * Out    a node with attributes in table order and fallbacks filled in; its values have types and paths.
- * Keeps  a failed value is poison: what is built upon it is poison too, without a second message. */
+ * Out    a node with attributes in table order and fallbacks filled in; its values have types and
+ * paths. Keeps  a failed value is poison: what is built upon it is poison too, without a second
+ * message. */
 #include "compiler/ir/build.h"
 
 #include "compiler/ir/op.h"
@@ -13,15 +15,18 @@
 
 /* ---- nodes ---- */
 
-/* Names in op->outputs; a repeated one ("ys...") counts none: its shape rule says how many there are. */
+/* Names in op->outputs; a repeated one ("ys...") counts none: its shape rule says how many there
+ * are. */
 static int fixed_outputs(const dg_op *op, bool *repeats)
 {
     int n = 0;
     *repeats = false;
     for (const char *at = op->outputs ? op->outputs : ""; *at;) {
         size_t length = strcspn(at, " ");
-        if (length > 0 && at[length - 1] == '.') *repeats = true;
-        else if (length > 0) n++;
+        if (length > 0 && at[length - 1] == '.')
+            *repeats = true;
+        else if (length > 0)
+            n++;
         at += length;
         at += strspn(at, " ");
     }
@@ -54,8 +59,10 @@ static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs
         }
         if (found) {
             at[n] = *found;
-            if (spec->kind == DG_FLOAT && found->kind == DG_INT) at[n] = dg_attr_of_float(spec->name, (double)found->v.i);
-            if (at[n].kind != spec->kind) return dg_reject_attr(t, spec->name, "`%s` has the wrong kind", spec->name);
+            if (spec->kind == DG_FLOAT && found->kind == DG_INT)
+                at[n] = dg_attr_of_float(spec->name, (double)found->v.i);
+            if (at[n].kind != spec->kind)
+                return dg_reject_attr(t, spec->name, "`%s` has the wrong kind", spec->name);
         } else if (spec->required) {
             return dg_reject(t, "the argument `%s` is missing", spec->name);
         } else if (spec->kind == DG_INT) {
@@ -71,7 +78,8 @@ static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs
     return true;
 }
 
-/* Texts put together by hand: a path is made for every value, and printf is most of the time then. */
+/* Texts put together by hand: a path is made for every value, and printf is most of the time then.
+ */
 typedef struct path_text {
     char at[512];
     size_t n;
@@ -84,7 +92,8 @@ static void add(path_text *p, const char *text, size_t n)
     p->n += n;
 }
 
-/* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are ones: "d.net.unet.stem.out". */
+/* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are
+ * ones: "d.net.unet.stem.out". */
 static dg_str result_path(const dg_build *b, const dg_op *op, int output)
 {
     path_text p;
@@ -114,7 +123,8 @@ static dg_str result_path(const dg_build *b, const dg_op *op, int output)
     return dg_intern(b->graph->strings, p.at, p.n);
 }
 
-static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out)
+static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in,
+                      const dg_type *out, int n_out)
 {
     dg_graph *g = b->graph;
     dg_node n = dg_graph_add(g, b->region, b->before, op, attrs, in, n_in, out, n_out);
@@ -127,7 +137,8 @@ static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_val
     return n;
 }
 
-dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in)
+dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs, int n_attrs,
+                      const dg_value *in, int n_in)
 {
     enum { FEW = 16 };
     dg_graph *g = b->graph;
@@ -159,8 +170,10 @@ dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs,
     dg_op_arity(op, &least, &most);
     bool good = n_in >= least && n_in <= most;
     if (!good) {
-        if (least == most) dg_reject(&t, "%d operands are wanted, not %d", least, n_in);
-        else dg_reject(&t, "%d operands are too %s", n_in, n_in < least ? "few" : "many");
+        if (least == most)
+            dg_reject(&t, "%d operands are wanted, not %d", least, n_in);
+        else
+            dg_reject(&t, "%d operands are too %s", n_in, n_in < least ? "few" : "many");
     }
     good = good && order_attrs(&t, attrs, n_attrs, &ordered) && op->infer(&t);
     if (!good) {
@@ -175,11 +188,13 @@ dg_value dg_poison(dg_build *b)
     dg_value v = (dg_value)b->graph->values.n;
     dg_str path = dg_intern_z(b->graph->strings, "poison");
     dg_vec_push(&b->graph->values,
-                (dg_value_info){.type.dtype = DG_POISON, .def = DG_NONE, .region = b->region, .path = path});
+                (dg_value_info){
+                    .type.dtype = DG_POISON, .def = DG_NONE, .region = b->region, .path = path});
     return v;
 }
 
-dg_value dg_emit(dg_build *b, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in)
+dg_value dg_emit(dg_build *b, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
+                 int n_in)
 {
     const dg_op *found = b->graph->find(op);
     assert(found);
@@ -213,7 +228,8 @@ static dg_value constant(dg_build *b, dg_dtype t, dg_shape s, const double *valu
         data.n = (int)(n * (int64_t)sizeof(int32_t));
         data.v.data = ints;
     }
-    dg_attr attrs[] = {dg_attr_of_int("dtype", t), dg_attr_of_ints(a, "shape", s.dim, s.rank), data};
+    dg_attr attrs[] = {dg_attr_of_int("dtype", t), dg_attr_of_ints(a, "shape", s.dim, s.rank),
+                       data};
     return dg_emit(b, "constant", attrs, 3, NULL, 0);
 }
 
@@ -336,7 +352,8 @@ static dg_value reduce(dg_build *b, const char *op, dg_value x, dg_axes axes, bo
 {
     int64_t list[DG_MAX_RANK];
     for (int i = 0; i < axes.n; i++) list[i] = axes.axis[i];
-    dg_attr attrs[] = {dg_attr_of_ints(b->graph->arena, "axes", list, axes.n), dg_attr_of_int("keep", keep)};
+    dg_attr attrs[] = {dg_attr_of_ints(b->graph->arena, "axes", list, axes.n),
+                       dg_attr_of_int("keep", keep)};
     return dg_emit(b, op, attrs, 2, &x, 1);
 }
 
@@ -387,26 +404,31 @@ dg_value dg_expand(dg_build *b, dg_value x, dg_shape s)
     return dg_emit(b, "expand", &shape, 1, &x, 1);
 }
 
-dg_value dg_slice(dg_build *b, dg_value x, const int64_t *start, const int64_t *stop, const int64_t *step)
+dg_value dg_slice(dg_build *b, dg_value x, const int64_t *start, const int64_t *stop,
+                  const int64_t *step)
 {
     dg_shape s = dg_shape_of(b, x);
     bool all = true;
     for (int i = 0; i < s.rank; i++) all &= start[i] == 0 && stop[i] >= s.dim[i] && step[i] == 1;
     if (dg_dtype_of(b, x) == DG_POISON || all) return x;
     dg_arena *a = b->graph->arena;
-    dg_attr attrs[] = {dg_attr_of_ints(a, "start", start, s.rank), dg_attr_of_ints(a, "stop", stop, s.rank),
+    dg_attr attrs[] = {dg_attr_of_ints(a, "start", start, s.rank),
+                       dg_attr_of_ints(a, "stop", stop, s.rank),
                        dg_attr_of_ints(a, "step", step, s.rank)};
     return dg_emit(b, "slice", attrs, 3, &x, 1);
 }
 
-dg_value dg_pad(dg_build *b, dg_value x, const int64_t *before, const int64_t *after, const int64_t *inner)
+dg_value dg_pad(dg_build *b, dg_value x, const int64_t *before, const int64_t *after,
+                const int64_t *inner)
 {
     dg_shape s = dg_shape_of(b, x);
     bool none = true;
-    for (int i = 0; i < s.rank; i++) none &= before[i] == 0 && after[i] == 0 && (inner[i] == 0 || s.dim[i] < 2);
+    for (int i = 0; i < s.rank; i++)
+        none &= before[i] == 0 && after[i] == 0 && (inner[i] == 0 || s.dim[i] < 2);
     if (dg_dtype_of(b, x) == DG_POISON || none) return x;
     dg_arena *a = b->graph->arena;
-    dg_attr attrs[] = {dg_attr_of_ints(a, "before", before, s.rank), dg_attr_of_ints(a, "after", after, s.rank),
+    dg_attr attrs[] = {dg_attr_of_ints(a, "before", before, s.rank),
+                       dg_attr_of_ints(a, "after", after, s.rank),
                        dg_attr_of_ints(a, "inner", inner, s.rank)};
     return dg_emit(b, "pad", attrs, 3, &x, 1);
 }

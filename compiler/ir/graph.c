@@ -61,25 +61,33 @@ static void link_before(dg_graph *g, dg_node n, dg_node before, dg_region r)
     i->region = r;
     i->next = before;
     i->prev = before == DG_NONE ? region->last : dg_node_of(g, before)->prev;
-    if (i->prev == DG_NONE) region->first = n;
-    else dg_node_of(g, i->prev)->next = n;
-    if (i->next == DG_NONE) region->last = n;
-    else dg_node_of(g, i->next)->prev = n;
+    if (i->prev == DG_NONE)
+        region->first = n;
+    else
+        dg_node_of(g, i->prev)->next = n;
+    if (i->next == DG_NONE)
+        region->last = n;
+    else
+        dg_node_of(g, i->next)->prev = n;
 }
 
 static void unlink_node(dg_graph *g, dg_node n)
 {
     dg_node_info *i = dg_node_of(g, n);
     dg_region_info *region = dg_region_of(g, i->region);
-    if (i->prev == DG_NONE) region->first = i->next;
-    else dg_node_of(g, i->prev)->next = i->next;
-    if (i->next == DG_NONE) region->last = i->prev;
-    else dg_node_of(g, i->next)->prev = i->prev;
+    if (i->prev == DG_NONE)
+        region->first = i->next;
+    else
+        dg_node_of(g, i->prev)->next = i->next;
+    if (i->next == DG_NONE)
+        region->last = i->prev;
+    else
+        dg_node_of(g, i->next)->prev = i->prev;
     i->prev = i->next = DG_NONE;
 }
 
-dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op, dg_attrs attrs, const dg_value *in,
-                     int n_in, const dg_type *out, int n_out)
+dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op,
+                     dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out)
 {
     dg_node n = (dg_node)g->nodes.n;
     dg_node_info info = {.op = op,
@@ -96,7 +104,9 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
     info.out = DG_NEW_ARRAY(g->arena, dg_value, n_out);
     for (int i = 0; i < n_out; i++) {
         info.out[i] = (dg_value)g->values.n;
-        dg_vec_push(&g->values, (dg_value_info){.type = out[i], .def = n, .index = i, .region = r, .path = info.scope});
+        dg_vec_push(
+            &g->values,
+            (dg_value_info){.type = out[i], .def = n, .index = i, .region = r, .path = info.scope});
     }
     dg_vec_push(&g->nodes, info);
     link_before(g, n, before, r);
@@ -116,8 +126,10 @@ dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path)
 {
     dg_value v = (dg_value)g->values.n;
     dg_region_info *region = dg_region_of(g, r);
-    dg_vec_push(&g->values,
-                (dg_value_info){.type = t, .def = DG_NONE, .index = (int)region->args.n, .region = r, .path = path});
+    dg_vec_push(
+        &g->values,
+        (dg_value_info){
+            .type = t, .def = DG_NONE, .index = (int)region->args.n, .region = r, .path = path});
     dg_vec_push(&region->args, v);
     return v;
 }
@@ -158,7 +170,8 @@ void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o)
     for (; o->outer && n < LINKS; o = o->outer, n++) {
         const dg_source *s = dg_source_at(dg_diag_sources(d), o->span.file);
         if (!o->outer->what || !s) continue;
-        dg_text_add(&t, " <- %s, %s:%d", o->outer->what, s->name, dg_source_position(s, o->span.begin).line);
+        dg_text_add(&t, " <- %s, %s:%d", o->outer->what, s->name,
+                    dg_source_position(s, o->span.begin).line);
     }
     if (o->outer) dg_text_add(&t, " <- ...");
     dg_note_add(d, m, "%s", t.at);

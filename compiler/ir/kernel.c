@@ -1,4 +1,5 @@
-/* kernel.c: views, pieces of work and failures as kernels use them. Threads and messages are handed in by the runtime. */
+/* kernel.c: views, pieces of work and failures as kernels use them. Threads and messages are handed
+ * in by the runtime. */
 #include "compiler/ir/kernel.h"
 
 #include <stdarg.h>
@@ -14,7 +15,8 @@ dg_isa dg_isa_of_cpu(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __builtin_cpu_supports("bmi2");
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
         return DG_AVX512;

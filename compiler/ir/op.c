@@ -1,5 +1,5 @@
-/* op.c: what ops' files are written with: refusals in the user's numbers, the elementwise rule, attributes, the sum that
- * undoes broadcasting in gradients, and look-ups in an op's tables. */
+/* op.c: what ops' files are written with: refusals in the user's numbers, the elementwise rule,
+ * attributes, the sum that undoes broadcasting in gradients, and look-ups in an op's tables. */
 #include "compiler/ir/op.h"
 
 #include <assert.h>
@@ -34,7 +34,8 @@ const char *dg_input_name(const dg_infer *t, int input)
     return dg_arena_text(t->arena, word, n);
 }
 
-static bool refuse(dg_infer *t, const char *id, const char *attr, int a, int b, const char *format, va_list args)
+static bool refuse(dg_infer *t, const char *id, const char *attr, int a, int b, const char *format,
+                   va_list args)
 {
     t->id = id;
     t->what = dg_arena_vprintf(t->arena, format, args);
@@ -93,7 +94,8 @@ bool dg_want_rank(dg_infer *t, int input, int rank)
 {
     int have = dg_in_shape(t, input).rank;
     if (have == rank) return true;
-    return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d", dg_input_name(t, input), have, rank);
+    return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d", dg_input_name(t, input),
+                           have, rank);
 }
 
 bool dg_want_rank_from(dg_infer *t, int input, int least, int most)
@@ -101,8 +103,10 @@ bool dg_want_rank_from(dg_infer *t, int input, int least, int most)
     int have = dg_in_shape(t, input).rank;
     if (have >= least && have <= most) return true;
     if (most >= DG_MAX_RANK)
-        return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d at least", dg_input_name(t, input), have, least);
-    return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d to %d", dg_input_name(t, input), have, least, most);
+        return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d at least",
+                               dg_input_name(t, input), have, least);
+    return dg_reject_input(t, input, "`%s` has rank %d, wanted is rank %d to %d",
+                           dg_input_name(t, input), have, least, most);
 }
 
 bool dg_want_shape(dg_infer *t, int input, dg_shape shape)
@@ -133,18 +137,22 @@ bool dg_want_same_dtype(dg_infer *t, int a, int b)
 {
     dg_dtype x = dg_in_dtype(t, a), y = dg_in_dtype(t, b);
     if (x == y) return true;
-    dg_reject_inputs(t, "E018", a, b, "dtypes differ: %s and %s", dg_dtype_name(x), dg_dtype_name(y));
+    dg_reject_inputs(t, "E018", a, b, "dtypes differ: %s and %s", dg_dtype_name(x),
+                     dg_dtype_name(y));
     dg_dtype to = dg_dtype_is_float(y) && !dg_dtype_is_float(x) ? y : x;
-    return dg_help(t, "nothing converts by itself: write %s(...) around the other", dg_dtype_name(to));
+    return dg_help(t, "nothing converts by itself: write %s(...) around the other",
+                   dg_dtype_name(to));
 }
 
 bool dg_give_typed(dg_infer *t, int output, dg_dtype dtype, dg_shape shape)
 {
     if (!dg_shape_fits(&shape, dtype)) {
         if (shape.rank > DG_MAX_RANK || shape.rank < 0)
-            return dg_reject(t, "the result would have rank %d, more than %d", shape.rank, DG_MAX_RANK);
+            return dg_reject(t, "the result would have rank %d, more than %d", shape.rank,
+                             DG_MAX_RANK);
         dg_type type = {dtype, shape};
-        return dg_reject(t, "the result would be %s, which is too large", dg_type_name(t->arena, &type));
+        return dg_reject(t, "the result would be %s, which is too large",
+                         dg_type_name(t->arena, &type));
     }
     t->out[output] = (dg_type){dtype, shape};
     if (t->n_out <= output) t->n_out = output + 1;
@@ -168,12 +176,14 @@ bool dg_infer_broadcast(dg_infer *t, dg_shape *out)
             continue;
         }
         if (axis >= 0)
-            return dg_reject_inputs(t, "E020", shaped, i, "operands differ on axis %d: %lld and %lld", axis,
+            return dg_reject_inputs(t, "E020", shaped, i,
+                                    "operands differ on axis %d: %lld and %lld", axis,
                                     (long long)s.dim[axis], (long long)other.dim[axis]);
         int small = s.rank < other.rank ? shaped : i, large = small == i ? shaped : i;
         const char *a = dg_input_name(t, small), *b = dg_input_name(t, large);
         dg_reject_inputs(t, "E020", shaped, i, "rank %d against rank %d", s.rank, other.rank);
-        return dg_help(t, "lead(%s, %s) aligns the first axes, trail(%s, %s) the last ones", a, b, a, b);
+        return dg_help(t, "lead(%s, %s) aligns the first axes, trail(%s, %s) the last ones", a, b,
+                       a, b);
     }
     *out = s;
     return true;
@@ -185,7 +195,8 @@ bool dg_infer_elementwise(dg_infer *t, dg_dtype out)
         if (!dg_want_same_dtype(t, 0, i)) return false;
     }
     dg_shape s;
-    return dg_infer_broadcast(t, &s) && dg_give_typed(t, 0, out == DG_POISON ? t->in[0].dtype : out, s);
+    return dg_infer_broadcast(t, &s) &&
+           dg_give_typed(t, 0, out == DG_POISON ? t->in[0].dtype : out, s);
 }
 
 /* ---- gradients ---- */
@@ -193,7 +204,9 @@ bool dg_infer_elementwise(dg_infer *t, dg_dtype out)
 dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 {
     dg_shape have = dg_shape_of(b, d), want = dg_shape_of(b, like);
-    if (dg_dtype_of(b, d) == DG_POISON || dg_dtype_of(b, like) == DG_POISON || dg_shape_equal(&have, &want)) return d;
+    if (dg_dtype_of(b, d) == DG_POISON || dg_dtype_of(b, like) == DG_POISON ||
+        dg_shape_equal(&have, &want))
+        return d;
     dg_axes axes = {0};
     if (want.rank == 0) {
         for (int i = 0; i < have.rank; i++) axes.axis[axes.n++] = i;
@@ -213,7 +226,8 @@ dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in), *out = DG_NEW_ARRAY(arena, dg_type, i->n_out);
+    dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in),
+            *out = DG_NEW_ARRAY(arena, dg_type, i->n_out);
     for (int k = 0; k < i->n_in; k++) in[k] = *dg_type_of(g, i->in[k]);
     for (int k = 0; k < i->n_out; k++) out[k] = *dg_type_of(g, i->out[k]);
     return (dg_infer){.op = i->op,
@@ -242,9 +256,12 @@ void dg_op_arity(const dg_op *op, int *least, int *most)
     *least = *most = 0;
     for (const char *at = op->inputs ? op->inputs : ""; *at;) {
         size_t n = strcspn(at, " ");
-        if (n > 0 && at[n - 1] == '.') *most = INT32_MAX;
-        else if (n > 0 && at[n - 1] == '?') ++*most;
-        else if (n > 0) ++*least, ++*most;
+        if (n > 0 && at[n - 1] == '.')
+            *most = INT32_MAX;
+        else if (n > 0 && at[n - 1] == '?')
+            ++*most;
+        else if (n > 0)
+            ++*least, ++*most;
         at += n;
         at += strspn(at, " ");
     }

@@ -1,7 +1,8 @@
 /* print.c: the IR as text. The form is described in print.h; read.c reads it.
  *
  * In     a module, or one node.
- * Out    text that depends on nothing but the graph: values are numbered in the order of the text. */
+ * Out    text that depends on nothing but the graph: values are numbered in the order of the text.
+ */
 #include "compiler/ir/print.h"
 
 #include <string.h>
@@ -24,9 +25,12 @@ static void quoted(dg_text *out, const char *s)
     dg_text_add(out, "\"");
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') dg_text_add(out, "\\%c", c);
-        else if (c < ' ') dg_text_add(out, "\\x%02x", c);
-        else dg_text_addn(out, s, 1);
+        if (c == '"' || c == '\\')
+            dg_text_add(out, "\\%c", c);
+        else if (c < ' ')
+            dg_text_add(out, "\\x%02x", c);
+        else
+            dg_text_addn(out, s, 1);
     }
     dg_text_add(out, "\"");
 }
@@ -34,8 +38,10 @@ static void quoted(dg_text *out, const char *s)
 /* A word of a comment: bare where that cannot be misread. */
 static void word(dg_text *out, const char *s)
 {
-    if (*s && s[strcspn(s, " \t\r\n\"|\\")] == '\0') dg_text_add(out, "%s", s);
-    else quoted(out, s);
+    if (*s && s[strcspn(s, " \t\r\n\"|\\")] == '\0')
+        dg_text_add(out, "%s", s);
+    else
+        quoted(out, s);
 }
 
 static void ints(dg_text *out, const int64_t *v, int n)
@@ -79,13 +85,24 @@ static void print_attrs(dg_text *out, const dg_attrs *attrs)
         case DG_INT:
             if (dg_attr_is_dtype(a->name) && a->v.i >= 0 && a->v.i < DG_DTYPES)
                 dg_text_add(out, "%s", dg_dtype_name((dg_dtype)a->v.i));
-            else dg_text_add(out, "%lld", (long long)a->v.i);
+            else
+                dg_text_add(out, "%lld", (long long)a->v.i);
             break;
-        case DG_FLOAT: dg_text_add(out, "%s", dg_double_text(a->v.f, buffer)); break;
-        case DG_INTS: ints(out, a->v.ints, a->n); break;
-        case DG_FLOATS: floats(out, a->v.floats, a->n); break;
-        case DG_STR: quoted(out, a->v.str); break;
-        case DG_DATA: data(out, attrs, a); break;
+        case DG_FLOAT:
+            dg_text_add(out, "%s", dg_double_text(a->v.f, buffer));
+            break;
+        case DG_INTS:
+            ints(out, a->v.ints, a->n);
+            break;
+        case DG_FLOATS:
+            floats(out, a->v.floats, a->n);
+            break;
+        case DG_STR:
+            quoted(out, a->v.str);
+            break;
+        case DG_DATA:
+            data(out, attrs, a);
+            break;
         }
     }
     dg_text_add(out, "}");
@@ -108,7 +125,8 @@ static void print_strip(dg_text *out, const dg_strip *s)
     dg_text_add(out, " strip ");
     dg_shape_text(&s->space, out);
     dg_text_add(out, " (");
-    for (int i = 0; i < s->n_in; i++) dg_text_add(out, i ? ", %s" : "%s", dg_dtype_name(s->in_dtype[i]));
+    for (int i = 0; i < s->n_in; i++)
+        dg_text_add(out, i ? ", %s" : "%s", dg_dtype_name(s->in_dtype[i]));
     dg_text_add(out, ") {");
     for (int i = 0; i < s->n_code; i++) {
         const dg_strip_code *c = &s->code[i];
@@ -246,7 +264,11 @@ static void print_graph(const dg_module *m, const dg_graph *g, const char *name,
     dg_value *number = DG_NEW_ARRAY(scratch, dg_value, g->values.n), next = 0;
     number_region(g, 0, number, &next);
     dg_text_add(out, "%s {\n", name);
-    printer p = {.g = g, .sources = m->diag ? dg_diag_sources(m->diag) : NULL, .number = number, .out = out, .depth = 1};
+    printer p = {.g = g,
+                 .sources = m->diag ? dg_diag_sources(m->diag) : NULL,
+                 .number = number,
+                 .out = out,
+                 .depth = 1};
     region(&p, 0);
     dg_text_add(out, "}\n");
     dg_arena_free(scratch);

@@ -1,8 +1,9 @@
 /* read.c: the text of print.c read back into a module.
  *
  * In     text, and the registry of ops.
- * Out    a module with the same graph under ids in order of the text, or E070 at the first place that does not fit.
- * Keeps  types, kernels and strips are taken from the text as they stand: a dump after any pass reads back. The lines behind
+ * Out    a module with the same graph under ids in order of the text, or E070 at the first place
+ * that does not fit. Keeps  types, kernels and strips are taken from the text as they stand: a dump
+ * after any pass reads back. The lines behind
  *        `#` become spans of empty source texts with those names, so that they print alike. */
 #include "compiler/ir/print.h"
 
@@ -12,15 +13,15 @@ typedef struct reader {
     dg_arena *arena;
     dg_diag *diag;
     const char *name, *at, *end, *text;
-    int32_t file;      /* in the diag's sources, -1 without */
+    int32_t file; /* in the diag's sources, -1 without */
     bool failed;
     dg_module *m;
     dg_graph *g;
-    dg_map64 *values;  /* number in the text -> id */
+    dg_map64 *values; /* number in the text -> id */
     const dg_op *(*find)(const char *name);
-    DG_VEC(dg_str) files;      /* named behind #, with the last line of each */
+    DG_VEC(dg_str) files; /* named behind #, with the last line of each */
     DG_VEC(int) last_line;
-    DG_VEC(dg_span *) spans;   /* to be set when the files are known: file = index, begin = line */
+    DG_VEC(dg_span *) spans; /* to be set when the files are known: file = index, begin = line */
 } reader;
 
 /* ---- tokens ---- */
@@ -30,8 +31,11 @@ static bool fail(reader *r, const char *what)
     if (r->failed) return false;
     r->failed = true;
     uint32_t offset = (uint32_t)(r->at - r->text);
-    if (r->file >= 0) dg_error(r->diag, "E070", (dg_span){r->file, offset, offset + 1}, "a dump of IR: %s", what);
-    else dg_error_at(r->diag, "E070", dg_arena_printf(r->arena, "%s@%u", r->name, offset), "a dump of IR: %s", what);
+    if (r->file >= 0)
+        dg_error(r->diag, "E070", (dg_span){r->file, offset, offset + 1}, "a dump of IR: %s", what);
+    else
+        dg_error_at(r->diag, "E070", dg_arena_printf(r->arena, "%s@%u", r->name, offset),
+                    "a dump of IR: %s", what);
     return false;
 }
 
@@ -39,9 +43,12 @@ static void skip(reader *r, bool lines)
 {
     while (r->at < r->end) {
         char c = *r->at;
-        if (c == ' ' || c == '\t' || c == '\r' || (lines && c == '\n')) r->at++;
-        else if (lines && c == '#') while (r->at < r->end && *r->at != '\n') r->at++;
-        else break;
+        if (c == ' ' || c == '\t' || c == '\r' || (lines && c == '\n'))
+            r->at++;
+        else if (lines && c == '#')
+            while (r->at < r->end && *r->at != '\n') r->at++;
+        else
+            break;
     }
 }
 
@@ -50,7 +57,8 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* The next thing is exactly `what`: consumed; else nothing is, not even the space before. Words must end there. */
+/* The next thing is exactly `what`: consumed; else nothing is, not even the space before. Words
+ * must end there. */
 static bool take_from(reader *r, const char *what, bool lines)
 {
     const char *from = r->at;
@@ -101,11 +109,15 @@ static bool real(reader *r, double *out)
 {
     skip(r, true);
     bool minus = take(r, "-");
-    if (take(r, "inf")) *out = minus ? -__builtin_inf() : __builtin_inf();
-    else if (take(r, "nan")) *out = __builtin_nan("");
+    if (take(r, "inf"))
+        *out = minus ? -__builtin_inf() : __builtin_inf();
+    else if (take(r, "nan"))
+        *out = __builtin_nan("");
     else {
         const char *from = r->at, *at = from;
-        while (at < r->end && (is_name(*at) || *at == '.' || ((*at == '-' || *at == '+') && at[-1] == 'e'))) at++;
+        while (at < r->end &&
+               (is_name(*at) || *at == '.' || ((*at == '-' || *at == '+') && at[-1] == 'e')))
+            at++;
         double x;
         if (!dg_parse_double(from, (size_t)(at - from), &x)) return fail(r, "expected a number");
         *out = minus ? -x : x;
@@ -131,8 +143,10 @@ static dg_str string(reader *r)
         }
         dg_text_addn(&t, &c, 1);
     }
-    if (r->at >= r->end || *r->at != '"') fail(r, "a text that does not end");
-    else r->at++;
+    if (r->at >= r->end || *r->at != '"')
+        fail(r, "a text that does not end");
+    else
+        r->at++;
     dg_str s = dg_intern(r->m->strings, t.at ? t.at : "", t.n);
     dg_text_free(&t);
     return s;
@@ -193,8 +207,10 @@ static void comment_line(reader *r, dg_span *span)
     int64_t line = 0;
     size_t n = strlen(w);
     if (r->at < r->end && *r->at == ':') colon = NULL;
-    if (colon && dg_parse_int(colon + 1, strlen(colon + 1), &line)) n = (size_t)(colon - w);
-    else if (!take(r, ":") || !number(r, &line)) return;
+    if (colon && dg_parse_int(colon + 1, strlen(colon + 1), &line))
+        n = (size_t)(colon - w);
+    else if (!take(r, ":") || !number(r, &line))
+        return;
     if (line < 1 || line > 1 << 24) return;
     dg_str file = dg_intern(r->m->strings, w, n);
     size_t k = 0;
@@ -269,7 +285,8 @@ static bool data(reader *r, dg_attr *a)
     dg_text bytes = {0};
     bool whole = true;
     const char *from = r->at;
-    for (int pass = 0; pass < 2; pass++) { /* ints as long as every element is one; else everything again as doubles */
+    for (int pass = 0; pass < 2;
+         pass++) { /* ints as long as every element is one; else everything again as doubles */
         r->at = from;
         bytes.n = 0;
         if (!want(r, "[")) break;
@@ -278,12 +295,15 @@ static bool data(reader *r, dg_attr *a)
             skip(r, true);
             const char *start = r->at;
             if (!real(r, &x)) break;
-            if (memchr(start, '.', (size_t)(r->at - start)) || memchr(start, 'e', (size_t)(r->at - start)) ||
+            if (memchr(start, '.', (size_t)(r->at - start)) ||
+                memchr(start, 'e', (size_t)(r->at - start)) ||
                 memchr(start, 'n', (size_t)(r->at - start)))
                 whole = false;
             int32_t i = whole ? (int32_t)x : 0;
-            if (whole) dg_text_addn(&bytes, (const char *)&i, sizeof i);
-            else dg_text_addn(&bytes, (const char *)&x, sizeof x);
+            if (whole)
+                dg_text_addn(&bytes, (const char *)&i, sizeof i);
+            else
+                dg_text_addn(&bytes, (const char *)&x, sizeof x);
         } while (take(r, ","));
         if (r->failed || !want(r, "]")) break;
         if (whole || pass == 1) break;
@@ -305,11 +325,16 @@ static bool attr_value(reader *r, dg_attr *a)
             return good;
         }
         return number(r, &a->v.i);
-    case DG_FLOAT: return real(r, &a->v.f);
-    case DG_STR: a->v.str = string(r); return !r->failed;
-    case DG_DATA: return data(r, a);
+    case DG_FLOAT:
+        return real(r, &a->v.f);
+    case DG_STR:
+        a->v.str = string(r);
+        return !r->failed;
+    case DG_DATA:
+        return data(r, a);
     case DG_INTS:
-    case DG_FLOATS: break;
+    case DG_FLOATS:
+        break;
     }
     dg_text bytes = {0};
     if (!want(r, "[")) return false;
@@ -325,8 +350,10 @@ static bool attr_value(reader *r, dg_attr *a)
     a->n = (int)(bytes.n / 8);
     const void *list = dg_arena_copy(r->arena, bytes.at, bytes.n);
     dg_text_free(&bytes);
-    if (a->kind == DG_INTS) a->v.ints = list;
-    else a->v.floats = list;
+    if (a->kind == DG_INTS)
+        a->v.ints = list;
+    else
+        a->v.floats = list;
     return !r->failed;
 }
 
@@ -335,14 +362,17 @@ static bool attrs(reader *r, const dg_op *op, dg_attrs *out)
 {
     int n_specs = 0;
     while (op->attrs && op->attrs[n_specs].name) n_specs++;
-    dg_attr *found = DG_NEW_ARRAY(r->arena, dg_attr, n_specs), *at = DG_NEW_ARRAY(r->arena, dg_attr, n_specs);
+    dg_attr *found = DG_NEW_ARRAY(r->arena, dg_attr, n_specs),
+            *at = DG_NEW_ARRAY(r->arena, dg_attr, n_specs);
     *out = (dg_attrs){0, at};
     if (take(r, "{")) {
         do {
             dg_str word = name(r);
             int k = 0;
             while (k < n_specs && strcmp(op->attrs[k].name, word) != 0) k++;
-            if (k == n_specs) return fail(r, dg_arena_printf(r->arena, "%s has no attribute `%s`", op->name, word));
+            if (k == n_specs)
+                return fail(r,
+                            dg_arena_printf(r->arena, "%s has no attribute `%s`", op->name, word));
             found[k] = (dg_attr){.name = op->attrs[k].name, .kind = op->attrs[k].kind};
             if (!want(r, "=") || !attr_value(r, &found[k])) return false;
         } while (take(r, ","));
@@ -350,10 +380,14 @@ static bool attrs(reader *r, const dg_op *op, dg_attrs *out)
     }
     for (int k = 0; k < n_specs; k++) {
         const dg_attr_spec *spec = &op->attrs[k];
-        if (found[k].name) at[out->n++] = found[k];
-        else if (spec->required) return fail(r, dg_arena_printf(r->arena, "%s lacks `%s`", op->name, spec->name));
-        else if (spec->kind == DG_INT) at[out->n++] = dg_attr_of_int(spec->name, (int64_t)spec->fallback);
-        else if (spec->kind == DG_FLOAT) at[out->n++] = dg_attr_of_float(spec->name, spec->fallback);
+        if (found[k].name)
+            at[out->n++] = found[k];
+        else if (spec->required)
+            return fail(r, dg_arena_printf(r->arena, "%s lacks `%s`", op->name, spec->name));
+        else if (spec->kind == DG_INT)
+            at[out->n++] = dg_attr_of_int(spec->name, (int64_t)spec->fallback);
+        else if (spec->kind == DG_FLOAT)
+            at[out->n++] = dg_attr_of_float(spec->name, spec->fallback);
     }
     return true;
 }
@@ -389,7 +423,8 @@ static bool strip(reader *r, const dg_strip **out)
         good = good && want(r, "(");
         do {
             good = good && want(r, "$") && number(r, &k);
-            if (good && (k < 0 || k >= (int64_t)reg.n || c.n_in == 3)) good = fail(r, "no such register");
+            if (good && (k < 0 || k >= (int64_t)reg.n || c.n_in == 3))
+                good = fail(r, "no such register");
             if (good) in[c.n_in] = reg.at[k], c.in[c.n_in++] = (int)k;
         } while (good && take(r, ","));
         good = good && want(r, ")") && attrs(r, c.op, &c.attrs) && want(r, ";");
@@ -403,7 +438,8 @@ static bool strip(reader *r, const dg_strip **out)
         int64_t k = 0, axes = 0;
         good = good && want(r, "$") && number(r, &k);
         if (good && take(r, "sum")) good = number(r, &axes);
-        if (good && (k < 0 || k >= (int64_t)reg.n || axes < 0 || axes > s->space.rank)) good = fail(r, "no such register");
+        if (good && (k < 0 || k >= (int64_t)reg.n || axes < 0 || axes > s->space.rank))
+            good = fail(r, "no such register");
         dg_vec_push(&outs, (dg_strip_out){(int)k, (int)axes});
     } while (good && take(r, ","));
     good = good && want(r, "}");
@@ -425,7 +461,8 @@ static bool value(reader *r, dg_value *out)
     int64_t k;
     uint64_t id;
     if (!want(r, "%") || !number(r, &k)) return false;
-    if (!dg_map64_get(r->values, (uint64_t)k, &id)) return fail(r, dg_arena_printf(r->arena, "%%%lld is not made yet", (long long)k));
+    if (!dg_map64_get(r->values, (uint64_t)k, &id))
+        return fail(r, dg_arena_printf(r->arena, "%%%lld is not made yet", (long long)k));
     *out = (dg_value)id;
     return true;
 }
@@ -443,7 +480,8 @@ static bool fresh_value(reader *r, fresh *out)
 static bool name_value(reader *r, int64_t number, dg_value v)
 {
     uint64_t id;
-    if (dg_map64_get(r->values, (uint64_t)number, &id)) return fail(r, dg_arena_printf(r->arena, "%%%lld is made twice", (long long)number));
+    if (dg_map64_get(r->values, (uint64_t)number, &id))
+        return fail(r, dg_arena_printf(r->arena, "%%%lld is made twice", (long long)number));
     dg_map64_set(r->values, (uint64_t)number, (uint64_t)v);
     return true;
 }
@@ -456,7 +494,9 @@ static bool body(reader *r, dg_node n)
     dg_str none = dg_intern_z(r->m->strings, "");
     do {
         fresh f;
-        if (!fresh_value(r, &f) || !name_value(r, f.number, dg_graph_add_arg(r->g, region, f.type, none))) return false;
+        if (!fresh_value(r, &f) ||
+            !name_value(r, f.number, dg_graph_add_arg(r->g, region, f.type, none)))
+            return false;
     } while (take(r, ","));
     if (!want(r, ")") || !want(r, "{")) return false;
     node_comment(r, n);
@@ -484,13 +524,17 @@ static bool tail(reader *r, dg_node n)
     }
     if (take_on_line(r, "kernel")) {
         dg_str word = name(r);
-        for (const dg_kernel *kernel = i->op->kernels; kernel && kernel->name && !i->kernel; kernel++) {
+        for (const dg_kernel *kernel = i->op->kernels; kernel && kernel->name && !i->kernel;
+             kernel++) {
             if (strcmp(kernel->name, word) == 0) i->kernel = kernel;
         }
-        if (!i->kernel) return fail(r, dg_arena_printf(r->arena, "%s has no kernel `%s`", i->op->name, word));
+        if (!i->kernel)
+            return fail(r, dg_arena_printf(r->arena, "%s has no kernel `%s`", i->op->name, word));
     }
-    if (take_on_line(r, "backward")) i->phase = DG_BACKWARD;
-    else if (take_on_line(r, "update")) i->phase = DG_UPDATE;
+    if (take_on_line(r, "backward"))
+        i->phase = DG_BACKWARD;
+    else if (take_on_line(r, "update"))
+        i->phase = DG_UPDATE;
     if (take_on_line(r, "remat")) {
         if (!number(r, &k)) return false;
         i->remat = (int)k;
@@ -535,8 +579,10 @@ static bool node(reader *r, dg_region region)
     dg_attrs list;
     good = good && attrs(r, op, &list);
     if (good) {
-        dg_node n = dg_graph_add(r->g, region, DG_NONE, op, list, ins.at, (int)ins.n, types.at, (int)types.n);
-        for (size_t k = 0; good && k < outs.n; k++) good = name_value(r, outs.at[k].number, dg_node_of(r->g, n)->out[k]);
+        dg_node n = dg_graph_add(r->g, region, DG_NONE, op, list, ins.at, (int)ins.n, types.at,
+                                 (int)types.n);
+        for (size_t k = 0; good && k < outs.n; k++)
+            good = name_value(r, outs.at[k].number, dg_node_of(r->g, n)->out[k]);
         good = good && tail(r, n);
     }
     dg_vec_free(&outs);
@@ -591,8 +637,10 @@ static bool setting(reader *r, bool config)
     dg_setting s = {.name = string(r)};
     if (!want(r, "=")) return false;
     s.text = string(r);
-    if (config) dg_vec_push(&r->m->config, s);
-    else dg_vec_push(&r->m->args, s);
+    if (config)
+        dg_vec_push(&r->m->config, s);
+    else
+        dg_vec_push(&r->m->args, s);
     return !r->failed;
 }
 
@@ -603,8 +651,10 @@ static bool port(reader *r, bool input, bool report, dg_span *span)
     if (!at_index(r, input ? r->m->inputs.n : r->m->outputs.n) || !type(r, &p.type)) return false;
     p.name = string(r);
     line_comment(r, span);
-    if (input) dg_vec_push(&r->m->inputs, p);
-    else dg_vec_push(&r->m->outputs, p);
+    if (input)
+        dg_vec_push(&r->m->inputs, p);
+    else
+        dg_vec_push(&r->m->outputs, p);
     return !r->failed;
 }
 
@@ -612,20 +662,30 @@ static bool module(reader *r)
 {
     dg_module *m = r->m;
     DG_VEC(dg_span *) inputs = {0}, outputs = {0};
-    if (take(r, "train")) m->train = true;
-    else if (take(r, "test")) m->is_test = true;
-    else want(r, "entry");
+    if (take(r, "train"))
+        m->train = true;
+    else if (take(r, "test"))
+        m->is_test = true;
+    else
+        want(r, "entry");
     m->entry = string(r);
     for (;;) {
         if (r->failed) break;
         dg_span *span = DG_NEW(r->arena, dg_span);
-        if (take(r, "config")) setting(r, true);
-        else if (take(r, "argument")) setting(r, false);
-        else if (take(r, "place")) place(r);
-        else if (take(r, "input")) port(r, true, false, span), dg_vec_push(&inputs, span);
-        else if (take(r, "output")) port(r, false, false, span), dg_vec_push(&outputs, span);
-        else if (take(r, "report")) port(r, false, true, span), dg_vec_push(&outputs, span);
-        else break;
+        if (take(r, "config"))
+            setting(r, true);
+        else if (take(r, "argument"))
+            setting(r, false);
+        else if (take(r, "place"))
+            place(r);
+        else if (take(r, "input"))
+            port(r, true, false, span), dg_vec_push(&inputs, span);
+        else if (take(r, "output"))
+            port(r, false, false, span), dg_vec_push(&outputs, span);
+        else if (take(r, "report"))
+            port(r, false, true, span), dg_vec_push(&outputs, span);
+        else
+            break;
     }
     bool good = !r->failed && want(r, "graph") && graph(r, &m->graph);
     if (good && take(r, "init")) good = graph(r, &m->init);
@@ -641,22 +701,35 @@ static bool module(reader *r)
     return good;
 }
 
-dg_module *dg_read_module(dg_arena *a, dg_diag *d, const char *file, const char *text, size_t length,
-                          const struct dg_op *(*find)(const char *name))
+dg_module *dg_read_module(dg_arena *a, dg_diag *d, const char *file, const char *text,
+                          size_t length, const struct dg_op *(*find)(const char *name))
 {
     dg_module *m = DG_NEW(a, dg_module);
     m->arena = a;
     m->diag = d;
     m->strings = dg_strings_new(a);
     dg_sources *s = dg_diag_sources(d);
-    reader r = {.arena = a, .diag = d, .name = file, .at = text, .text = text, .end = text + length, .file = -1, .m = m, .find = find};
+    reader r = {.arena = a,
+                .diag = d,
+                .name = file,
+                .at = text,
+                .text = text,
+                .end = text + length,
+                .file = -1,
+                .m = m,
+                .find = find};
     if (s) r.file = dg_sources_add(s, file, NULL, text, length);
     bool good = module(&r);
     dg_vec_free(&r.files);
     dg_vec_free(&r.last_line);
     dg_vec_free(&r.spans);
     if (good) return m;
-    if (m->graph) dg_graph_free(m->graph);
-    if (m->init) dg_graph_free(m->init);
+    dg_graph_free(m->graph);
+    dg_graph_free(m->init);
+    dg_vec_free(&m->places);
+    dg_vec_free(&m->inputs);
+    dg_vec_free(&m->outputs);
+    dg_vec_free(&m->config);
+    dg_vec_free(&m->args);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* rewrite.c: what passes do to a graph as a whole: find uses, replace values, drop what nobody reads, copy regions, renumber.
+/* rewrite.c: what passes do to a graph as a whole: find uses, replace values, drop what nobody
+ * reads, copy regions, renumber.
  *
  * In     a graph, well formed.
  * Out    the same graph, still well formed; each function is one sweep over nodes and values. */
@@ -11,8 +12,10 @@
 
 /* ---- uses ---- */
 
-/* Calls `at` for every use in program order: a node's inputs, then its body, then the body's results. */
-static void each_use(const dg_graph *g, dg_region r, void (*at)(void *ctx, dg_value v, dg_use use), void *ctx)
+/* Calls `at` for every use in program order: a node's inputs, then its body, then the body's
+ * results. */
+static void each_use(const dg_graph *g, dg_region r, void (*at)(void *ctx, dg_value v, dg_use use),
+                     void *ctx)
 {
     DG_EACH_NODE(g, r, n) {
         const dg_node_info *i = dg_node_of(g, n);
@@ -20,7 +23,8 @@ static void each_use(const dg_graph *g, dg_region r, void (*at)(void *ctx, dg_va
         if (i->body == DG_NONE) continue;
         each_use(g, i->body, at, ctx);
         const dg_region_info *body = dg_region_of(g, i->body);
-        for (size_t k = 0; k < body->results.n; k++) at(ctx, body->results.at[k], (dg_use){n, -1 - (int)k});
+        for (size_t k = 0; k < body->results.n; k++)
+            at(ctx, body->results.at[k], (dg_use){n, -1 - (int)k});
     }
 }
 
@@ -113,7 +117,8 @@ static void live_value(liveness *l, dg_value v)
     dg_vec_push(&l->work, v);
 }
 
-/* A living node keeps the loops around it; a loop keeps its stop flag, and each carry is decided by itself. */
+/* A living node keeps the loops around it; a loop keeps its stop flag, and each carry is decided by
+ * itself. */
 static void live_node(liveness *l, dg_node n)
 {
     while (n != DG_NONE && !l->node[n]) {
@@ -123,7 +128,8 @@ static void live_node(liveness *l, dg_node n)
             for (int k = 0; k < i->n_in; k++) live_value(l, i->in[k]);
         } else {
             const dg_region_info *body = dg_region_of(l->g, i->body);
-            for (size_t k = (size_t)i->n_in; k < body->results.n; k++) live_value(l, body->results.at[k]);
+            for (size_t k = (size_t)i->n_in; k < body->results.n; k++)
+                live_value(l, body->results.at[k]);
         }
         n = dg_region_of(l->g, i->region)->owner;
     }
@@ -163,7 +169,8 @@ static void drop_carries(dg_graph *g, const liveness *l, dg_node loop)
         kept++;
     }
     if (kept == n) return;
-    if (body->results.n > (size_t)n) body->results.at[kept] = body->results.at[n]; /* the stop flag */
+    if (body->results.n > (size_t)n)
+        body->results.at[kept] = body->results.at[n]; /* the stop flag */
     body->results.n -= (size_t)(n - kept);
     body->args.n = (size_t)kept + 1;
     i->n_in = i->n_out = i->n_own = kept;
@@ -300,7 +307,8 @@ static void *room_for(int32_t n, size_t element)
     return p;
 }
 
-#define FRESH(vec, count) ((vec)->at = room_for((count), sizeof *(vec)->at), (vec)->n = (vec)->room = (size_t)(count))
+#define FRESH(vec, count)                                                                          \
+    ((vec)->at = room_for((count), sizeof *(vec)->at), (vec)->n = (vec)->room = (size_t)(count))
 
 static void renumber(renumbering *c)
 {
@@ -347,11 +355,14 @@ static void renumber(renumbering *c)
     dg_vec_free(&old.regions);
 }
 
-/* Nothing was removed and everything stands in order: most often after a pass that found little to do. */
+/* Nothing was removed and everything stands in order: most often after a pass that found little to
+ * do. */
 static bool in_order(const renumbering *c)
 {
     const dg_graph *g = c->g;
-    if ((size_t)c->n_values != g->values.n || (size_t)c->n_nodes != g->nodes.n || (size_t)c->n_regions != g->regions.n) return false;
+    if ((size_t)c->n_values != g->values.n || (size_t)c->n_nodes != g->nodes.n ||
+        (size_t)c->n_regions != g->regions.n)
+        return false;
     for (dg_value v = 0; v < c->n_values; v++) {
         if (c->value[v] != v) return false;
     }

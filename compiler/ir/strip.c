@@ -15,7 +15,8 @@ uint64_t dg_strip_hash(const dg_strip *s)
     for (int i = 0; i < s->n_in; i++) h = h * 31 + (uint64_t)s->in_dtype[i];
     for (int i = 0; i < s->n_code; i++) {
         const dg_strip_code *c = &s->code[i];
-        uint64_t part[7] = {h, dg_hash(c->op->name, strlen(c->op->name)), dg_attrs_hash(&c->attrs), (uint64_t)c->n_in};
+        uint64_t part[7] = {h, dg_hash(c->op->name, strlen(c->op->name)), dg_attrs_hash(&c->attrs),
+                            (uint64_t)c->n_in};
         for (int k = 0; k < c->n_in; k++) part[4 + k] = (uint64_t)c->in[k];
         h = dg_hash(part, sizeof part);
     }

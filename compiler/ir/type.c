@@ -1,4 +1,5 @@
-/* type.c: dtypes and shapes in numbers: sizes, comparison, broadcasting, and how they are written. */
+/* type.c: dtypes and shapes in numbers: sizes, comparison, broadcasting, and how they are written.
+ */
 #include "compiler/ir/type.h"
 
 #include <stdio.h>

@@ -15,14 +15,15 @@ typedef struct checker {
     const dg_module *m;
     const dg_graph *g;
     const char *after;
-    dg_arena *arena;   /* scratch */
-    bool *made;        /* by value: defined here and in scope */
-    bool *seen;        /* by node */
+    dg_arena *arena; /* scratch */
+    bool *made;      /* by value: defined here and in scope */
+    bool *seen;      /* by node */
     const dg_op *place, *write, *input, *output;
     bool *placed, *written; /* by place */
 } checker;
 
-__attribute__((format(printf, 3, 4))) static bool broken(checker *c, dg_node n, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool broken(checker *c, dg_node n, const char *format,
+                                                         ...)
 {
     va_list args;
     va_start(args, format);
@@ -30,13 +31,14 @@ __attribute__((format(printf, 3, 4))) static bool broken(checker *c, dg_node n, 
     va_end(args);
     dg_span span = DG_NOWHERE;
     if (n != DG_NONE && dg_node_of(c->g, n)->origin) span = dg_node_of(c->g, n)->origin->span;
-    dg_message *m = span.file >= 0 ? dg_error(c->m->diag, "E902", span, "after %s: %s", c->after, what)
-                                   : dg_error_at(c->m->diag, "E902", c->after, "%s", what);
+    dg_message *m = span.file >= 0
+                        ? dg_error(c->m->diag, "E902", span, "after %s: %s", c->after, what)
+                        : dg_error_at(c->m->diag, "E902", c->after, "%s", what);
     if (n != DG_NONE && dg_node_of(c->g, n)->op) {
         dg_text text = {0};
         dg_print_node(c->g, n, &text);
-        dg_note_add(c->m->diag, m, "node %d of %s: %s", (int)n, c->g == c->m->init ? "the initialisers" : "the graph",
-                    text.at ? text.at : "");
+        dg_note_add(c->m->diag, m, "node %d of %s: %s", (int)n,
+                    c->g == c->m->init ? "the initialisers" : "the graph", text.at ? text.at : "");
         dg_text_free(&text);
     }
     return false;
@@ -53,12 +55,15 @@ static bool check_results(checker *c, dg_node n)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
     for (int k = 0; k < i->n_out; k++) {
-        if (!valid_value(c, i->out[k])) return broken(c, DG_NONE, "node %d has a result %d that does not exist", (int)n, i->out[k]);
+        if (!valid_value(c, i->out[k]))
+            return broken(c, DG_NONE, "node %d has a result %d that does not exist", (int)n,
+                          i->out[k]);
         const dg_value_info *v = dg_value_of(c->g, i->out[k]);
         if (v->def != n || v->index != k || v->region != i->region)
             return broken(c, n, "result %d does not know that this node makes it", k);
         if (c->made[i->out[k]]) return broken(c, n, "%%%d is made twice", (int)i->out[k]);
-        if (v->type.dtype == DG_POISON) return broken(c, n, "%%%d is poison, but no error was reported", (int)i->out[k]);
+        if (v->type.dtype == DG_POISON)
+            return broken(c, n, "%%%d is poison, but no error was reported", (int)i->out[k]);
         if (!v->path) return broken(c, n, "%%%d has no path", (int)i->out[k]);
         c->made[i->out[k]] = true;
     }
@@ -75,8 +80,10 @@ static bool check_attrs(checker *c, dg_node n)
             if (spec->required) return broken(c, n, "the attribute `%s` is missing", spec->name);
             spec++;
         }
-        if (!spec || !spec->name) return broken(c, n, "the attribute `%s` is unknown or out of order", a->name);
-        if (spec->kind != a->kind) return broken(c, n, "the attribute `%s` has the wrong kind", a->name);
+        if (!spec || !spec->name)
+            return broken(c, n, "the attribute `%s` is unknown or out of order", a->name);
+        if (spec->kind != a->kind)
+            return broken(c, n, "the attribute `%s` has the wrong kind", a->name);
         spec++;
     }
     for (; spec && spec->name; spec++) {
@@ -105,22 +112,27 @@ static bool check_strip(checker *c, dg_node n)
         dg_dtype in[3];
         for (int j = 0; j < code->n_in; j++) {
             if (code->in[j] < 0 || code->in[j] >= s->n_in + k)
-                return broken(c, n, "instruction %d of the strip reads $%d before it is made", k, code->in[j]);
+                return broken(c, n, "instruction %d of the strip reads $%d before it is made", k,
+                              code->in[j]);
             in[j] = reg[code->in[j]];
         }
         if (!code->lanes || dg_lanes_find(code->op, code->dtype, in, code->n_in) != code->lanes)
-            return broken(c, n, "instruction %d of the strip (%s) has no lanes for its dtypes", k, code->op->name);
+            return broken(c, n, "instruction %d of the strip (%s) has no lanes for its dtypes", k,
+                          code->op->name);
         reg[s->n_in + k] = code->dtype;
     }
-    if (s->n_out != i->n_out && !i->op->epilogue) return broken(c, n, "the strip has %d results", s->n_out);
+    if (s->n_out != i->n_out && !i->op->epilogue)
+        return broken(c, n, "the strip has %d results", s->n_out);
     for (int k = 0; k < s->n_out; k++) {
         const dg_type *t = dg_type_of(c->g, i->out[k]);
         if (s->out[k].reg < 0 || s->out[k].reg >= s->n_in + s->n_code)
             return broken(c, n, "result %d of the strip names no register", k);
-        if (t->dtype != reg[s->out[k].reg]) return broken(c, n, "result %d has another dtype than its register", k);
+        if (t->dtype != reg[s->out[k].reg])
+            return broken(c, n, "result %d has another dtype than its register", k);
         int64_t count = 1;
         for (int a = 0; a < s->space.rank - s->out[k].reduce; a++) count *= s->space.dim[a];
-        if (dg_shape_count(&t->shape) != count) return broken(c, n, "result %d does not have the strip's size", k);
+        if (dg_shape_count(&t->shape) != count)
+            return broken(c, n, "result %d does not have the strip's size", k);
     }
     return true;
 }
@@ -128,7 +140,8 @@ static bool check_strip(checker *c, dg_node n)
 /* Under the reference floats are widened, in the graph but not in the tables of the module. */
 static bool agrees(const dg_type *a, const dg_type *b)
 {
-    bool same = a->dtype == b->dtype || (dg_dtype_is_float(a->dtype) && dg_dtype_is_float(b->dtype));
+    bool same =
+        a->dtype == b->dtype || (dg_dtype_is_float(a->dtype) && dg_dtype_is_float(b->dtype));
     return same && dg_shape_equal(&a->shape, &b->shape);
 }
 
@@ -142,20 +155,29 @@ static bool check_types(checker *c, dg_node n)
     dg_type *in = i->n_own <= FEW ? few_in : DG_NEW_ARRAY(c->arena, dg_type, i->n_own);
     dg_type *out = i->n_own <= FEW ? few_out : DG_NEW_ARRAY(c->arena, dg_type, i->n_own + FEW);
     for (int k = 0; k < i->n_own; k++) in[k] = *dg_type_of(c->g, i->in[k]);
-    dg_infer t = {.op = i->op, .attrs = &i->attrs, .n_in = i->n_own, .in = in, .out = out, .input = {-1, -1}, .arena = c->arena};
+    dg_infer t = {.op = i->op,
+                  .attrs = &i->attrs,
+                  .n_in = i->n_own,
+                  .in = in,
+                  .out = out,
+                  .input = {-1, -1},
+                  .arena = c->arena};
     int least, most;
     dg_op_arity(i->op, &least, &most);
-    if (i->n_own < least || i->n_own > most) return broken(c, n, "%d operands do not fit the op", i->n_own);
+    if (i->n_own < least || i->n_own > most)
+        return broken(c, n, "%d operands do not fit the op", i->n_own);
     if (!i->op->infer(&t)) return broken(c, n, "the shape rule refuses: %s", t.what ? t.what : "?");
     if (t.n_out > i->n_out) return broken(c, n, "the shape rule gives %d results", t.n_out);
     for (int k = 0; k < t.n_out; k++) {
-        bool any_float = i->op->traits & DG_RANDOM; /* draws are f32, and widened with everything else under the reference */
+        bool any_float =
+            i->op->traits &
+            DG_RANDOM; /* draws are f32, and widened with everything else under the reference */
         const dg_type *have = dg_type_of(c->g, i->out[k]);
         if (k == 0 && i->strip ? !dg_shape_equal(&out[k].shape, &have->shape)
             : any_float        ? !agrees(&out[k], have)
                                : !dg_type_equal(&out[k], have))
-            return broken(c, n, "result %d is %s, the shape rule says %s", k, dg_type_name(c->arena, have),
-                          dg_type_name(c->arena, &out[k]));
+            return broken(c, n, "result %d is %s, the shape rule says %s", k,
+                          dg_type_name(c->arena, have), dg_type_name(c->arena, &out[k]));
     }
     return true;
 }
@@ -165,7 +187,8 @@ static bool check_types(checker *c, dg_node n)
 static bool check_index(checker *c, dg_node n, size_t count, const char *table)
 {
     int64_t index = dg_attr_int(&dg_node_of(c->g, n)->attrs, "index");
-    return (index >= 0 && (size_t)index < count) || broken(c, n, "there is no %s %lld", table, (long long)index);
+    return (index >= 0 && (size_t)index < count) ||
+           broken(c, n, "there is no %s %lld", table, (long long)index);
 }
 
 static bool check_effect(checker *c, dg_node n)
@@ -176,18 +199,22 @@ static bool check_effect(checker *c, dg_node n)
         if (!check_index(c, n, m->places.n, "place")) return false;
         size_t at = (size_t)dg_attr_int(&i->attrs, "index");
         bool *once = i->op == c->place ? c->placed : c->written;
-        if (once[at]) return broken(c, n, "a second `%s` of %s", i->op->name, m->places.at[at].path);
+        if (once[at])
+            return broken(c, n, "a second `%s` of %s", i->op->name, m->places.at[at].path);
         once[at] = true;
         if (i->region != 0) return broken(c, n, "`%s` stands in a loop", i->op->name);
-        if (!agrees(dg_type_of(c->g, i->op == c->place ? i->out[0] : i->in[0]), &m->places.at[at].type))
+        if (!agrees(dg_type_of(c->g, i->op == c->place ? i->out[0] : i->in[0]),
+                    &m->places.at[at].type))
             return broken(c, n, "the place %s has another type", m->places.at[at].path);
     } else if (i->op == c->input) {
         if (!check_index(c, n, m->inputs.n, "input")) return false;
-        if (!agrees(dg_type_of(c->g, i->out[0]), &m->inputs.at[dg_attr_int(&i->attrs, "index")].type))
+        if (!agrees(dg_type_of(c->g, i->out[0]),
+                    &m->inputs.at[dg_attr_int(&i->attrs, "index")].type))
             return broken(c, n, "the input has another type");
     } else if (i->op == c->output) {
         if (!check_index(c, n, m->outputs.n, "output")) return false;
-        if (!agrees(dg_type_of(c->g, i->in[0]), &m->outputs.at[dg_attr_int(&i->attrs, "index")].type))
+        if (!agrees(dg_type_of(c->g, i->in[0]),
+                    &m->outputs.at[dg_attr_int(&i->attrs, "index")].type))
             return broken(c, n, "the output has another type");
     }
     return true;
@@ -201,13 +228,15 @@ static bool check_loop(checker *c, dg_node n)
 {
     const dg_graph *g = c->g;
     const dg_node_info *i = dg_node_of(g, n);
-    if (i->body < 0 || (size_t)i->body >= g->regions.n) return broken(c, n, "its body does not exist");
+    if (i->body < 0 || (size_t)i->body >= g->regions.n)
+        return broken(c, n, "its body does not exist");
     const dg_region_info *body = dg_region_of(g, i->body);
     if (body->owner != n) return broken(c, n, "its body belongs to another node");
     const dg_attr *stop = dg_attr_find(&i->attrs, "stop");
     size_t carries = (size_t)i->n_in, flags = stop && stop->v.i ? 1 : 0;
     if (i->n_out != i->n_in || body->args.n != carries + 1 || body->results.n != carries + flags)
-        return broken(c, n, "%d carries, %zu arguments, %zu results", i->n_in, body->args.n, body->results.n);
+        return broken(c, n, "%d carries, %zu arguments, %zu results", i->n_in, body->args.n,
+                      body->results.n);
 
     for (size_t k = 0; k < body->args.n; k++) {
         const dg_value_info *v = dg_value_of(g, body->args.at[k]);
@@ -216,11 +245,13 @@ static bool check_loop(checker *c, dg_node n)
         c->made[body->args.at[k]] = true;
     }
     const dg_type *trip = dg_type_of(g, body->args.at[0]);
-    if (trip->dtype != DG_I32 || trip->shape.rank != 0) return broken(c, n, "the trip is not a rank-0 i32");
+    if (trip->dtype != DG_I32 || trip->shape.rank != 0)
+        return broken(c, n, "the trip is not a rank-0 i32");
     if (!check_region(c, i->body)) return false;
     for (size_t k = 0; k < body->results.n; k++) {
         dg_value v = body->results.at[k];
-        if (!valid_value(c, v) || !c->made[v]) return broken(c, n, "result %zu of the body is not made in it", k);
+        if (!valid_value(c, v) || !c->made[v])
+            return broken(c, n, "result %zu of the body is not made in it", k);
         if (k == carries) {
             if (dg_type_of(g, v)->dtype != DG_BOOL || dg_type_of(g, v)->shape.rank != 0)
                 return broken(c, n, "the stop flag is not a rank-0 bool");
@@ -244,16 +275,22 @@ static bool check_region(checker *c, dg_region r)
     const dg_graph *g = c->g;
     dg_node before = DG_NONE;
     for (dg_node n = dg_region_of(g, r)->first; n != DG_NONE; n = dg_node_of(g, n)->next) {
-        if (n < 0 || (size_t)n >= g->nodes.n) return broken(c, DG_NONE, "the list of region %d leads to no node", (int)r);
+        if (n < 0 || (size_t)n >= g->nodes.n)
+            return broken(c, DG_NONE, "the list of region %d leads to no node", (int)r);
         const dg_node_info *i = dg_node_of(g, n);
         if (!i->op) return broken(c, n, "node %d was removed and is still in a list", (int)n);
         if (c->seen[n]) return broken(c, n, "it stands in two places");
         c->seen[n] = true;
-        if (i->region != r || i->prev != before) return broken(c, n, "its links disagree with its neighbours");
+        if (i->region != r || i->prev != before)
+            return broken(c, n, "its links disagree with its neighbours");
         before = n;
         for (int k = 0; k < i->n_in; k++) {
-            if (!valid_value(c, i->in[k])) return broken(c, DG_NONE, "node %d has an input %d that does not exist", (int)n, i->in[k]);
-            if (!c->made[i->in[k]]) return broken(c, n, "%%%d is used before it is made, or outside its loop", (int)i->in[k]);
+            if (!valid_value(c, i->in[k]))
+                return broken(c, DG_NONE, "node %d has an input %d that does not exist", (int)n,
+                              i->in[k]);
+            if (!c->made[i->in[k]])
+                return broken(c, n, "%%%d is used before it is made, or outside its loop",
+                              (int)i->in[k]);
         }
         if (!check_attrs(c, n)) return false;
         if (i->op->traits & DG_CONTROL ? i->body == DG_NONE : i->body != DG_NONE)
@@ -261,7 +298,8 @@ static bool check_region(checker *c, dg_region r)
         if (i->body != DG_NONE && !check_loop(c, n)) return false;
         if (!check_results(c, n) || !check_types(c, n) || !check_effect(c, n)) return false;
     }
-    if (dg_region_of(g, r)->last != before) return broken(c, DG_NONE, "the end of region %d is wrong", (int)r);
+    if (dg_region_of(g, r)->last != before)
+        return broken(c, DG_NONE, "the end of region %d is wrong", (int)r);
     return true;
 }
 

@@ -1,17 +1,17 @@
 /* cse.c: one node for one computation.
  *
  * In     any graph.
- * Out    of nodes with equal op, attributes, inputs and result types the first remains. A node in a loop's body may give way to one
- *        before the loop, never the other way round. Effects and loops stay. Random draws are pure functions of key and trip,
- *        so equal ones are one.
- * Cost   one walk with a hash table; entries of a body are taken back when the walk leaves it. */
+ * Out    of nodes with equal op, attributes, inputs and result types the first remains. A node in a
+ * loop's body may give way to one before the loop, never the other way round. Effects and loops
+ * stay. Random draws are pure functions of key and trip, so equal ones are one. Cost   one walk
+ * with a hash table; entries of a body are taken back when the walk leaves it. */
 #include "compiler/passes/passes.h"
 
 #include <string.h>
 
 typedef struct table {
     dg_graph *g;
-    int32_t *head;         /* by hash: entry + 1 */
+    int32_t *head; /* by hash: entry + 1 */
     uint64_t mask;
     DG_VEC(dg_node) node;  /* entries: a stack */
     DG_VEC(int32_t) under; /* what the head was before */
@@ -37,7 +37,9 @@ static uint64_t node_hash(const table *t, dg_node n)
 static bool same(const table *t, dg_node a, dg_node b)
 {
     const dg_node_info *x = dg_node_of(t->g, a), *y = dg_node_of(t->g, b);
-    if (x->op != y->op || x->n_in != y->n_in || x->n_out != y->n_out || x->n_own != y->n_own || x->kernel != y->kernel) return false;
+    if (x->op != y->op || x->n_in != y->n_in || x->n_out != y->n_out || x->n_own != y->n_own ||
+        x->kernel != y->kernel)
+        return false;
     for (int k = 0; k < x->n_in; k++) {
         if (x->in[k] != y->in[k]) return false;
     }
@@ -79,7 +81,8 @@ static void merge_region(table *t, dg_region r)
         dg_graph_unlink(t->g, n);
     }
     dg_region_info *region = dg_region_of(t->g, r);
-    for (size_t k = 0; k < region->results.n; k++) region->results.at[k] = t->map[region->results.at[k]];
+    for (size_t k = 0; k < region->results.n; k++)
+        region->results.at[k] = t->map[region->results.at[k]];
     while (t->node.n > mark) {
         t->node.n--;
         uint64_t h = dg_vec_pop(&t->hash);

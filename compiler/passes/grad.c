@@ -1,12 +1,14 @@
-/* grad.c: replaces each node `grad` (y, xs -> dy/dxs) by adjoint nodes: reverse mode, graph to graph.
+/* grad.c: replaces each node `grad` (y, xs -> dy/dxs) by adjoint nodes: reverse mode, graph to
+ * graph.
  *
  * In     a graph with `grad` nodes, in loop bodies too.
- * Out    none of them; adjoints stand where the `grad` stood, with scope and origin of the forward node they belong to, phase
- *        backward, and paths "d.<path>" ("grad.<path>" for what was asked for).
- * Keeps  in program order, so that a later `grad` differentiates the adjoints of an earlier one: that is how gradients nest.
- *        A path that runs round a loop or through one is refused.
- * Method the nodes between xs and y are collected backwards from y, no further than the first of the xs; adjoints then flow
- *        through them in reverse order, and only to inputs that depend on an x. Work is proportional to that stretch. */
+ * Out    none of them; adjoints stand where the `grad` stood, with scope and origin of the forward
+ * node they belong to, phase backward, and paths "d.<path>" ("grad.<path>" for what was asked for).
+ * Keeps  in program order, so that a later `grad` differentiates the adjoints of an earlier one:
+ * that is how gradients nest. A path that runs round a loop or through one is refused. Method the
+ * nodes between xs and y are collected backwards from y, no further than the first of the xs;
+ * adjoints then flow through them in reverse order, and only to inputs that depend on an x. Work is
+ * proportional to that stretch. */
 #include "compiler/passes/passes.h"
 
 #include "compiler/base/os.h"
@@ -33,14 +35,14 @@ typedef struct differ {
     dg_module *m;
     dg_graph *g;
     const dg_op *grad;
-    dg_node at;                  /* the `grad` being replaced */
-    DG_VEC(value_state) state;   /* by value */
-    DG_VEC(int64_t) rank;        /* by node: place in program order; adjoints share that of their `grad` */
-    DG_VEC(uint8_t) reached;     /* by node: in `items` */
-    DG_VEC(dg_value) touched;    /* values whose state is not clear */
+    dg_node at;                /* the `grad` being replaced */
+    DG_VEC(value_state) state; /* by value */
+    DG_VEC(int64_t) rank; /* by node: place in program order; adjoints share that of their `grad` */
+    DG_VEC(uint8_t) reached;  /* by node: in `items` */
+    DG_VEC(dg_value) touched; /* values whose state is not clear */
     DG_VEC(dg_value) work;
     DG_VEC(item) items;
-    bool loops;                  /* the stretch runs round a loop */
+    bool loops; /* the stretch runs round a loop */
 } differ;
 
 /* ---- bookkeeping ---- */
@@ -68,7 +70,8 @@ static int64_t value_rank(const differ *d, dg_value v)
     return n == DG_NONE ? -1 : d->rank.at[n];
 }
 
-__attribute__((format(printf, 3, 4))) static dg_message *report(differ *d, const char *id, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static dg_message *report(differ *d, const char *id,
+                                                                const char *format, ...)
 {
     const dg_origin *o = dg_node_of(d->g, d->at)->origin;
     va_list args;
@@ -104,7 +107,8 @@ static void visit_captured(differ *d, dg_region body, dg_region r, int64_t first
     DG_EACH_NODE(d->g, r, n) {
         const dg_node_info *i = dg_node_of(d->g, n);
         for (int k = 0; k < i->n_in; k++) {
-            if (!dg_region_inside(d->g, dg_value_of(d->g, i->in[k])->region, body)) visit(d, i->in[k], first);
+            if (!dg_region_inside(d->g, dg_value_of(d->g, i->in[k])->region, body))
+                visit(d, i->in[k], first);
         }
         if (i->body != DG_NONE) visit_captured(d, body, i->body, first);
     }
@@ -139,7 +143,8 @@ static void collect(differ *d, dg_value y, int64_t first)
     }
 }
 
-/* Program order; ranks are shared by an argument and its loop, and by the adjoints of one `grad`, whose ids are in order. */
+/* Program order; ranks are shared by an argument and its loop, and by the adjoints of one `grad`,
+ * whose ids are in order. */
 static int by_rank(const void *pa, const void *pb)
 {
     const item *a = pa, *b = pb;
@@ -251,7 +256,7 @@ static bool check_rule(differ *d, const dg_node_info *n, int k, dg_value adjoint
     if (have->dtype == DG_POISON) return false; /* reported by `refused` */
     if (dg_type_equal(want, have)) return true;
     report(d, "E901", "the gradient rule of %s gives %s for an input of %s", n->op->name,
-             dg_type_name(d->g->arena, have), dg_type_name(d->g->arena, want));
+           dg_type_name(d->g->arena, have), dg_type_name(d->g->arena, want));
     return false;
 }
 
@@ -276,7 +281,8 @@ static bool pull_back(differ *d, dg_build *b, dg_node n)
     any = false;
     for (int k = 0; k < i.n_in; k++) {
         din[k] = DG_NONE;
-        want[k] = d->state.at[i.in[k]].depends && dg_dtype_is_float(dg_type_of(d->g, i.in[k])->dtype);
+        want[k] =
+            d->state.at[i.in[k]].depends && dg_dtype_is_float(dg_type_of(d->g, i.in[k])->dtype);
         any |= want[k];
     }
     if (!any) return true;
@@ -303,12 +309,15 @@ static bool pull_back(differ *d, dg_build *b, dg_node n)
     return true;
 }
 
-/* An argument of a body is as far as adjoints go; if anything asked for lies behind it, they would have to go on. */
+/* An argument of a body is as far as adjoints go; if anything asked for lies behind it, they would
+ * have to go on. */
 static bool stays_in_body(const differ *d)
 {
     for (size_t k = 0; k < d->items.n; k++) {
         dg_value arg = d->items.at[k].arg;
-        if (arg != DG_NONE && d->state.at[arg].depends && !d->state.at[arg].wanted && d->state.at[arg].adjoint) return false;
+        if (arg != DG_NONE && d->state.at[arg].depends && !d->state.at[arg].wanted &&
+            d->state.at[arg].adjoint)
+            return false;
     }
     return true;
 }
@@ -322,14 +331,17 @@ static bool check_asked(differ *d, const dg_node_info *grad)
         if (d->state.at[grad->in[k]].visited) continue;
         const char *x = dg_value_of(d->g, grad->in[k])->path;
         dg_message *m = report(d, "E051", "grad: the value does not depend on `%s`", x);
-        dg_help_add(d->m->diag, m, "leave it out, or use it: a gradient that is always zero is taken for a mistake");
+        dg_help_add(
+            d->m->diag, m,
+            "leave it out, or use it: a gradient that is always zero is taken for a mistake");
         good = false;
         break; /* one cause, one error */
     }
     return good;
 }
 
-/* An x that is a carry stops the walk there; another x further out must not be behind that carry. */
+/* An x that is a carry stops the walk there; another x further out must not be behind that carry.
+ */
 static bool check_behind_carries(differ *d, const dg_node_info *grad)
 {
     bool carries = false, others = false;
@@ -346,7 +358,9 @@ static bool check_behind_carries(differ *d, const dg_node_info *grad)
     spread(d);
     for (int k = 1; k < grad->n_in; k++) {
         dg_value x = grad->in[k];
-        if (dg_value_of(d->g, x)->def == DG_NONE && d->state.at[x].depends && d->state.at[x].adjoint) return through_loop(d);
+        if (dg_value_of(d->g, x)->def == DG_NONE && d->state.at[x].depends &&
+            d->state.at[x].adjoint)
+            return through_loop(d);
     }
     return true;
 }

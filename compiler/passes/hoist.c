@@ -1,10 +1,10 @@
 /* hoist.c: moves what does not change out of loops.
  *
  * In     any graph. Loops of no trips are left alone: nothing of theirs may run.
- * Out    nodes of a body whose inputs are all made outside stand before the loop; inner loops first, so that a node can leave
- *        several.
- * Keeps  memory: a moved result lives through the whole loop, so only constants, views, results of at most 1 MiB, and results that cost
- *        much to compute for their size are moved. */
+ * Out    nodes of a body whose inputs are all made outside stand before the loop; inner loops
+ * first, so that a node can leave several. Keeps  memory: a moved result lives through the whole
+ * loop, so only constants, views, results of at most 1 MiB, and results that cost much to compute
+ * for their size are moved. */
 #include "compiler/passes/passes.h"
 
 #define SMALL_BYTES (INT64_C(1) << 20)
@@ -41,7 +41,9 @@ static void hoist_loop(dg_module *m, dg_node loop, dg_arena *scratch)
     if (!trips || trips->v.i < 1) return;
     DG_EACH_NODE(g, body, n) {
         const dg_node_info *i = dg_node_of(g, n);
-        if (i->op->traits & (DG_EFFECT | DG_CONTROL) || i->n_out == 0 || !inputs_outside(g, i, body)) continue;
+        if (i->op->traits & (DG_EFFECT | DG_CONTROL) || i->n_out == 0 ||
+            !inputs_outside(g, i, body))
+            continue;
         int64_t bytes;
         bool yes = worth_it(g, n, &bytes, scratch);
         if (bytes > 0)
@@ -49,7 +51,8 @@ static void hoist_loop(dg_module *m, dg_node loop, dg_arena *scratch)
                                                      .node = n,
                                                      .value = i->out[0],
                                                      .outcome = yes ? "yes" : "no",
-                                                     .reason = yes ? "hoist.yes:does-not-change" : "hoist.no:large-and-cheap",
+                                                     .reason = yes ? "hoist.yes:does-not-change"
+                                                                   : "hoist.no:large-and-cheap",
                                                      .bytes = bytes});
         if (yes) dg_graph_move(g, n, loop, around);
     }

@@ -1,8 +1,9 @@
 /* passes.c: runs the graph passes in the order of passes.def.
  *
  * In     a module from the front end or read from a dump.
- * Out    the same module, ready for memplan; ids dense and in program order from `fuse` on, where choices may go by id.
- * Keeps  with `verify` on, the rules of verify.h hold between any two passes. */
+ * Out    the same module, ready for memplan; ids dense and in program order from `fuse` on, where
+ * choices may go by id. Keeps  with `verify` on, the rules of verify.h hold between any two passes.
+ */
 #include "compiler/passes/passes.h"
 
 #include "compiler/ir/verify.h"

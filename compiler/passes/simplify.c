@@ -2,17 +2,19 @@
  *
  * In     a graph after `grad`.
  * Out    fewer and cheaper nodes with the same results. What is done:
- *        - a node whose inputs are all constants is computed here, by its op's ref in double, each result narrowed to its dtype.
- *          For + - * / sqrt, comparisons, casts and everything that moves elements that is the very number the kernel would give;
- *          exp and its like, and sums, may differ from the f32 kernel in the last place, being better. Results are at most 64 KiB, or no
- *          larger than the inputs and at most 4 MiB.
- *        - op->simplify: identities that are exact in floating point (x * 1, reshape of reshape, ...), one op's own knowledge.
- *        - an operand that was only repeated (`expand`) before an elementwise op goes in as it was; if all were, the op runs on the
- *          small ones and its result is repeated.
+ *        - a node whose inputs are all constants is computed here, by its op's ref in double, each
+ * result narrowed to its dtype. For + - * / sqrt, comparisons, casts and everything that moves
+ * elements that is the very number the kernel would give; exp and its like, and sums, may differ
+ * from the f32 kernel in the last place, being better. Results are at most 64 KiB, or no larger
+ * than the inputs and at most 4 MiB.
+ *        - op->simplify: identities that are exact in floating point (x * 1, reshape of reshape,
+ * ...), one op's own knowledge.
+ *        - an operand that was only repeated (`expand`) before an elementwise op goes in as it was;
+ * if all were, the op runs on the small ones and its result is repeated.
  *        - stop_gradient, which has done its work, goes.
- *        - a loop of no trips is its initial values; a loop of one trip is its body; a carry that the body passes on unchanged is
- *          the initial value.
- * Method one walk in program order; nodes made by a rule are walked too. */
+ *        - a loop of no trips is its initial values; a loop of one trip is its body; a carry that
+ * the body passes on unchanged is the initial value. Method one walk in program order; nodes made
+ * by a rule are walked too. */
 #include "compiler/passes/passes.h"
 
 #include <string.h>
@@ -27,7 +29,8 @@ typedef struct simplifier {
     const dg_op *expand;
     dg_arena *scratch;
     DG_VEC(dg_value) map; /* what stands for a value now */
-    size_t visits;        /* left before no more rules are tried: a guard against rules that undo each other */
+    size_t visits; /* left before no more rules are tried: a guard against rules that undo each
+                      other */
 } simplifier;
 
 static dg_value current(simplifier *s, dg_value v)
@@ -46,7 +49,8 @@ static void replace(simplifier *s, dg_value from, dg_value to)
 static void refused(void *ctx, const dg_infer *t)
 {
     simplifier *s = ctx;
-    dg_error_at(s->m->diag, "E901", "simplify", "%s was refused: %s", t->op->name, t->what ? t->what : "?");
+    dg_error_at(s->m->diag, "E901", "simplify", "%s was refused: %s", t->op->name,
+                t->what ? t->what : "?");
 }
 
 static dg_build builder(simplifier *s, dg_node n)
@@ -84,14 +88,16 @@ static dg_dtype ref_dtype(dg_dtype t)
     return dg_dtype_is_float(t) ? DG_F64 : t;
 }
 
-/* A packed operand as ref kernels want it: doubles, int32 or bytes; floats rounded to their dtype first. */
+/* A packed operand as ref kernels want it: doubles, int32 or bytes; floats rounded to their dtype
+ * first. */
 static dg_view operand(simplifier *s, dg_value v)
 {
     const dg_type *t = dg_type_of(s->g, v);
     const dg_attr *data = constant_data(s->g, v);
     dg_view view = {.dtype = ref_dtype(t->dtype), .shape = t->shape};
     bool floats = dg_dtype_is_float(t->dtype);
-    int64_t n = dg_shape_count(&t->shape), have = data->n / (int64_t)(floats ? sizeof(double) : sizeof(int32_t));
+    int64_t n = dg_shape_count(&t->shape),
+            have = data->n / (int64_t)(floats ? sizeof(double) : sizeof(int32_t));
     view.data = dg_arena_alloc(s->scratch, (size_t)n * ref_size(t->dtype));
     for (int64_t i = 0; i < n; i++) {
         int64_t k = have == 1 ? 0 : i;
@@ -113,10 +119,14 @@ static dg_value result(simplifier *s, dg_build *b, const dg_view *v, dg_dtype dt
     int64_t n = dg_shape_count(&v->shape);
     double *values = DG_NEW_ARRAY(s->scratch, double, n);
     for (int64_t i = 0; i < n; i++) {
-        if (dtype == DG_F64) values[i] = ((const double *)v->data)[i];
-        else if (dtype == DG_F32) values[i] = (float)((const double *)v->data)[i];
-        else if (dtype == DG_I32) values[i] = ((const int32_t *)v->data)[i];
-        else values[i] = ((const uint8_t *)v->data)[i];
+        if (dtype == DG_F64)
+            values[i] = ((const double *)v->data)[i];
+        else if (dtype == DG_F32)
+            values[i] = (float)((const double *)v->data)[i];
+        else if (dtype == DG_I32)
+            values[i] = ((const int32_t *)v->data)[i];
+        else
+            values[i] = ((const uint8_t *)v->data)[i];
     }
     return dg_const(b, dtype, v->shape, values);
 }
@@ -131,7 +141,8 @@ static void fold_failed(void *ctx, const dg_call *k, const char *message)
 static bool foldable(simplifier *s, dg_node n)
 {
     const dg_node_info *i = dg_node_of(s->g, n);
-    if (i->op->traits & (DG_RANDOM | DG_EFFECT | DG_LEAF | DG_CONTROL | DG_NOT_FOLDED)) return false;
+    if (i->op->traits & (DG_RANDOM | DG_EFFECT | DG_LEAF | DG_CONTROL | DG_NOT_FOLDED))
+        return false;
     if (!i->op->ref || i->n_in == 0 || i->strip) return false;
     int64_t in = 0, out = 0;
     for (int k = 0; k < i->n_in; k++) {
@@ -150,17 +161,25 @@ static bool fold(simplifier *s, dg_node n)
 {
     if (!foldable(s, n)) return false;
     dg_node_info i = *dg_node_of(s->g, n);
-    dg_view *in = DG_NEW_ARRAY(s->scratch, dg_view, i.n_in), *out = DG_NEW_ARRAY(s->scratch, dg_view, i.n_out);
+    dg_view *in = DG_NEW_ARRAY(s->scratch, dg_view, i.n_in),
+            *out = DG_NEW_ARRAY(s->scratch, dg_view, i.n_out);
     for (int k = 0; k < i.n_in; k++) in[k] = operand(s, i.in[k]);
     for (int k = 0; k < i.n_out; k++) {
         const dg_type *t = dg_type_of(s->g, i.out[k]);
         out[k] = (dg_view){.dtype = ref_dtype(t->dtype), .shape = t->shape};
-        out[k].data = dg_arena_alloc(s->scratch, (size_t)dg_shape_count(&t->shape) * ref_size(t->dtype));
+        out[k].data =
+            dg_arena_alloc(s->scratch, (size_t)dg_shape_count(&t->shape) * ref_size(t->dtype));
         dg_view_pack(&out[k]);
     }
     bool failed = false;
     dg_run run = {.isa = DG_GENERIC, .fail = fold_failed, .fail_ctx = &failed};
-    dg_call call = {.in = in, .out = out, .n_in = i.n_in, .n_out = i.n_out, .n_own = i.n_in, .attrs = &i.attrs, .run = &run};
+    dg_call call = {.in = in,
+                    .out = out,
+                    .n_in = i.n_in,
+                    .n_out = i.n_out,
+                    .n_own = i.n_in,
+                    .attrs = &i.attrs,
+                    .run = &run};
     i.op->ref(&call);
     if (failed) return false;
     dg_build b = builder(s, n);
@@ -233,7 +252,8 @@ static bool elementwise(simplifier *s, dg_node n)
     if (all.rank != 0 && all.rank != out.shape.rank) return false;
     dg_node small = dg_build_node(&b, i.op, i.attrs.at, i.attrs.n, in, i.n_in);
     if (small == DG_NONE) return false;
-    return replace_all_outputs(s, n, dg_expand(&b, dg_node_of(s->g, small)->out[0], out.shape), fresh);
+    return replace_all_outputs(s, n, dg_expand(&b, dg_node_of(s->g, small)->out[0], out.shape),
+                               fresh);
 }
 
 /* ---- loops ---- */
@@ -248,10 +268,12 @@ static bool short_loop(simplifier *s, dg_node n)
         dg_build b = builder(s, n);
         double zero = 0;
         replace(s, dg_region_of(g, i.body)->args.at[0], dg_const(&b, DG_I32, DG_SCALAR, &zero));
-        for (int k = 0; k < i.n_in; k++) replace(s, dg_region_of(g, i.body)->args.at[k + 1], i.in[k]);
+        for (int k = 0; k < i.n_in; k++)
+            replace(s, dg_region_of(g, i.body)->args.at[k + 1], i.in[k]);
         DG_EACH_NODE(g, i.body, inner) dg_graph_move(g, inner, n, i.region);
     }
-    for (int k = 0; k < i.n_out; k++) replace(s, i.out[k], trips == 1 ? dg_region_of(g, i.body)->results.at[k] : i.in[k]);
+    for (int k = 0; k < i.n_out; k++)
+        replace(s, i.out[k], trips == 1 ? dg_region_of(g, i.body)->results.at[k] : i.in[k]);
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* tests/ir/graphs.c: building, moving, replacing, copying, dropping, renumbering; and what the verifier refuses. */
+/* tests/ir/graphs.c: building, moving, replacing, copying, dropping, renumbering; and what the
+ * verifier refuses. */
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/verify.h"
 #include "tests/support/graph_run.h"
@@ -25,7 +26,8 @@ static dg_node def(const dg_module *m, dg_value v)
     return dg_value_of(m->graph, v)->def;
 }
 
-/* A loop of three trips over carries (a, b, c): a := a + w; b := b; c := c * a, of which only some are read. */
+/* A loop of three trips over carries (a, b, c): a := a + w; b := b; c := c * a, of which only some
+ * are read. */
 typedef struct sample_loop {
     dg_node node;
     dg_region body;
@@ -43,7 +45,9 @@ static sample_loop make_loop(dg_build *b, dg_module *m)
     l.body = in.region = dg_graph_add_region(m->graph, l.node);
     dg_graph_add_arg(m->graph, l.body, (dg_type){DG_I32, DG_SCALAR}, dg_intern_z(m->strings, "t"));
     dg_value arg[3];
-    for (int k = 0; k < 3; k++) arg[k] = dg_graph_add_arg(m->graph, l.body, *dg_type_of(m->graph, init[k]), dg_intern_z(m->strings, "x"));
+    for (int k = 0; k < 3; k++)
+        arg[k] = dg_graph_add_arg(m->graph, l.body, *dg_type_of(m->graph, init[k]),
+                                  dg_intern_z(m->strings, "x"));
     dg_value next[3] = {dg_add(&in, arg[0], l.w), arg[1], dg_mul(&in, arg[2], arg[0])};
     for (int k = 0; k < 3; k++) dg_vec_push(&dg_region_of(m->graph, l.body)->results, next[k]);
     const dg_value *out = dg_node_of(m->graph, l.node)->out;
@@ -61,7 +65,8 @@ static void built_nodes(void **state)
     dg_value z = dg_mul(&b, x, y);
     assert_true(dg_shape_equal(&dg_type_of(m->graph, z)->shape, &DG_SHAPE(2, 3)));
     assert_string_equal(dg_value_of(m->graph, z)->path, "t.h");
-    assert_ptr_equal(dg_reshape(&b, x, DG_SHAPE(2, 3)) == x ? &x : NULL, &x); /* nothing to do: no node */
+    assert_ptr_equal(dg_reshape(&b, x, DG_SHAPE(2, 3)) == x ? &x : NULL,
+                     &x); /* nothing to do: no node */
     double number;
     assert_true(dg_known_number(&b, dg_expand(&b, y, DG_SHAPE(4)), &number) && number == 2);
     assert_false(dg_known_number(&b, z, &number));
@@ -80,7 +85,8 @@ static void refusals(void **state)
     (void)state;
     dg_module *m = test_module_new();
     dg_build b = test_builder(m);
-    dg_value x = test_place(&b, m, DG_F32, DG_SHAPE(2, 3)), v = test_place(&b, m, DG_F32, DG_SHAPE(3)), i = dg_cast(&b, v, DG_I32);
+    dg_value x = test_place(&b, m, DG_F32, DG_SHAPE(2, 3)),
+             v = test_place(&b, m, DG_F32, DG_SHAPE(3)), i = dg_cast(&b, v, DG_I32);
     dg_add(&b, v, x);
     assert_string_equal(test_messages(m), "E020 rank 1 against rank 2");
     dg_diag_clear(m->diag);
@@ -110,7 +116,8 @@ static void uses(void **state)
     assert_int_equal(u.first[l.w + 1] - u.first[l.w], 1);
     dg_value next = dg_region_of(m->graph, l.body)->results.at[0];
     assert_int_equal(u.first[next + 1] - u.first[next], 1);
-    assert_int_equal(u.at[u.first[next]].node, l.node); /* a result of the body is used by the loop */
+    assert_int_equal(u.at[u.first[next]].node,
+                     l.node); /* a result of the body is used by the loop */
     assert_int_equal(u.at[u.first[next]].input, -1);
     dg_value a = dg_region_of(m->graph, l.body)->args.at[1];
     assert_int_equal(u.first[a + 1] - u.first[a], 2);
@@ -156,7 +163,8 @@ static void copies_and_numbers(void **state)
     /* The body once more before the loop: with its arguments replaced by the initial values. */
     dg_value *map = DG_NEW_ARRAY(m->arena, dg_value, m->graph->values.n);
     for (size_t v = 0; v < m->graph->values.n; v++) map[v] = DG_NONE;
-    for (int k = 0; k < 3; k++) map[dg_region_of(m->graph, l.body)->args.at[k + 1]] = dg_node_of(m->graph, l.node)->in[k];
+    for (int k = 0; k < 3; k++)
+        map[dg_region_of(m->graph, l.body)->args.at[k + 1]] = dg_node_of(m->graph, l.node)->in[k];
     dg_build before = b;
     before.before = l.node;
     dg_clone_nodes(&before, l.body, map);
@@ -272,7 +280,8 @@ static void broken_graphs(void **state)
         cases[k].breaks(m, &b, &l);
         assert_false(dg_verify(m, "test"));
         const char *message = test_messages(m);
-        if (strncmp(message, "E902", 4) != 0 || !strstr(message, cases[k].message)) fail_msg("case %zu: %s", k, message);
+        if (strncmp(message, "E902", 4) != 0 || !strstr(message, cases[k].message))
+            fail_msg("case %zu: %s", k, message);
         test_module_free(m);
     }
 }
@@ -280,8 +289,12 @@ static void broken_graphs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_nodes), cmocka_unit_test(refusals),           cmocka_unit_test(uses),
-        cmocka_unit_test(dead_carries), cmocka_unit_test(copies_and_numbers), cmocka_unit_test(broken_graphs),
+        cmocka_unit_test(built_nodes),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(uses),
+        cmocka_unit_test(dead_carries),
+        cmocka_unit_test(copies_and_numbers),
+        cmocka_unit_test(broken_graphs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

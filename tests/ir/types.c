@@ -63,7 +63,8 @@ static void attributes(void **state)
     dg_arena *a = dg_arena_new();
     int64_t axes[] = {0, 2};
     double zero = 0, minus_zero = -0.0;
-    dg_attr list[] = {dg_attr_of_int("keep", 1), dg_attr_of_ints(a, "axes", axes, 2), dg_attr_of_str(a, "text", "x < y")};
+    dg_attr list[] = {dg_attr_of_int("keep", 1), dg_attr_of_ints(a, "axes", axes, 2),
+                      dg_attr_of_str(a, "text", "x < y")};
     dg_attrs x = {3, list}, y = dg_attrs_copy(a, &x);
     assert_true(dg_attrs_equal(&x, &y));
     assert_true(dg_attrs_hash(&x) == dg_attrs_hash(&y));
@@ -73,7 +74,8 @@ static void attributes(void **state)
     assert_int_equal(dg_attr_find(&y, "axes")->v.ints[1], 2);
     assert_null(dg_attr_find(&y, "axis"));
     dg_attr p = dg_attr_of_floats(a, "f", &zero, 1), m = dg_attr_of_floats(a, "f", &minus_zero, 1);
-    assert_false(dg_attrs_equal(&(dg_attrs){1, &p}, &(dg_attrs){1, &m})); /* equal numbers, different constants */
+    assert_false(dg_attrs_equal(&(dg_attrs){1, &p},
+                                &(dg_attrs){1, &m})); /* equal numbers, different constants */
     dg_arena_free(a);
 }
 
@@ -118,8 +120,9 @@ static void pieces_and_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),      cmocka_unit_test(broadcasting), cmocka_unit_test(texts),
-        cmocka_unit_test(attributes), cmocka_unit_test(views),        cmocka_unit_test(pieces_and_failures),
+        cmocka_unit_test(sizes), cmocka_unit_test(broadcasting),
+        cmocka_unit_test(texts), cmocka_unit_test(attributes),
+        cmocka_unit_test(views), cmocka_unit_test(pieces_and_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

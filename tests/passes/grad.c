@@ -1,7 +1,7 @@
-/* tests/passes/grad.c: gradients of random graphs against central differences, to second order and in loop bodies; and the
- * cases that are refused. */
-#include "compiler/passes/passes.h"
+/* tests/passes/grad.c: gradients of random graphs against central differences, to second order and
+ * in loop bodies; and the cases that are refused. */
 #include "compiler/ir/verify.h"
+#include "compiler/passes/passes.h"
 #include "tests/support/graph_run.h"
 #include "tests/support/random_graph.h"
 
@@ -16,7 +16,8 @@
 
 #include <cmocka.h>
 
-static void run_pass(bool (*pass)(dg_module *, const dg_pass_options *), dg_module *m, const char *name)
+static void run_pass(bool (*pass)(dg_module *, const dg_pass_options *), dg_module *m,
+                     const char *name)
 {
     dg_pass_options o = {0};
     if (!pass(m, &o)) fail_msg("%s: %s", name, test_messages(m));
@@ -33,7 +34,8 @@ static dg_value random_loss(dg_build *b, const dg_value *p, int steps)
     int n = 2;
     for (int i = 0; i < steps; i++) {
         dg_value v = random_step(b, pool[random_draw((uint32_t)n)], pool[random_draw((uint32_t)n)]);
-        pool[n++] = dg_unary(b, "tanh", v); /* keeps numbers near 1, so that differences are exact */
+        pool[n++] =
+            dg_unary(b, "tanh", v); /* keeps numbers near 1, so that differences are exact */
     }
     dg_value all = dg_mul(b, dg_shift(b, p[0], 0.1), dg_shift(b, p[1], 0.2));
     for (int i = 2; i < n; i++) all = dg_add(b, all, dg_scale(b, pool[i], 0.3 + 0.1 * i));
@@ -59,7 +61,8 @@ static void check_direction(const dg_module *m, const char *what)
     const double h = 1e-4;
     point x, v;
     for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < COUNT; i++) x.p[k][i] = 2 * random_uniform(), v.p[k][i] = random_uniform();
+        for (int i = 0; i < COUNT; i++)
+            x.p[k][i] = 2 * random_uniform(), v.p[k][i] = random_uniform();
     }
     double g[2][COUNT], slope = 0, value[4];
     loss_at(m, &x, g);
@@ -74,7 +77,8 @@ static void check_direction(const dg_module *m, const char *what)
         value[s] = loss_at(m, &at, NULL);
     }
     double expected = (value[0] - 8 * value[1] + 8 * value[2] - value[3]) / (12 * h);
-    if (fabs(slope - expected) > 1e-7 * (1 + fabs(expected))) fail_msg("%s: gradient %.10g, differences %.10g", what, slope, expected);
+    if (fabs(slope - expected) > 1e-7 * (1 + fabs(expected)))
+        fail_msg("%s: gradient %.10g, differences %.10g", what, slope, expected);
 }
 
 static void random_graphs(void **state)
@@ -84,11 +88,14 @@ static void random_graphs(void **state)
         random_seed = 1000 + round;
         dg_module *m = test_module_new();
         dg_build b = test_builder(m);
-        dg_value p[2] = {test_place(&b, m, DG_F64, DG_SHAPE(N, M)), test_place(&b, m, DG_F64, DG_SHAPE(N, M))}, g[2];
+        dg_value p[2] = {test_place(&b, m, DG_F64, DG_SHAPE(N, M)),
+                         test_place(&b, m, DG_F64, DG_SHAPE(N, M))},
+                 g[2];
         dg_value y = random_loss(&b, p, 2 + (int)random_draw(6));
         if (round % 3 == 2) { /* the gradient of a gradient's square */
             test_grad(&b, y, p, 2, g);
-            y = dg_sum(&b, dg_add(&b, dg_unary(&b, "square", g[0]), dg_mul(&b, g[1], p[0])), DG_AXES(0, 1));
+            y = dg_sum(&b, dg_add(&b, dg_unary(&b, "square", g[0]), dg_mul(&b, g[1], p[0])),
+                       DG_AXES(0, 1));
         }
         test_output(&b, m, y);
         test_grad(&b, y, p, 2, g);
@@ -130,15 +137,18 @@ static void in_a_loop(void **state)
     for (int loop = 0; loop < 2; loop++) {
         dg_module *m = test_module_new();
         dg_build b = test_builder(m);
-        dg_value p = test_place(&b, m, DG_F64, DG_SHAPE(N, M)), q = test_place(&b, m, DG_F64, DG_SHAPE(N, M));
+        dg_value p = test_place(&b, m, DG_F64, DG_SHAPE(N, M)),
+                 q = test_place(&b, m, DG_F64, DG_SHAPE(N, M));
         dg_value v = dg_full_like(&b, p, 0.7);
         if (loop) {
             dg_attr attrs[] = {dg_attr_of_int("trips", 3)};
             dg_node n = dg_build_node(&b, dg_op_find("loop"), attrs, 1, &v, 1);
             dg_build in = b;
             in.region = dg_graph_add_region(m->graph, n);
-            dg_graph_add_arg(m->graph, in.region, (dg_type){DG_I32, DG_SCALAR}, dg_intern_z(m->strings, "t"));
-            dg_value arg = dg_graph_add_arg(m->graph, in.region, *dg_type_of(m->graph, v), dg_intern_z(m->strings, "x"));
+            dg_graph_add_arg(m->graph, in.region, (dg_type){DG_I32, DG_SCALAR},
+                             dg_intern_z(m->strings, "t"));
+            dg_value arg = dg_graph_add_arg(m->graph, in.region, *dg_type_of(m->graph, v),
+                                            dg_intern_z(m->strings, "x"));
             dg_value next = descend(&in, arg, p, q, NULL);
             dg_vec_push(&dg_region_of(m->graph, in.region)->results, next);
             v = dg_node_of(m->graph, n)->out[0];
@@ -169,8 +179,10 @@ static void round_a_loop(void **state)
     dg_node n = dg_build_node(&b, dg_op_find("loop"), attrs, 1, &v, 1);
     dg_build in = b;
     in.region = dg_graph_add_region(m->graph, n);
-    dg_graph_add_arg(m->graph, in.region, (dg_type){DG_I32, DG_SCALAR}, dg_intern_z(m->strings, "t"));
-    dg_value arg = dg_graph_add_arg(m->graph, in.region, *dg_type_of(m->graph, v), dg_intern_z(m->strings, "x"));
+    dg_graph_add_arg(m->graph, in.region, (dg_type){DG_I32, DG_SCALAR},
+                     dg_intern_z(m->strings, "t"));
+    dg_value arg = dg_graph_add_arg(m->graph, in.region, *dg_type_of(m->graph, v),
+                                    dg_intern_z(m->strings, "x"));
     dg_value next = dg_mul(&in, arg, p);
     dg_vec_push(&dg_region_of(m->graph, in.region)->results, next);
     v = dg_node_of(m->graph, n)->out[0];
@@ -178,7 +190,9 @@ static void round_a_loop(void **state)
     test_output(&b, m, test_grad(&b, loss, &q, 1, NULL));
     dg_pass_options o = {0};
     assert_false(dg_pass_grad(m, &o));
-    assert_string_equal(test_messages(m), "E052 gradient through a `loop` is not available yet [unroll the loop with `for`, or cut the path with stop_gradient]");
+    assert_string_equal(test_messages(m),
+                        "E052 gradient through a `loop` is not available yet [unroll the loop with "
+                        "`for`, or cut the path with stop_gradient]");
     test_module_free(m);
 }
 
@@ -187,7 +201,8 @@ static void no_path(void **state)
     (void)state;
     dg_module *m = test_module_new();
     dg_build b = test_builder(m);
-    dg_value p = test_place(&b, m, DG_F32, DG_SHAPE(2)), q = test_place(&b, m, DG_F32, DG_SHAPE(2)), in[] = {p, q};
+    dg_value p = test_place(&b, m, DG_F32, DG_SHAPE(2)), q = test_place(&b, m, DG_F32, DG_SHAPE(2)),
+             in[] = {p, q};
     dg_value loss = dg_sum(&b, dg_mul(&b, p, p), DG_AXES(0));
     test_output(&b, m, test_grad(&b, loss, in, 2, NULL));
     dg_pass_options o = {0};
@@ -202,8 +217,10 @@ static void cut_paths(void **state)
     (void)state;
     dg_module *m = test_module_new();
     dg_build b = test_builder(m);
-    dg_value p = test_place(&b, m, DG_F64, DG_SHAPE(2)), q = test_place(&b, m, DG_F64, DG_SHAPE(2)), in[] = {p, q}, g[2];
-    dg_value y = dg_mul(&b, dg_unary(&b, "stop_gradient", p), dg_where(&b, dg_compare(&b, "lt", p, q), q, dg_neg(&b, q)));
+    dg_value p = test_place(&b, m, DG_F64, DG_SHAPE(2)), q = test_place(&b, m, DG_F64, DG_SHAPE(2)),
+             in[] = {p, q}, g[2];
+    dg_value y = dg_mul(&b, dg_unary(&b, "stop_gradient", p),
+                        dg_where(&b, dg_compare(&b, "lt", p, q), q, dg_neg(&b, q)));
     test_grad(&b, dg_sum(&b, y, DG_AXES(0)), in, 2, g);
     test_output(&b, m, g[0]);
     test_output(&b, m, g[1]);
@@ -235,7 +252,8 @@ static void names(void **state)
     assert_int_equal(def->phase, DG_BACKWARD);
     assert_string_equal(def->scope, "t");
     bool found = false;
-    for (size_t v = 0; v < m->graph->values.n; v++) found |= strcmp(m->graph->values.at[v].path, "d.t.h") == 0;
+    for (size_t v = 0; v < m->graph->values.n; v++)
+        found |= strcmp(m->graph->values.at[v].path, "d.t.h") == 0;
     assert_true(found);
     test_module_free(m);
 }
@@ -243,8 +261,9 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_graphs), cmocka_unit_test(in_a_loop), cmocka_unit_test(round_a_loop),
-        cmocka_unit_test(no_path),       cmocka_unit_test(cut_paths), cmocka_unit_test(names),
+        cmocka_unit_test(random_graphs), cmocka_unit_test(in_a_loop),
+        cmocka_unit_test(round_a_loop),  cmocka_unit_test(no_path),
+        cmocka_unit_test(cut_paths),     cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* tests/passes/values.c: random graphs with constants, equal parts, dead parts and loops give the same numbers before and after the
- * passes that are written for any graph. */
+/* tests/passes/values.c: random graphs with constants, equal parts, dead parts and loops give the
+ * same numbers before and after the passes that are written for any graph. */
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "tests/support/graph_run.h"
@@ -38,7 +38,8 @@ static dg_value table(dg_build *b)
 static dg_value number(dg_build *b)
 {
     static const double numbers[] = {0, -0.0, 1, -1, 2, 0.5, 3};
-    return dg_full(b, DG_F64, random_draw(2) ? DG_SCALAR : DG_SHAPE(N, M), numbers[random_draw(sizeof numbers / sizeof *numbers)]);
+    return dg_full(b, DG_F64, random_draw(2) ? DG_SCALAR : DG_SHAPE(N, M),
+                   numbers[random_draw(sizeof numbers / sizeof *numbers)]);
 }
 
 static void fill(dg_build *b, dg_module *m, pool *p, int steps, int depth);
@@ -47,7 +48,8 @@ static void fill(dg_build *b, dg_module *m, pool *p, int steps, int depth);
 static dg_value loop(dg_build *b, dg_module *m, const pool *outside, int depth)
 {
     dg_value init[3] = {pick(outside), pick(outside), pick(outside)};
-    dg_attr attrs[] = {dg_attr_of_int("trips", random_draw(4)), dg_attr_of_int("stop", random_draw(2))};
+    dg_attr attrs[] = {dg_attr_of_int("trips", random_draw(4)),
+                       dg_attr_of_int("stop", random_draw(2))};
     dg_node n = dg_build_node(b, dg_op_find("loop"), attrs, 2, init, 3);
     dg_build in = *b;
     in.region = dg_graph_add_region(m->graph, n);
@@ -66,7 +68,8 @@ static dg_value loop(dg_build *b, dg_module *m, const pool *outside, int depth)
     for (int k = 0; k < 3; k++) dg_vec_push(&dg_region_of(m->graph, in.region)->results, next[k]);
     if (attrs[1].v.i) {
         double one = 1;
-        dg_vec_push(&dg_region_of(m->graph, in.region)->results, dg_compare(&in, "ge", trip, dg_const(&in, DG_I32, DG_SCALAR, &one)));
+        dg_vec_push(&dg_region_of(m->graph, in.region)->results,
+                    dg_compare(&in, "ge", trip, dg_const(&in, DG_I32, DG_SCALAR, &one)));
     }
     const dg_value *out = dg_node_of(m->graph, n)->out;
     return dg_add(b, out[0], out[1]);
@@ -78,12 +81,25 @@ static void fill(dg_build *b, dg_module *m, pool *p, int steps, int depth)
     for (int i = 0; i < steps; i++) {
         dg_value v;
         switch (random_draw(8)) {
-        case 0: v = table(b); break;
-        case 1: v = dg_emit(b, exact[random_draw(4)], NULL, 0, (dg_value[]){pick(p), number(b)}, 2); break;
-        case 2: v = dg_div(b, dg_neg(b, pick(p)), dg_full(b, DG_F64, DG_SCALAR, random_draw(2) ? 1 : 4)); break;
-        case 3: v = dg_sub(b, pick(p), dg_neg(b, dg_neg(b, pick(p)))); break;
-        case 4: v = depth < 2 ? loop(b, m, p, depth) : dg_unary(b, "stop_gradient", pick(p)); break;
-        default: v = random_step(b, pick(p), pick(p)); break;
+        case 0:
+            v = table(b);
+            break;
+        case 1:
+            v = dg_emit(b, exact[random_draw(4)], NULL, 0, (dg_value[]){pick(p), number(b)}, 2);
+            break;
+        case 2:
+            v = dg_div(b, dg_neg(b, pick(p)),
+                       dg_full(b, DG_F64, DG_SCALAR, random_draw(2) ? 1 : 4));
+            break;
+        case 3:
+            v = dg_sub(b, pick(p), dg_neg(b, dg_neg(b, pick(p))));
+            break;
+        case 4:
+            v = depth < 2 ? loop(b, m, p, depth) : dg_unary(b, "stop_gradient", pick(p));
+            break;
+        default:
+            v = random_step(b, pick(p), pick(p));
+            break;
         }
         v = dg_unary(b, "tanh", v);
         p->at[p->n < POOL ? p->n : (int)random_draw(POOL)] = v;
@@ -94,8 +110,9 @@ static void fill(dg_build *b, dg_module *m, pool *p, int steps, int depth)
 static void same_numbers(void **state)
 {
     (void)state;
-    static bool (*const passes[])(dg_module *, const dg_pass_options *) = {dg_pass_dead, dg_pass_expand, dg_pass_simplify, dg_pass_cse,
-                                                                           dg_pass_hoist, dg_pass_simplify};
+    static bool (*const passes[])(dg_module *, const dg_pass_options *) = {
+        dg_pass_dead, dg_pass_expand, dg_pass_simplify,
+        dg_pass_cse,  dg_pass_hoist,  dg_pass_simplify};
     for (uint32_t round = 0; round < 400; round++) {
         random_seed = 77000 + round;
         dg_module *m = test_module_new();
@@ -110,17 +127,20 @@ static void same_numbers(void **state)
         double x[2][COUNT], before[3][COUNT], after[3][COUNT];
         for (int i = 0; i < 2 * COUNT; i++) x[i / COUNT][i % COUNT] = 2 * random_uniform();
         const void *places[] = {x[0], x[1]};
-        void *first[] = {before[0], before[1], before[2]}, *second[] = {after[0], after[1], after[2]};
+        void *first[] = {before[0], before[1], before[2]},
+             *second[] = {after[0], after[1], after[2]};
         assert_true(test_run(m, places, first));
         for (size_t k = 0; k < sizeof passes / sizeof *passes; k++) {
             dg_pass_options o = {0};
             bool good = passes[k](m, &o);
             dg_module_compact(m);
-            if (!good || !dg_verify(m, "pass")) fail_msg("round %u, pass %zu: %s", round, k, test_messages(m));
+            if (!good || !dg_verify(m, "pass"))
+                fail_msg("round %u, pass %zu: %s", round, k, test_messages(m));
             assert_true(test_run(m, places, second));
             for (int i = 0; i < 3 * COUNT; i++) {
                 double a = before[i / COUNT][i % COUNT], c = after[i / COUNT][i % COUNT];
-                if (!(fabs(a - c) <= 1e-12 * (1 + fabs(a)))) fail_msg("round %u, pass %zu: %.17g became %.17g", round, k, a, c);
+                if (!(fabs(a - c) <= 1e-12 * (1 + fabs(a))))
+                    fail_msg("round %u, pass %zu: %.17g became %.17g", round, k, a, c);
             }
         }
         test_module_free(m);

@@ -1,4 +1,5 @@
-/* graph_run.c: a walk over the IR that calls each op's ref. It knows the few nodes that have no kernel, and loops. */
+/* graph_run.c: a walk over the IR that calls each op's ref. It knows the few nodes that have no
+ * kernel, and loops. */
 #include "tests/support/graph_run.h"
 
 #include "ops/ops.h"
@@ -39,7 +40,11 @@ static void refused(void *ctx, const dg_infer *t)
 
 dg_build test_builder(dg_module *m)
 {
-    return (dg_build){.graph = m->graph, .before = DG_NONE, .scope = dg_intern_z(m->strings, "t"), .refused = refused, .ctx = m};
+    return (dg_build){.graph = m->graph,
+                      .before = DG_NONE,
+                      .scope = dg_intern_z(m->strings, "t"),
+                      .refused = refused,
+                      .ctx = m};
 }
 
 dg_value test_place(dg_build *b, dg_module *m, dg_dtype t, dg_shape s)
@@ -57,8 +62,9 @@ dg_value test_place(dg_build *b, dg_module *m, dg_dtype t, dg_shape s)
 void test_output(dg_build *b, dg_module *m, dg_value v)
 {
     int index = (int)m->outputs.n;
-    dg_vec_push(&m->outputs,
-                (dg_port){.name = dg_intern_printf(m->strings, "o%d", index), .type = *dg_type_of(b->graph, v), .span = DG_NOWHERE});
+    dg_vec_push(&m->outputs, (dg_port){.name = dg_intern_printf(m->strings, "o%d", index),
+                                       .type = *dg_type_of(b->graph, v),
+                                       .span = DG_NOWHERE});
     dg_attr attr = dg_attr_of_int("index", index);
     dg_build_node(b, dg_op_find("output"), &attr, 1, &v, 1);
 }
@@ -96,7 +102,9 @@ static size_t bytes_of(const runner *r, dg_value v)
 static dg_view view_of(const runner *r, dg_value v)
 {
     const dg_type *t = dg_type_of(r->g, v);
-    dg_view view = {.data = r->data[v], .dtype = dg_dtype_is_float(t->dtype) ? DG_F64 : t->dtype, .shape = t->shape};
+    dg_view view = {.data = r->data[v],
+                    .dtype = dg_dtype_is_float(t->dtype) ? DG_F64 : t->dtype,
+                    .shape = t->shape};
     dg_view_pack(&view);
     return view;
 }
@@ -116,9 +124,12 @@ static void constant(runner *r, const dg_node_info *i)
     int64_t n = dg_shape_count(&t->shape), have = a->n / (floats ? 8 : 4);
     for (int64_t k = 0; k < n; k++) {
         int64_t at = have == 1 ? 0 : k;
-        if (floats) ((double *)r->data[i->out[0]])[k] = ((const double *)a->v.data)[at];
-        else if (t->dtype == DG_I32) ((int32_t *)r->data[i->out[0]])[k] = ((const int32_t *)a->v.data)[at];
-        else ((uint8_t *)r->data[i->out[0]])[k] = (uint8_t)((const int32_t *)a->v.data)[at];
+        if (floats)
+            ((double *)r->data[i->out[0]])[k] = ((const double *)a->v.data)[at];
+        else if (t->dtype == DG_I32)
+            ((int32_t *)r->data[i->out[0]])[k] = ((const int32_t *)a->v.data)[at];
+        else
+            ((uint8_t *)r->data[i->out[0]])[k] = (uint8_t)((const int32_t *)a->v.data)[at];
     }
 }
 
@@ -128,39 +139,54 @@ static void run_loop(runner *r, const dg_node_info *i)
 {
     const dg_region_info *body = dg_region_of(r->g, i->body);
     int64_t trips = dg_attr_int(&i->attrs, "trips");
-    for (size_t k = 0; k < body->args.n; k++) r->data[body->args.at[k]] = dg_arena_alloc(r->arena, bytes_of(r, body->args.at[k]));
-    for (int k = 0; k < i->n_in; k++) memcpy(r->data[body->args.at[k + 1]], r->data[i->in[k]], bytes_of(r, i->in[k]));
+    for (size_t k = 0; k < body->args.n; k++)
+        r->data[body->args.at[k]] = dg_arena_alloc(r->arena, bytes_of(r, body->args.at[k]));
+    for (int k = 0; k < i->n_in; k++)
+        memcpy(r->data[body->args.at[k + 1]], r->data[i->in[k]], bytes_of(r, i->in[k]));
     for (int64_t trip = 0; trip < trips; trip++) {
         *(int32_t *)r->data[body->args.at[0]] = (int32_t)trip;
         run_region(r, i->body);
         void **next = DG_NEW_ARRAY(r->arena, void *, i->n_in);
         for (int k = 0; k < i->n_in; k++)
             next[k] = dg_arena_copy(r->arena, r->data[body->results.at[k]], bytes_of(r, i->in[k]));
-        bool stop = dg_attr_int(&i->attrs, "stop") && *(uint8_t *)r->data[body->results.at[i->n_in]];
-        for (int k = 0; k < i->n_in; k++) memcpy(r->data[body->args.at[k + 1]], next[k], bytes_of(r, i->in[k]));
+        bool stop =
+            dg_attr_int(&i->attrs, "stop") && *(uint8_t *)r->data[body->results.at[i->n_in]];
+        for (int k = 0; k < i->n_in; k++)
+            memcpy(r->data[body->args.at[k + 1]], next[k], bytes_of(r, i->in[k]));
         if (stop) break;
     }
-    for (int k = 0; k < i->n_out; k++) memcpy(r->data[i->out[k]], r->data[body->args.at[k + 1]], bytes_of(r, i->out[k]));
+    for (int k = 0; k < i->n_out; k++)
+        memcpy(r->data[i->out[k]], r->data[body->args.at[k + 1]], bytes_of(r, i->out[k]));
 }
 
 static void run_node(runner *r, dg_node n)
 {
     const dg_node_info *i = dg_node_of(r->g, n);
-    for (int k = 0; k < i->n_out; k++) r->data[i->out[k]] = dg_arena_alloc(r->arena, bytes_of(r, i->out[k]));
+    for (int k = 0; k < i->n_out; k++)
+        r->data[i->out[k]] = dg_arena_alloc(r->arena, bytes_of(r, i->out[k]));
     if (i->body != DG_NONE) {
         run_loop(r, i);
     } else if (strcmp(i->op->name, "place") == 0) {
-        memcpy(r->data[i->out[0]], r->places[dg_attr_int(&i->attrs, "index")], bytes_of(r, i->out[0]));
+        memcpy(r->data[i->out[0]], r->places[dg_attr_int(&i->attrs, "index")],
+               bytes_of(r, i->out[0]));
     } else if (strcmp(i->op->name, "output") == 0) {
         memcpy(r->out[dg_attr_int(&i->attrs, "index")], r->data[i->in[0]], bytes_of(r, i->in[0]));
     } else if (dg_attr_find(&i->attrs, "data")) {
         constant(r, i);
     } else {
-        dg_view *in = DG_NEW_ARRAY(r->arena, dg_view, i->n_in), *out = DG_NEW_ARRAY(r->arena, dg_view, i->n_out);
+        dg_view *in = DG_NEW_ARRAY(r->arena, dg_view, i->n_in),
+                *out = DG_NEW_ARRAY(r->arena, dg_view, i->n_out);
         for (int k = 0; k < i->n_in; k++) in[k] = view_of(r, i->in[k]);
         for (int k = 0; k < i->n_out; k++) out[k] = view_of(r, i->out[k]);
         dg_run run = {.seed = 7, .fail = failed, .fail_ctx = r};
-        dg_call call = {.in = in, .out = out, .n_in = i->n_in, .n_out = i->n_out, .n_own = i->n_own, .attrs = &i->attrs, .strip = i->strip, .run = &run};
+        dg_call call = {.in = in,
+                        .out = out,
+                        .n_in = i->n_in,
+                        .n_out = i->n_out,
+                        .n_own = i->n_own,
+                        .attrs = &i->attrs,
+                        .strip = i->strip,
+                        .run = &run};
         i->op->ref(&call);
     }
 }

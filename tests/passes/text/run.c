@@ -1,12 +1,14 @@
-/* tests/passes/text/run.c: each NAME.ir beside this file, read, passed through the passes of its first line, and compared with
- * NAME.expect. The first line is `# passes: simplify cse`. Every text is also printed, read and printed again, before
- * and after. With DG_BLESS set, the .expect files are rewritten.
+/* tests/passes/text/run.c: each NAME.ir beside this file, read, passed through the passes of its
+ * first line, and compared with NAME.expect. The first line is `# passes: simplify cse`. Every text
+ * is also printed, read and printed again, before and after. With DG_BLESS set, the .expect files
+ * are rewritten.
  *
- * Each NAME.dg is compiled as far as its first line `# dump: STAGE` says (its only entry, or the one named behind the stage); NAME.expect is
- * the dump, or the messages.
+ * Each NAME.dg is compiled as far as its first line `# dump: STAGE` says (its only entry, or the
+ * one named behind the stage); NAME.expect is the dump, or the messages.
  *
- * What is said of NAME.ir holds for the blocks of docs/ir.md and docs/passes.md: one marked `ir` is a whole module and stands there as it is printed;
- * one marked `ir simplify cse` goes through these passes and gives the block that follows it. */
+ * What is said of NAME.ir holds for the blocks of docs/ir.md and docs/passes.md: one marked `ir` is
+ * a whole module and stands there as it is printed; one marked `ir simplify cse` goes through these
+ * passes and gives the block that follows it. */
 #include "compiler/base/os.h"
 #include "compiler/compile.h"
 #include "compiler/ir/print.h"
@@ -83,7 +85,9 @@ static void run_passes(dg_module *m, const char *line, const char *name)
     for (const char *at = line; *at && *at != '\n';) {
         size_t n = strcspn(at, " \n");
         size_t k = 0;
-        while (k < sizeof passes / sizeof *passes && (strlen(passes[k].name) != n || strncmp(passes[k].name, at, n) != 0)) k++;
+        while (k < sizeof passes / sizeof *passes &&
+               (strlen(passes[k].name) != n || strncmp(passes[k].name, at, n) != 0))
+            k++;
         if (k == sizeof passes / sizeof *passes) fail_msg("%s: no pass `%.*s`", name, (int)n, at);
         bool good = passes[k].run(m, &o);
         dg_module_compact(m);
@@ -148,13 +152,16 @@ static void one_source(const char *file)
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_diag_new(a, dg_sources_new(a));
     dg_file text, expect;
-    char *path = dg_path_join(a, FOLDER, file), *expected = dg_arena_printf(a, "%.*s.expect", (int)(strlen(path) - 3), path);
+    char *path = dg_path_join(a, FOLDER, file),
+         *expected = dg_arena_printf(a, "%.*s.expect", (int)(strlen(path) - 3), path);
     assert_true(dg_file_read(d, path, 1 << 20, &text));
     char stage[64] = "", entry[64] = "";
     const char key[] = "# dump: ", *line = strstr((const char *)text.bytes, key);
-    if (!line || sscanf(line + strlen(key), "%63[a-z]%*1[ ]%63[a-z_]", stage, entry) < 1) fail_msg("%s has no line `%s...`", file, key);
+    if (!line || sscanf(line + strlen(key), "%63[a-z]%*1[ ]%63[a-z_]", stage, entry) < 1)
+        fail_msg("%s has no line `%s...`", file, key);
     const char *const lib[] = {"graphs", NULL};
-    dg_front_options source = {.path = file, .text = (const char *)text.bytes, .length = text.length, .lib = lib};
+    dg_front_options source = {
+        .path = file, .text = (const char *)text.bytes, .length = text.length, .lib = lib};
     dg_text out = {0};
     dg_compile_options o = {.source = &source,
                             .entry = *entry ? entry : NULL,
@@ -204,7 +211,8 @@ static void one_document(const char *path)
     const char fence[] = "\n```ir", *expected = NULL;
     int blocks = 0;
     for (const char *at = (const char *)text.bytes; (at = strstr(at, fence)) != NULL; blocks++) {
-        const char *line = at + strlen(fence), *begin = strchr(line, '\n') + 1, *end = strstr(begin, "```");
+        const char *line = at + strlen(fence), *begin = strchr(line, '\n') + 1,
+                   *end = strstr(begin, "```");
         assert_non_null(end);
         dg_module *m = read_text(a, d, path, begin, (size_t)(end - begin));
         round_trip(m, path);
@@ -248,11 +256,15 @@ static void broken_texts(void **state)
         {"entry \"e\"\ngraph {\n  %0: f32 = sun()\n}\n", "E070 a dump of IR: there is no op `sun`"},
         {"entry \"e\"\ngraph {\n  %1: f32 = neg(%0)\n}\n", "E070 a dump of IR: %0 is not made yet"},
         {"entry \"e\"\ngraph {\n  %0: f33 = neg()\n}\n", "E070 a dump of IR: expected a dtype"},
-        {"entry \"e\"\ngraph {\n  %0: f32 = constant {dtype = f32, shape = [], data = [1.0]\n", "E070 a dump of IR: expected `}`"},
-        {"entry \"e\"\ngraph {\n  %0: f32 = constant {dtype = f32}\n}\n", "E070 a dump of IR: constant lacks `shape`"},
-        {"entry \"e\"\nplace @1 param f32 \"w\"\n", "E070 a dump of IR: tables are numbered from 0 without gaps"},
+        {"entry \"e\"\ngraph {\n  %0: f32 = constant {dtype = f32, shape = [], data = [1.0]\n",
+         "E070 a dump of IR: expected `}`"},
+        {"entry \"e\"\ngraph {\n  %0: f32 = constant {dtype = f32}\n}\n",
+         "E070 a dump of IR: constant lacks `shape`"},
+        {"entry \"e\"\nplace @1 param f32 \"w\"\n",
+         "E070 a dump of IR: tables are numbered from 0 without gaps"},
         {"entry \"e\"\ngraph {\n}\nmore", "E070 a dump of IR: text after the end"},
-        {"entry \"e\"\ngraph {\n  %0: f32[99999999, 99999999, 9999] = neg()\n}\n", "E070 a dump of IR: a shape that is too large"},
+        {"entry \"e\"\ngraph {\n  %0: f32[99999999, 99999999, 9999] = neg()\n}\n",
+         "E070 a dump of IR: a shape that is too large"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         dg_arena *a = dg_arena_new();
@@ -267,6 +279,7 @@ static void broken_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(sources), cmocka_unit_test(documents), cmocka_unit_test(broken_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(sources),
+                                       cmocka_unit_test(documents), cmocka_unit_test(broken_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
