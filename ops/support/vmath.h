@@ -81,7 +81,7 @@ DG_VECTOR float dg_floorf(float x)
 /* 2^n for n in [-126, 127]. */
 DG_VECTOR float dg_power_of_two(int32_t n)
 {
-    return dg_float_of_bits((int32_t)((uint32_t)(n + 127) << 23));
+    return dg_float_of_bits((int32_t)(((uint32_t)n + 127) << 23));
 }
 
 /* ---- exponential ---- */
@@ -125,7 +125,7 @@ DG_VECTOR float dg_expm1_inside(float a) /* -30 .. 89 */
     float n = dg_nearest(a * DG_LOG2E);
     float r = (a - n * DG_LN2_HIGH) - n * DG_LN2_LOW;
     float p = r + r * r * dg_exp_poly(r);
-    float s = dg_power_of_two((int32_t)n - 1); /* half of it: n reaches 128 */
+    float s = dg_power_of_two((int32_t)((uint32_t)(int32_t)n - 1)); /* half of it: n reaches 128 */
     return 2 * (s * p + (s - 0.5f));
 }
 
@@ -158,7 +158,7 @@ DG_VECTOR float dg_log_poly(float f, float e)
 /* x normal and positive */
 DG_VECTOR float dg_log_normal(float x, float e)
 {
-    int32_t up = dg_bits_of_float(x) - 0x3f3504f3; /* bits of sqrt(1/2): the exponent steps where m does */
+    int32_t up = (int32_t)((uint32_t)dg_bits_of_float(x) - 0x3f3504f3u); /* bits of sqrt(1/2): the exponent steps where m does */
     return dg_log_poly(dg_float_of_bits((up & 0x007fffff) + 0x3f3504f3) - 1, e + (float)(up >> 23));
 }
 
@@ -271,11 +271,9 @@ DG_VECTOR float dg_softplusf(float x)
 
 /* ---- error function ---- */
 
-/* exp(-z^2) erfc's factor: erfc(z) exp(z^2) (1 + 2 z) as a polynomial in (z - 2) / (z + 2), z >= 0. The square is taken apart
- * into a part that is exact in float and a small rest: at z = 9 its rounding alone would cost six digits' last one. */
-DG_VECTOR float dg_erfc_positive(float z)
+/* erfc(z) exp(z^2) for z >= 0: times 1 + 2 z it is a polynomial in (z - 2) / (z + 2). */
+DG_VECTOR float dg_erfc_factor(float z)
 {
-    z = z > 10.0f ? 10.0f : z; /* 0 from there on */
     float t = (z - 2) / (z + 2);
     float p = 6.807514728e-05f;
     p = p * t + 1.608403400e-04f;
@@ -289,9 +287,15 @@ DG_VECTOR float dg_erfc_positive(float z)
     p = p * t + -1.660310924e-01f;
     p = p * t + -9.276381880e-02f;
     p = p * t + 1.276978374e+00f;
-    float head = dg_float_of_bits(dg_bits_of_float(z) & (int32_t)0xfffff000);
-    float e = dg_exp_inside(-head * head, -(z - head) * (z + head));
-    return e * p / (1 + 2 * z);
+    return p / (1 + 2 * z);
+}
+
+/* exp(-by x^2), by 1 or 1/2, by x^2 <= 104. The square is taken apart into a part that a float holds exactly and a small rest:
+ * its rounding alone would cost two digits where it is large. */
+DG_VECTOR float dg_bell(float x, float by)
+{
+    float head = dg_float_of_bits(dg_bits_of_float(x) & (int32_t)0xfffff000);
+    return dg_exp_inside(-by * head * head, -by * (x - head) * (x + head));
 }
 
 DG_VECTOR float dg_erff(float x)
@@ -305,15 +309,17 @@ DG_VECTOR float dg_erff(float x)
     p = p * z + -3.761262596e-01f;
     p = p * z + 1.283791661e-01f;
     float small = x + x * p; /* the leading 2 / sqrt(pi) less 1: the coefficient's rounding is felt less */
-    float large = dg_signed(1 - dg_erfc_positive(a), x);
+    float cut = a > 10.0f ? 10.0f : a; /* 1 from there on */
+    float large = dg_signed(1 - dg_bell(cut, 1) * dg_erfc_factor(cut), x);
     return a < 1 ? small : (a == a ? large : x);
 }
 
-/* x Phi(x); the tail of Phi is that of erfc, with full relative precision. */
+/* x Phi(x); the tail of Phi is that of erfc, with full relative precision. It is 0 from 14.4 on (and -inf must not give NaN). */
 DG_VECTOR float dg_geluf(float x)
 {
-    float a = x < -14.5f ? -14.5f : x; /* where Phi is 0 already: -inf must not give NaN */
-    float tail = 0.5f * dg_erfc_positive(dg_absf(a) * 0.707106781f);
+    float a = x < -14.4f ? -14.4f : x, size = dg_absf(a);
+    size = size > 14.4f ? 14.4f : size;
+    float tail = 0.5f * dg_bell(size, 0.5f) * dg_erfc_factor(size * 0.707106781f);
     return a * (a < 0 ? tail : 1 - tail);
 }
 
@@ -354,7 +360,7 @@ DG_VECTOR float dg_powf(float x, float y)
     q = q * r + 0.5;
     q = q * r + 1;
     q = q * r + 1;
-    float size = (float)(q * dg_double_of_bits((int64_t)((int32_t)n + 1023) << 52));
+    float size = (float)(q * dg_double_of_bits((int64_t)((uint64_t)((int32_t)n + 1023) << 52)));
 
     /* the sign: y whole and odd. At 2^24 and above every float is even. */
     float ay = dg_absf(y), whole = dg_roundf(ay);

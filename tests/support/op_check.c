@@ -151,7 +151,7 @@ static void fill_values(check *k)
         for (int64_t j = 0; j < n; j++) {
             double u = uniform(&state);
             switch (k->in[i].dtype) {
-            case DG_I32: v[j] = int_low + floor(u * (int_high - int_low)); break;
+            case DG_I32: v[j] = int_low + floor(u * ((double)int_high - int_low)); break;
             case DG_U8: v[j] = floor(u * 256); break;
             case DG_BOOL: v[j] = u < 0.5; break;
             default: v[j] = (double)(float)(low + u * (high - low)); break; /* a float holds it */
