@@ -71,6 +71,20 @@ static void end_tee(dg_context *c, tee *t)
 
 /* ---- data and plan ---- */
 
+/* Images smaller than the input by the same even number of pixels on both axes want padding. */
+static void suggest_pad(dg_job *j, dg_message *m, const dg_session *s, const dg_dataset *data)
+{
+    const dg_shape *have = &data->shape;
+    for (int i = 0; i < s->plan->n_inputs && data->reader.image; i++) {
+        const dg_shape *want = &s->plan->inputs[i].type.shape;
+        if (want->rank != 4 || want->dim[1] != have->dim[0]) continue;
+        int64_t more = want->dim[2] - have->dim[1] + 2 * j->config->data.pad;
+        bool both = want->dim[3] - want->dim[2] == have->dim[2] - have->dim[1];
+        if (both && more > 0 && more % 2 == 0)
+            dg_help_add(j->diag, m, "data.pad: %" PRId64 " would make the images fit", more / 2);
+    }
+}
+
 /* What does not fit is a mistake of the run file: said at its `data` section. */
 static bool bind_data(dg_job *j, dg_session *s, const dg_dataset *data, dg_binding *b)
 {
@@ -94,14 +108,17 @@ static bool bind_data(dg_job *j, dg_session *s, const dg_dataset *data, dg_bindi
     return false;
 }
 
+/* A path that leads nowhere is said at its line; all else is the reader's to say. */
 static dg_dataset *open_data(dg_job *j)
 {
     dg_config *c = j->config;
-    bool relative = c->data.path && strncmp(c->data.path, c->folder, strlen(c->folder)) == 0;
-    dg_dataset *data = dg_dataset_open(j->diag, j->arena, &c->data, (uint64_t)c->seed);
-    if (!data && relative && dg_diag_errors(j->diag) == 0)
-        dg_error_at(j->diag, "E501", c->data.path, "there is no such data");
-    return data;
+    if (!c->data.path || dg_path_exists(c->data.path))
+        return dg_dataset_open(j->diag, j->arena, &c->data, (uint64_t)c->seed);
+    dg_message *m = dg_error(j->diag, "E501", c->path_span, "there is no '%s'", c->data.path);
+    dg_help_add(
+        j->diag, m,
+        "paths are relative to the run file; data can also be generated, as kind: sketch_digits");
+    return NULL;
 }
 
 static void say_plan(dg_job *j, dg_plan *plan, const dg_dataset *data)
@@ -185,11 +202,12 @@ static bool compare_plans(dg_trainer *t, const dg_checkpoint_facts *f, const sta
                       "was trained with ISA %s, OpenBLAS core %s, dg %s; here they are %s, %s, %s: "
                       "results will differ in rounding",
                       f->isa, f->blas_core, f->build, isa, core, dg_version());
-    if (moved || f->plan_hash == p->hash || s->new_graph || listed(s->allow, "plan")) return true;
+    if (moved || f->plan_hash == dg_plan_hash(p) || s->new_graph || listed(s->allow, "plan"))
+        return true;
     dg_message *m = dg_error_at(t->diag, "E434", t->run,
                                 "its graph or settings are not those of the checkpoint (plan "
                                 "%016" PRIx64 ", here %016" PRIx64 ")",
-                                f->plan_hash, p->hash);
+                                f->plan_hash, dg_plan_hash(p));
     dg_help_add(t->diag, m, "to go on with the changed ones: --allow-change plan");
     return false;
 }
@@ -302,7 +320,7 @@ static bool write_facts(dg_trainer *t, const char *status)
                       .step = t->store->step,
                       .steps = t->steps,
                       .seed = (uint64_t)t->config->seed,
-                      .plan_hash = t->plan->hash,
+                      .plan_hash = dg_plan_hash(t->plan),
                       .data = t->data};
     return dg_run_write_facts(t->context, t->diag, t->run, &f);
 }

@@ -338,7 +338,7 @@ static bool save(dg_trainer *t)
     double start = dg_clock();
     dg_arena *a = dg_arena_new();
     dg_checkpoint_facts f = {.seed = (uint64_t)c->seed,
-                             .plan_hash = t->plan->hash,
+                             .plan_hash = dg_plan_hash(t->plan),
                              .isa = dg_isa_name(t->plan->isa),
                              .blas_core = t->plan->blas_core,
                              .build = dg_version(),

@@ -162,7 +162,7 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
     }
     dg_json_close(w, ']');
     if (!canonical) {
-        hash_at(w, "hash", p->hash);
+        hash_at(w, "hash", dg_plan_hash(p));
         dg_json_key(w, "seconds");
         dg_json_double(w, p->seconds);
     }

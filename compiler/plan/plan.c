@@ -696,13 +696,17 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     p->heuristics = heuristics;
     p->n_heuristics = (int)l->heuristics.n;
     make_summary(&k);
-
-    dg_text json = {0};
-    dg_explain_json(p, &(dg_explain_options){.canonical = true}, &json);
-    p->hash = dg_hash(json.at, json.n);
-    dg_text_free(&json);
     dg_arena_free(scratch);
     return p;
+}
+
+uint64_t dg_plan_hash(const dg_plan *p)
+{
+    dg_text json = {0};
+    dg_explain_json(p, &(dg_explain_options){.canonical = true}, &json);
+    uint64_t hash = dg_hash(json.at, json.n);
+    dg_text_free(&json);
+    return hash;
 }
 
 void dg_plan_free(dg_plan *p)

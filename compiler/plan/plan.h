@@ -144,7 +144,6 @@ typedef struct dg_plan {
     int32_t peak_step;             /* where the bound is reached */
     int nodes;                     /* of the graph before fusion */
     double seconds;                /* of compilation; not part of canonical output */
-    uint64_t hash;                 /* of the canonical JSON */
     void *owner;                   /* the runtime's record of what made it; NULL until set, once */
 } dg_plan;
 
@@ -159,6 +158,8 @@ typedef struct dg_plan_options {
 /* Bytes of the arena that are taken at each step, workspace included: n_steps + 1 numbers, the last one after the run. */
 int64_t *dg_plan_live(const dg_plan *p, dg_arena *a);
 dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_options *o);
+/* Of the canonical JSON: what makes two plans the same. Written out for each call, some milliseconds for a large plan. */
+uint64_t dg_plan_hash(const dg_plan *p);
 void dg_plan_free(dg_plan *p);
 
 /* The independent checker: own code, reads only the plan (plan.md section 8). Reports E903. */
