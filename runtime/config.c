@@ -362,7 +362,8 @@ static void note_span(dg_config *c, const char *name, dg_span s)
     } spans[] = {{"graph", AT(graph_span)},
                  {"entries.train", AT(train_span)},
                  {"entries.sample", AT(sample_span)},
-                 {"entries.eval", AT(eval_span)}};
+                 {"entries.eval", AT(eval_span)},
+                 {"data.path", AT(path_span)}};
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
         if (strcmp(spans[i].name, name) == 0) *(dg_span *)((char *)c + spans[i].offset) = s;
 }
@@ -509,7 +510,7 @@ dg_config *dg_config_parse(dg_diag *d, dg_arena *a, const char *path, const char
     c->path = path;
     c->folder = dg_path_folder(a, path);
     c->graph_span = c->train_span = c->sample_span = c->eval_span = DG_NOWHERE;
-    c->data_span = c->size_span = DG_NOWHERE;
+    c->data_span = c->size_span = c->path_span = DG_NOWHERE;
     dg_yaml *root =
         dg_yaml_read(d, a, dg_sources_add(dg_diag_sources(d), path, path, text, length));
     if (!root) return NULL;

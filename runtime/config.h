@@ -25,7 +25,7 @@ typedef struct dg_config {
     const char *graph; /* as opened: beside the run file */
     dg_span graph_span;
     const char *train_entry, *sample_entry, *eval_entry;
-    dg_span train_span, sample_span, eval_span, data_span, size_span;
+    dg_span train_span, sample_span, eval_span, data_span, size_span, path_span;
     dg_nameds values; /* `config` */
     dg_nameds inputs; /* what fills which input: "data" or "labels" */
     dg_data_spec data;

@@ -98,8 +98,8 @@ static bool draw_points(dg_diag *d, const dg_type *t, const void *data, dg_pictu
             for (int64_t x = (int64_t)fx - 1; x <= (int64_t)fx + 1; x++) {
                 uint8_t *q = p->pixels + 3 * (y * PLOT + x);
                 bool core = x == (int64_t)fx && y == (int64_t)fy;
-                q[0] = core ? 20 : (uint8_t)(q[0] * 3 / 4);
-                q[1] = core ? 60 : (uint8_t)(q[1] * 7 / 8);
+                q[0] = (uint8_t)(core ? 20 : q[0] * 3 / 4);
+                q[1] = (uint8_t)(core ? 60 : q[1] * 7 / 8);
                 q[2] = core ? 160 : q[2];
             }
     }
