@@ -32,7 +32,7 @@ typedef struct stage_hook {
     const char *dump;
     dg_text *dump_text;
     double clock;
-    int nodes;        /* before fusion */
+    int nodes; /* before fusion */
     bool fused;
 } stage_hook;
 
@@ -56,16 +56,18 @@ static void after_stage(void *ctx, const char *stage, const dg_module *m)
     if (strcmp(stage, "graph") != 0) time_stage(h->c, stage, &h->clock);
     if (strcmp(stage, "fuse") == 0 || strcmp(stage, "select") == 0) h->fused = true;
     if (!h->fused) h->nodes = count_nodes(m->graph);
-    if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0) dg_print_module(m, h->dump_text);
+    if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0)
+        dg_print_module(m, h->dump_text);
     if (h->asked->after) h->asked->after(h->asked->ctx, stage, m);
     h->clock = dg_clock(); /* what the caller's hook took is nobody's */
 }
 
-/* ---- reference mode: every float is double -------------------------------------------------------------------------- */
+/* ---- reference mode: every float is double ---- */
 
 static dg_attrs widen_attrs(dg_arena *arena, dg_attrs attrs)
 {
-    /* An attribute that holds a dtype is a whole number named `dtype` or `to`: the convention of all ops. */
+    /* An attribute that holds a dtype is a whole number named `dtype` or `to`: the convention of
+     * all ops. */
     dg_attr *copy = NULL;
     for (int i = 0; i < attrs.n; i++) {
         const dg_attr *a = &attrs.at[i];
@@ -100,18 +102,21 @@ static void widen_module(dg_module *m)
     for (size_t i = 0; i < m->outputs.n; i++) widen_type(&m->outputs.at[i].type);
 }
 
-/* ---- module to plan ---------------------------------------------------------------------------------------------------- */
+/* ---- module to plan ---- */
 
 static bool wants_plan(const char *dump)
 {
     return !dump || strcmp(dump, "memplan") == 0 || strcmp(dump, "plan") == 0;
 }
 
-/* Runs the passes, and unless a dump of an earlier stage is wanted, places values and makes the plan. False after reporting. */
-static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_text *dump_text, double begun, dg_plan **out)
+/* Runs the passes, and unless a dump of an earlier stage is wanted, places values and makes the
+ * plan. False after reporting. */
+static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_text *dump_text,
+                        double begun, dg_plan **out)
 {
     *out = NULL;
-    stage_hook hook = {.c = c, .asked = &c->passes, .dump = dump, .dump_text = dump_text, .clock = dg_clock()};
+    stage_hook hook = {
+        .c = c, .asked = &c->passes, .dump = dump, .dump_text = dump_text, .clock = dg_clock()};
     dg_pass_options passes = c->passes;
     passes.after = after_stage;
     passes.ctx = &hook;
@@ -125,8 +130,11 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
     if (dg_pass_memplan(m, &passes, &layout)) {
         time_stage(c, "memplan", &hook.clock);
         plan = dg_plan_make(m, &layout,
-                            &(dg_plan_options){.passes = &passes, .files = c->files, .n_files = c->n_files,
-                                               .blas_core = c->blas_core, .nodes = hook.nodes});
+                            &(dg_plan_options){.passes = &passes,
+                                               .files = c->files,
+                                               .n_files = c->n_files,
+                                               .blas_core = c->blas_core,
+                                               .nodes = hook.nodes});
         time_stage(c, "plan", &hook.clock);
     }
     dg_vec_free(&layout.heuristics);
@@ -145,9 +153,10 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
     return true;
 }
 
-/* ---- from source or text to a module ---------------------------------------------------------------------------------- */
+/* ---- from source or text to a module ---- */
 
-static const dg_entry_info *find_entry(dg_compilation *c, dg_diag *d, const char *name, const char *file)
+static const dg_entry_info *find_entry(dg_compilation *c, dg_diag *d, const char *name,
+                                       const char *file)
 {
     const dg_entry_info *entries, *only = NULL, *close = NULL;
     int n = dg_front_entries(c->front, &entries), in_main = 0, best = 3;
@@ -168,10 +177,12 @@ static const dg_entry_info *find_entry(dg_compilation *c, dg_diag *d, const char
     if (!name && in_main == 1) return only;
 
     dg_message *m = name ? dg_error_at(d, "E131", file, "there is no entry '%s'", name)
-                         : dg_error_at(d, "E131", file, "%s", in_main ? "name one of its entries" : "there is no entry");
+                         : dg_error_at(d, "E131", file, "%s",
+                                       in_main ? "name one of its entries" : "there is no entry");
     if (close) dg_help_add(d, m, "did you mean '%s'?", close->name);
     for (int i = 0; i < n && i < 8; i++)
-        if (entries[i].in_main && entries[i].kind != DG_TEST) dg_help_add(d, m, "it has the entry '%s'", entries[i].name);
+        if (entries[i].in_main && entries[i].kind != DG_TEST)
+            dg_help_add(d, m, "it has the entry '%s'", entries[i].name);
     return NULL;
 }
 
@@ -206,13 +217,14 @@ static bool make_module(dg_compilation *c, dg_diag *d, const dg_compile_options 
         dg_tree_dump(dg_diag_sources(d), dg_front_tree(c->front), o->dump_text);
         return true;
     }
-    const dg_entry_info *entry = find_entry(c, d, o->entry, c->n_files ? c->files[0].name : "source");
+    const dg_entry_info *entry =
+        find_entry(c, d, o->entry, c->n_files ? c->files[0].name : "source");
     if (!entry) return false;
     c->module = dg_front_elaborate(c->front, c->arena, entry, o->args, o->n_args, dg_op_find);
     return c->module != NULL;
 }
 
-/* ---- the initialisers -------------------------------------------------------------------------------------------------- */
+/* ---- the initialisers ---- */
 
 /* A graph of its own, so that the passes can change it and the original serves again. */
 static dg_graph *copy_graph(const dg_graph *from, dg_arena *arena)
@@ -236,7 +248,8 @@ static dg_graph *copy_graph(const dg_graph *from, dg_arena *arena)
     return g;
 }
 
-/* Only the missing places are written; what initialisers read of them is the value just made. False when nothing is written. */
+/* Only the missing places are written; what initialisers read of them is the value just made. False
+ * when nothing is written. */
 static bool keep_missing(dg_graph *g, const bool *present)
 {
     const dg_op *place = g->find("place"), *write = g->find("write");
@@ -257,7 +270,8 @@ static bool keep_missing(dg_graph *g, const bool *present)
             continue;
         }
         uint64_t made;
-        if (!present[index] && dg_map64_get(written, (uint64_t)index, &made)) map[node->out[0]] = (dg_value)made;
+        if (!present[index] && dg_map64_get(written, (uint64_t)index, &made))
+            map[node->out[0]] = (dg_value)made;
     }
     dg_apply_map(g, map);
     dg_drop_dead(g, scratch);
@@ -283,10 +297,15 @@ dg_plan *dg_compile_init(dg_compilation *c, dg_diag *d, const bool *present)
     if (!c->module || !c->module->init) return NULL;
     double begun = dg_clock();
     dg_arena *arena = dg_arena_new();
-    dg_module m = {.arena = arena, .strings = c->module->strings, .diag = d, .entry = dg_intern_z(c->module->strings, "init")};
+    dg_module m = {.arena = arena,
+                   .strings = c->module->strings,
+                   .diag = d,
+                   .entry = dg_intern_z(c->module->strings, "init")};
     m.graph = copy_graph(c->module->init, arena);
-    for (size_t i = 0; i < c->module->places.n; i++) dg_vec_push(&m.places, c->module->places.at[i]);
-    for (size_t i = 0; i < c->module->config.n; i++) dg_vec_push(&m.config, c->module->config.at[i]);
+    for (size_t i = 0; i < c->module->places.n; i++)
+        dg_vec_push(&m.places, c->module->places.at[i]);
+    for (size_t i = 0; i < c->module->config.n; i++)
+        dg_vec_push(&m.config, c->module->config.at[i]);
 
     dg_plan *plan = NULL;
     if (keep_missing(m.graph, present)) module_plan(c, &m, NULL, NULL, begun, &plan);
@@ -295,7 +314,7 @@ dg_plan *dg_compile_init(dg_compilation *c, dg_diag *d, const bool *present)
     return plan;
 }
 
-/* ---- entry point -------------------------------------------------------------------------------------------------------- */
+/* ---- entry point ---- */
 
 static bool known_stage(const char *stage)
 {
@@ -333,7 +352,8 @@ dg_compilation *dg_compile(dg_diag *d, const dg_compile_options *o)
     if (o->passes.skip) {
         int n = 0;
         while (o->passes.skip[n]) n++;
-        c->passes.skip = dg_arena_copy(arena, o->passes.skip, sizeof *o->passes.skip * (size_t)(n + 1));
+        c->passes.skip =
+            dg_arena_copy(arena, o->passes.skip, sizeof *o->passes.skip * (size_t)(n + 1));
     }
     if (!compile(c, d, o, begun)) {
         dg_compilation_free(c);

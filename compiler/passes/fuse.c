@@ -1,16 +1,18 @@
 /* fuse.c: elementwise nodes become `fused` nodes and epilogues, whose bodies are strips.
  *
- * In     a graph after expand, so that norms are statistics and arithmetic; sums over mixed axes are first cut into two steps.
- * Out    no elementwise node with lanes is left: each stored value is a result of a fused node, or of a kernel's epilogue.
- * Keeps  every stored value has the bits that its own node would have given: a strip calls the same lanes, one op at a time.
- *        Only sums that join a strip may round differently.
+ * In     a graph after expand, so that norms are statistics and arithmetic; sums over mixed axes
+ *        are first cut into two steps.
+ * Out    no elementwise node with lanes is left: each stored value is a result of a fused node, or
+ *        of a kernel's epilogue.
+ * Keeps  every stored value has the bits that its own node would have given: a strip calls the same
+ *        lanes, one op at a time. Only sums that join a strip may round differently.
  * Cost   near linear: each step looks at one body, which is bounded. */
 #include "compiler/passes/fuse.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- order within a region ---------------------------------------------------------------------------------------------- */
+/* ---- order within a region ---- */
 
 void dg_fuse_label(dg_fuse *f, dg_region r)
 {
@@ -26,7 +28,8 @@ void dg_fuse_move(dg_fuse *f, dg_node n, dg_node before)
     dg_graph_move(f->g, n, before, r);
     dg_node prev = dg_node_of(f->g, n)->prev;
     f->label[n] = prev == DG_NONE ? f->label[before] - 1 : (f->label[prev] + f->label[before]) / 2;
-    bool distinct = (prev == DG_NONE || f->label[n] > f->label[prev]) && f->label[n] < f->label[before];
+    bool distinct =
+        (prev == DG_NONE || f->label[n] > f->label[prev]) && f->label[n] < f->label[before];
     if (!distinct) dg_fuse_label(f, r); /* the gap is used up */
 }
 
@@ -41,7 +44,8 @@ dg_value dg_fuse_base(const dg_fuse *f, dg_value v)
 
 int64_t dg_fuse_bytes(const dg_fuse *f, dg_value v)
 {
-    int64_t own = dg_type_bytes(dg_type_of(f->g, v)), base = dg_type_bytes(dg_type_of(f->g, dg_fuse_base(f, v)));
+    int64_t own = dg_type_bytes(dg_type_of(f->g, v)),
+            base = dg_type_bytes(dg_type_of(f->g, dg_fuse_base(f, v)));
     return own < base ? own : base;
 }
 
@@ -50,17 +54,23 @@ void dg_fuse_decide(dg_fuse *f, dg_node n, dg_value v, bool yes, const char *rea
     dg_vec_push(&f->m->decisions, (dg_decision){"fuse", n, v, yes ? "yes" : "no", reason, bytes});
 }
 
-/* ---- preparation ---------------------------------------------------------------------------------------------------------- */
+/* ---- preparation ---- */
 
 static dg_build builder_at(dg_graph *g, dg_node n)
 {
     const dg_node_info *node = dg_node_of(g, n);
-    return (dg_build){.graph = g, .region = node->region, .before = n, .scope = node->scope, .origin = node->origin,
-                      .phase = node->phase, .remat = node->remat};
+    return (dg_build){.graph = g,
+                      .region = node->region,
+                      .before = n,
+                      .scope = node->scope,
+                      .origin = node->origin,
+                      .phase = node->phase,
+                      .remat = node->remat};
 }
 
-/* A sum over trailing and other axes of an elementwise value: the trailing ones first, where a strip can do it, so that the
- * summed value need not be stored. So with the sum of everything, whose rows can then be cut into pieces. */
+/* A sum over trailing and other axes of an elementwise value: the trailing ones first, where a
+ * strip can do it, so that the summed value need not be stored. So with the sum of everything,
+ * whose rows can then be cut into pieces. */
 static void split_sum(dg_graph *g, dg_node n)
 {
     enum { ROW = 1024, LARGE = 64 * 1024 };
@@ -69,13 +79,16 @@ static void split_sum(dg_graph *g, dg_node n)
     const dg_type *in = dg_type_of(g, node.in[0]);
     const dg_attr *axes = dg_attr_find(&node.attrs, "axes");
     dg_node def = dg_value_of(g, node.in[0])->def;
-    if (in->dtype != DG_F32 || !axes || axes->kind != DG_INTS || def == DG_NONE || !dg_node_has_lanes(g, def)) return;
+    if (in->dtype != DG_F32 || !axes || axes->kind != DG_INTS || def == DG_NONE ||
+        !dg_node_has_lanes(g, def))
+        return;
 
     dg_shape shape = in->shape;
     int trailing = 0; /* summed axes at the end */
     int64_t row = 1, all = dg_shape_count(&shape);
     bool whole = axes->n == shape.rank;
-    while (trailing < axes->n && axes->v.ints[axes->n - 1 - trailing] == shape.rank - 1 - trailing) {
+    while (trailing < axes->n &&
+           axes->v.ints[axes->n - 1 - trailing] == shape.rank - 1 - trailing) {
         if (whole && row >= ROW) break;
         row *= shape.dim[shape.rank - 1 - trailing++];
     }
@@ -98,7 +111,9 @@ static void drop_stops(dg_graph *g)
     bool any = false;
     for (size_t i = 0; i < g->nodes.n; i++) {
         const dg_node_info *n = dg_node_of(g, (dg_node)i);
-        if (!n->op || !(n->op->traits & DG_STOPS_GRADIENT) || !(n->op->traits & DG_VIEW) || n->n_in != 1 || n->n_out != 1) continue;
+        if (!n->op || !(n->op->traits & DG_STOPS_GRADIENT) || !(n->op->traits & DG_VIEW) ||
+            n->n_in != 1 || n->n_out != 1)
+            continue;
         if (!dg_type_equal(dg_type_of(g, n->in[0]), dg_type_of(g, n->out[0]))) continue;
         map[n->out[0]] = n->in[0];
         any = true;
@@ -145,11 +160,12 @@ static void begin(dg_fuse *f)
         if (dg_node_has_lanes(g, i)) f->fusible[n->out[0]] = true;
         if (!n->op->row_sum || n->n_in != 1 || n->n_out != 1) continue;
         const dg_type *in = dg_type_of(g, n->in[0]), *out = dg_type_of(g, n->out[0]);
-        if (in->dtype == DG_F32 && out->dtype == DG_F32) f->row_sum[i] = n->op->row_sum(&n->attrs, &in->shape);
+        if (in->dtype == DG_F32 && out->dtype == DG_F32)
+            f->row_sum[i] = n->op->row_sum(&n->attrs, &in->shape);
     }
 }
 
-/* ---- writing back ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing back ---- */
 
 /* Some node that stays, or another unit's body, reads v: it has to be stored. */
 static bool read_outside(const dg_fuse *f, dg_value v, const bool *loaded)
@@ -159,7 +175,8 @@ static bool read_outside(const dg_fuse *f, dg_value v, const bool *loaded)
     for (int32_t k = f->uses.first[v]; k < f->uses.first[v + 1]; k++) {
         dg_use use = f->uses.at[k];
         const dg_node_info *n = dg_node_of(f->g, use.node);
-        bool dissolves = use.input >= 0 && n->region == r && n->n_out == 1 && (f->fusible[n->out[0]] || f->row_sum[use.node] > 0);
+        bool dissolves = use.input >= 0 && n->region == r && n->n_out == 1 &&
+                         (f->fusible[n->out[0]] || f->row_sum[use.node] > 0);
         if (!dissolves) return true;
     }
     return false;
@@ -184,7 +201,8 @@ static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
     dg_body body;
     dg_body_begin(f, &body, DG_NONE);
     for (int i = 0; i < n_out; i++) dg_body_add(f, &body, unit->out[i].source, u, false);
-    if (body.n_code == 0 && n_out == 1) { /* a sum of something stored: its own kernel does that best */
+    if (body.n_code == 0 &&
+        n_out == 1) { /* a sum of something stored: its own kernel does that best */
         dg_node sum = dg_value_of(g, unit->out[0].value)->def;
         f->row_sum[sum] = 0;
         if (sum != unit->anchor) dg_fuse_move(f, sum, unit->anchor);
@@ -194,8 +212,9 @@ static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
     for (int i = 0; i < n_out; i++) types[i] = *dg_type_of(g, unit->out[i].value);
     dg_shape space = dg_type_of(g, unit->out[0].source)->shape;
     const dg_strip *strip = dg_body_strip(f, &body, space, unit->out, n_out);
-    dg_node made = dg_graph_add(g, dg_node_of(g, unit->anchor)->region, unit->anchor, g->find("fused"), (dg_attrs){0, NULL},
-                                body.load, body.n_load, types, n_out);
+    dg_node made =
+        dg_graph_add(g, dg_node_of(g, unit->anchor)->region, unit->anchor, g->find("fused"),
+                     (dg_attrs){0, NULL}, body.load, body.n_load, types, n_out);
     const dg_node_info *from = dg_node_of(g, dg_value_of(g, unit->out[n_out - 1].value)->def);
     dg_node_info *node = dg_node_of(g, made);
     node->strip = strip;
@@ -208,7 +227,8 @@ static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
         map[old] = node->out[i];
         dg_value_of(g, node->out[i])->path = dg_value_of(g, old)->path;
         int64_t bytes = dg_type_bytes(dg_type_of(g, old));
-        dg_fuse_decide(f, made, old, true, unit->out[i].reduce > 0 ? "fuse.yes:row-sum" : "fuse.yes:group", bytes);
+        dg_fuse_decide(f, made, old, true,
+                       unit->out[i].reduce > 0 ? "fuse.yes:row-sum" : "fuse.yes:group", bytes);
         if (f->root[old]) dg_fuse_decide(f, made, old, false, f->root[old], bytes);
     }
 }
@@ -232,7 +252,8 @@ static void emit_epilogue(dg_fuse *f, int32_t u, dg_value *map)
     node->n_in += body.n_load - 1;
     map[end] = y;
     dg_value_of(g, y)->path = dg_value_of(g, end)->path;
-    dg_fuse_decide(f, unit->anchor, end, true, "fuse.yes:epilogue", dg_type_bytes(dg_type_of(g, y)));
+    dg_fuse_decide(f, unit->anchor, end, true, "fuse.yes:epilogue",
+                   dg_type_bytes(dg_type_of(g, y)));
 }
 
 static void emit(dg_fuse *f, dg_value *map)
@@ -246,17 +267,20 @@ static void emit(dg_fuse *f, dg_value *map)
     for (size_t u = 0; u < f->units.n; u++) {
         const dg_unit *unit = &f->units.at[u];
         if (unit->parent != (int32_t)u) continue;
-        if (unit->group) emit_group(f, (int32_t)u, loaded, map);
-        else if (unit->epilogue != DG_NONE) emit_epilogue(f, (int32_t)u, map);
+        if (unit->group)
+            emit_group(f, (int32_t)u, loaded, map);
+        else if (unit->epilogue != DG_NONE)
+            emit_epilogue(f, (int32_t)u, map);
     }
     /* what was computed by nodes of its own is computed in strips now */
     for (dg_node n = 0; n < f->n_nodes; n++) {
         const dg_node_info *node = dg_node_of(f->g, n);
-        if (node->op && node->n_out == 1 && (f->fusible[node->out[0]] || f->row_sum[n] > 0)) dg_graph_unlink(f->g, n);
+        if (node->op && node->n_out == 1 && (f->fusible[node->out[0]] || f->row_sum[n] > 0))
+            dg_graph_unlink(f->g, n);
     }
 }
 
-/* ---- entry point ---------------------------------------------------------------------------------------------------------- */
+/* ---- entry point ---- */
 
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
 {
@@ -275,7 +299,8 @@ bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
     emit(&f, map);
 
     dg_value *whole = DG_NEW_ARRAY(f.arena, dg_value, f.g->values.n);
-    for (size_t v = 0; v < f.g->values.n; v++) whole[v] = v < (size_t)f.n_values ? map[v] : (dg_value)v;
+    for (size_t v = 0; v < f.g->values.n; v++)
+        whole[v] = v < (size_t)f.n_values ? map[v] : (dg_value)v;
     dg_apply_map(f.g, whole);
     size_t kept = decided; /* decisions about values that still exist */
     for (size_t i = decided; i < m->decisions.n; i++) {

@@ -3,7 +3,7 @@
  *     fuse_roots.c  which elementwise values are stored; the rest is computed wherever it is read
  *     fuse_group.c  which stored values are made by one kernel
  *     fuse_strip.c  bodies and strips
- *     fuse.c        prepares the graph, runs the above on each region, writes the result back                                */
+ *     fuse.c        prepares the graph, runs the above on each region, writes the result back */
 #ifndef DG_PASSES_FUSE_H
 #define DG_PASSES_FUSE_H
 
@@ -11,44 +11,48 @@
 
 enum { DG_FUSE_CODES = 64, DG_FUSE_LOADS = 24, DG_FUSE_OUTS = 12 };
 
-/* One result of a fused node: `source` stored (reduce 0, value == source), or summed over its last `reduce` axes. */
+/* One result of a fused node: `source` stored (reduce 0, value == source), or summed over its last
+ * `reduce` axes. */
 typedef struct dg_fuse_out {
     dg_value value, source;
     int reduce;
 } dg_fuse_out;
 
-/* The elementwise values that a set of results needs, each after its operands, and the stored values that they read. */
+/* The elementwise values that a set of results needs, each after its operands, and the stored
+ * values that they read. */
 typedef struct dg_body {
     int n_load, n_code;
     dg_value load[DG_FUSE_LOADS], code[DG_FUSE_CODES];
 } dg_body;
 
-/* A node that stays, or a group of results that become one fused node. Units stand where their anchor stands in the region. */
+/* A node that stays, or a group of results that become one fused node. Units stand where their
+ * anchor stands in the region. */
 typedef struct dg_unit {
     dg_node anchor;
-    int32_t parent;      /* the unit it was merged into; itself otherwise */
+    int32_t parent; /* the unit it was merged into; itself otherwise */
     bool group;
-    dg_value epilogue;   /* a node that stays: what its epilogue makes of its output 0; DG_NONE */
+    dg_value epilogue; /* a node that stays: what its epilogue makes of its output 0; DG_NONE */
     int n_out, n_load;
     dg_fuse_out *out;
-    dg_value *load;      /* of the body; of the epilogue without the node's own result */
+    dg_value *load; /* of the body; of the epilogue without the node's own result */
 } dg_unit;
 
 typedef struct dg_fuse {
     dg_module *m;
     dg_graph *g;
-    dg_arena *arena;      /* scratch: freed after the pass */
+    dg_arena *arena; /* scratch: freed after the pass */
     dg_uses uses;
     int n_values, n_nodes; /* when the pass began; the arrays below have these sizes */
-    bool *fusible;        /* by value: made by an elementwise node that has lanes */
-    const char **root;    /* by value: why it is stored (a reason of dg_decision); NULL: computed wherever it is read */
-    int32_t *owner;       /* by value: the unit that makes it as one of its results, or -1 */
-    int32_t *unit;        /* by node, -1: dissolved into others */
-    int *row_sum;         /* by node: trailing axes that it sums, when a strip can do that */
-    dg_value *chain;      /* by node: what its epilogue will make, or DG_NONE */
-    bool *claimed;        /* by value: made by an epilogue, on the way or as its end */
-    int32_t *pos;         /* by node: its place in the region */
-    int32_t *kernels;     /* by node: kernels before it in the region */
+    bool *fusible;         /* by value: made by an elementwise node that has lanes */
+    const char **root;     /* by value: why it is stored (a reason of dg_decision); NULL: computed
+                              wherever it is read */
+    int32_t *owner;        /* by value: the unit that makes it as one of its results, or -1 */
+    int32_t *unit;         /* by node, -1: dissolved into others */
+    int *row_sum;          /* by node: trailing axes that it sums, when a strip can do that */
+    dg_value *chain;       /* by node: what its epilogue will make, or DG_NONE */
+    bool *claimed;         /* by value: made by an epilogue, on the way or as its end */
+    int32_t *pos;          /* by node: its place in the region */
+    int32_t *kernels;      /* by node: kernels before it in the region */
     double *label;        /* by node: ordered like the region's list, also after nodes were moved */
     int32_t *mark, epoch; /* by value: == epoch when in the body at hand */
     int32_t *seen, visit; /* by node: == visit when met by the search at hand */
@@ -58,10 +62,13 @@ typedef struct dg_fuse {
 /* ---- fuse_strip.c ---- */
 /* Starts an empty body; `first` (or DG_NONE) becomes its load 0. */
 void dg_body_begin(dg_fuse *f, dg_body *b, dg_value first);
-/* Adds v and what it needs. Values stored by another unit than `unit` are loads; v itself is computed if `make`. False: too large. */
+/* Adds v and what it needs. Values stored by another unit than `unit` are loads; v itself is
+ * computed if `make`. False: too large. */
 bool dg_body_add(dg_fuse *f, dg_body *b, dg_value v, int32_t unit, bool make);
-const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, const dg_fuse_out *out, int n_out);
-/* A fused node of node n alone before it, results mapped: map[old] = new. DG_NONE when it has no lanes. */
+const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, const dg_fuse_out *out,
+                              int n_out);
+/* A fused node that does what n does, before n; its result in *new_value. DG_NONE when n has no
+ * lanes. n stays. */
 dg_node dg_fuse_single(dg_graph *g, dg_node n, dg_value *new_value);
 /* The node has one result, made by lanes. */
 bool dg_node_has_lanes(const dg_graph *g, dg_node n);

@@ -1,13 +1,16 @@
 /* fuse_group.c: which stored values are made by one kernel.
  *
  * In     one region with f->root and f->chain decided.
- * Out    units: nodes that stay (some with an epilogue), and groups of results; f->owner and f->unit name them.
+ * Out    units: nodes that stay (some with an epilogue), and groups of results; f->owner and
+ *        f->unit name them.
  * Keeps  every unit's operands are made by units that stand before it.
  *
- * A group begins as one stored value, or as one sum over trailing axes. Two groups of one shape are merged when one reads what the
- * other stores, or when both read the same large value: the sums of a norm's backward, the moments and the parameter of an
- * optimiser's update. The later group then moves to the place of the earlier one, so everything it reads has to be there already,
- * but for small tensors, which move along: a merge never waits for a kernel and keeps nothing large alive for longer. */
+ * A group begins as one stored value, or as one sum over trailing axes. Two groups of one shape are
+ * merged when one reads what the other stores, or when both read the same large value: the sums of
+ * a norm's backward, the moments and the parameter of an optimiser's update. The later group then
+ * moves to the place of the earlier one, so everything it reads has to be there already, but for
+ * small tensors, which move along: a merge never waits for a kernel and keeps nothing large alive
+ * for longer. */
 #include "compiler/passes/fuse.h"
 
 #include <string.h>
@@ -52,7 +55,8 @@ static bool reload(dg_fuse *f, int32_t u)
     dg_body body;
     dg_body_begin(f, &body, DG_NONE);
     bool fits = true;
-    for (int i = 0; fits && i < unit->n_out; i++) fits = dg_body_add(f, &body, unit->out[i].source, u, false);
+    for (int i = 0; fits && i < unit->n_out; i++)
+        fits = dg_body_add(f, &body, unit->out[i].source, u, false);
     unit->n_load = body.n_load;
     unit->load = dg_arena_copy(f->arena, body.load, sizeof *body.load * (size_t)body.n_load);
     return fits;
@@ -61,7 +65,8 @@ static bool reload(dg_fuse *f, int32_t u)
 static int32_t add_unit(dg_fuse *f, dg_node anchor, bool group)
 {
     int32_t u = (int32_t)f->units.n;
-    dg_vec_push(&f->units, (dg_unit){.anchor = anchor, .parent = u, .group = group, .epilogue = DG_NONE});
+    dg_vec_push(&f->units,
+                (dg_unit){.anchor = anchor, .parent = u, .group = group, .epilogue = DG_NONE});
     f->unit[anchor] = u;
     return u;
 }
@@ -93,7 +98,8 @@ static void make_units(dg_fuse *f, dg_region r)
         int32_t u = add_unit(f, n, false);
         if (f->chain[n] == DG_NONE) continue;
         f->units.at[u].epilogue = f->chain[n];
-        f->owner[f->chain[n]] = u; /* before its node is met: readers come later, and it makes no group of its own */
+        f->owner[f->chain[n]] =
+            u; /* before its node is met: readers come later, and it makes no group of its own */
     }
     for (size_t u = from; u < f->units.n; u++) {
         dg_unit *unit = &f->units.at[u];
@@ -103,11 +109,12 @@ static void make_units(dg_fuse *f, dg_region r)
         dg_body_begin(f, &body, dg_node_of(f->g, unit->anchor)->out[0]);
         dg_body_add(f, &body, unit->epilogue, -1, true);
         unit->n_load = body.n_load - 1;
-        unit->load = dg_arena_copy(f->arena, body.load + 1, sizeof *body.load * (size_t)unit->n_load);
+        unit->load =
+            dg_arena_copy(f->arena, body.load + 1, sizeof *body.load * (size_t)unit->n_load);
     }
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------------------ */
+/* ---- merging ---- */
 
 typedef struct moves {
     int n;
@@ -129,9 +136,11 @@ static bool collect_unit(dg_fuse *f, int32_t u, moves *m)
     if (m->n == MOVES || node->op->traits & (DG_CONTROL | DG_EFFECT)) return false;
     int64_t bytes = 0;
     if (unit->group)
-        for (int i = 0; i < unit->n_out; i++) bytes += dg_type_bytes(dg_type_of(f->g, unit->out[i].value));
+        for (int i = 0; i < unit->n_out; i++)
+            bytes += dg_type_bytes(dg_type_of(f->g, unit->out[i].value));
     else if (!(node->op->traits & (DG_VIEW | DG_LEAF)))
-        for (int i = 0; i < node->n_out; i++) bytes += dg_type_bytes(dg_type_of(f->g, node->out[i]));
+        for (int i = 0; i < node->n_out; i++)
+            bytes += dg_type_bytes(dg_type_of(f->g, node->out[i]));
     if (bytes > m->small) return false;
     if (!unit->group)
         for (int i = 0; i < node->n_in; i++)
@@ -147,7 +156,8 @@ static bool collect(dg_fuse *f, dg_value v, moves *m)
 {
     int32_t u = maker(f, m->region, v);
     if (u < 0) return true;
-    if (u == m->into) return false; /* a path from the one to the other through what stays outside */
+    if (u == m->into)
+        return false; /* a path from the one to the other through what stays outside */
     return label_of(f, u) < label_of(f, m->into) || collect_unit(f, u, m);
 }
 
@@ -191,7 +201,9 @@ static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *
 {
     dg_unit *ua = &f->units.at[a], *ub = &f->units.at[b];
     const dg_node_info *na = dg_node_of(f->g, ua->anchor), *nb = dg_node_of(f->g, ub->anchor);
-    if (na->phase != nb->phase || na->remat != nb->remat || !dg_shape_equal(space_of(f, a), space_of(f, b))) return false;
+    if (na->phase != nb->phase || na->remat != nb->remat ||
+        !dg_shape_equal(space_of(f, a), space_of(f, b)))
+        return false;
     if (ua->n_out + ub->n_out > DG_FUSE_OUTS) return false;
 
     bool vertical = reads(f, b, a), near = f->kernels[ua->anchor] == f->kernels[ub->anchor];
@@ -241,13 +253,17 @@ static int32_t nearest(dg_fuse *f, int32_t b, const readers *by, dg_region r, do
     for (int i = 0; i < ub->n_load; i++) {
         dg_value v = ub->load[i];
         int32_t u = maker(f, r, v);
-        if (u >= 0 && f->units.at[u].group && label_of(f, u) < below && (best < 0 || label_of(f, u) > label_of(f, best))) best = u;
+        if (u >= 0 && f->units.at[u].group && label_of(f, u) < below &&
+            (best < 0 || label_of(f, u) > label_of(f, best)))
+            best = u;
         /* only values that are really as large as the space: a repeated number is no reason */
         if (!dg_shape_equal(&dg_type_of(f->g, v)->shape, space_of(f, b))) continue;
         if (dg_fuse_bytes(f, v) < dg_type_bytes(dg_type_of(f->g, v))) continue;
         for (int32_t k = by->first[v]; k < by->first[v + 1]; k++) {
             u = find(f, by->unit[k]);
-            if (u != b && label_of(f, u) < at && label_of(f, u) < below && (best < 0 || label_of(f, u) > label_of(f, best))) best = u;
+            if (u != b && label_of(f, u) < at && label_of(f, u) < below &&
+                (best < 0 || label_of(f, u) > label_of(f, best)))
+                best = u;
         }
     }
     return best;
@@ -258,7 +274,8 @@ static readers readers_of(dg_fuse *f, size_t from)
     readers by = {DG_NEW_ARRAY(f->arena, int32_t, f->n_values + 2), NULL};
     int32_t *count = by.first + 1;
     for (size_t u = from; u < f->units.n; u++)
-        for (int i = 0; f->units.at[u].group && i < f->units.at[u].n_load; i++) count[f->units.at[u].load[i] + 1]++;
+        for (int i = 0; f->units.at[u].group && i < f->units.at[u].n_load; i++)
+            count[f->units.at[u].load[i] + 1]++;
     for (int v = 0; v < f->n_values; v++) count[v + 1] += count[v];
     by.unit = DG_NEW_ARRAY(f->arena, int32_t, count[f->n_values]);
     for (size_t u = from; u < f->units.n; u++)

@@ -1,22 +1,25 @@
 /* fuse_roots.c: which elementwise values are stored.
  *
  * In     one region; for each value whether lanes make it.
- * Out    f->root: why a value is stored, NULL when every reader computes it again; f->chain: epilogues.
+ * Out    f->root: why a value is stored, NULL when every reader computes it again; f->chain: what
+ *        kernels make by epilogues.
  *
- * A value is stored when a kernel, an effect, another region or another shape reads it. All others are computed inside each group
- * that reads them: in training this is what keeps memory low, since the backward kernels compute a norm's output again from its
- * input and never see it stored. Against that rule a value is stored when
+ * A value is stored when a kernel, an effect, another region or another shape reads it. All others
+ * are computed inside each group that reads them: in training this is what keeps memory low, since
+ * the backward kernels compute a norm's output again from its input and never see it stored.
+ * Against that rule a value is stored when
  *   - its chain is too long for one strip,
  *   - it is the end of an epilogue: a kernel's result is then never stored raw,
- *   - it is read far away and its operands, kept alive until there instead, would be more bytes than itself,
+ *   - it is read far away, and its operands, kept alive until there instead, would be more bytes,
  *   - it costs much and several read it. */
 #include "compiler/passes/fuse.h"
 
 enum {
-    FEW_BYTES = 4096,     /* too small to weigh */
-    COSTLY = 5,           /* operations of a chain that are not a few cycles each */
-    EPILOGUE_CODES = 24, EPILOGUE_LOADS = 16,
-    MOVES = 64            /* nodes that may be moved ahead for an epilogue */
+    FEW_BYTES = 4096, /* too small to weigh */
+    COSTLY = 5,       /* operations of a chain that are not a few cycles each */
+    EPILOGUE_CODES = 24,
+    EPILOGUE_LOADS = 16,
+    MOVES = 64 /* nodes that may be moved ahead for an epilogue */
 };
 
 static bool same_shape(const dg_fuse *f, dg_value a, dg_value b)
@@ -48,12 +51,14 @@ static void cut(dg_fuse *f, dg_value v, int32_t *size)
     for (;;) {
         dg_body_begin(f, &body, DG_NONE);
         /* room is left for what reads v and stores it */
-        if (dg_body_add(f, &body, v, -1, true) && body.n_code <= DG_FUSE_CODES * 3 / 4 && body.n_load <= DG_FUSE_LOADS * 3 / 4)
+        if (dg_body_add(f, &body, v, -1, true) && body.n_code <= DG_FUSE_CODES * 3 / 4 &&
+            body.n_load <= DG_FUSE_LOADS * 3 / 4)
             break;
         dg_value largest = DG_NONE;
         for (int i = 0; i < n->n_in; i++) {
             dg_value x = n->in[i];
-            if (f->fusible[x] && !f->root[x] && (largest == DG_NONE || size[x] > size[largest])) largest = x;
+            if (f->fusible[x] && !f->root[x] && (largest == DG_NONE || size[x] > size[largest]))
+                largest = x;
         }
         if (largest == DG_NONE) break;
         f->root[largest] = "fuse.no:too-long";
@@ -61,7 +66,7 @@ static void cut(dg_fuse *f, dg_value v, int32_t *size)
     size[v] = body.n_code;
 }
 
-/* ---- epilogues ---------------------------------------------------------------------------------------------------------- */
+/* ---- epilogues ---- */
 
 /* The only node that reads v, or DG_NONE. */
 static dg_node only_reader(const dg_fuse *f, dg_value v)
@@ -80,7 +85,8 @@ typedef struct moves {
     dg_node at[MOVES];
 } moves;
 
-/* Collects the nodes after n that v needs; false when that is n itself, a loop, or more than small tensors. */
+/* Collects the nodes after n that v needs; false when that is n itself, a loop, or more than small
+ * tensors. */
 static bool ready_before(dg_fuse *f, dg_node n, dg_value v, int64_t small, moves *m)
 {
     const dg_value_info *info = dg_value_of(f->g, v);
@@ -102,14 +108,18 @@ static bool ready_before(dg_fuse *f, dg_node n, dg_value v, int64_t small, moves
     return true;
 }
 
-/* Follows output 0 of n through elementwise nodes as long as each is the only reader, and n could apply them. */
+/* Follows output 0 of n through elementwise nodes as long as each is the only reader, and n could
+ * apply them. */
 static void find_epilogue(dg_fuse *f, dg_node n)
 {
     const dg_node_info *node = dg_node_of(f->g, n);
-    if (!node->op->epilogue || node->strip || !node->op->kernels || node->n_out < 1 || f->chain[n] != DG_NONE) return;
+    if (!node->op->epilogue || node->strip || !node->op->kernels || node->n_out < 1 ||
+        f->chain[n] != DG_NONE)
+        return;
     dg_value y = node->out[0], end = DG_NONE;
     const dg_type *type = dg_type_of(f->g, y);
-    if (type->dtype != DG_F32) return; /* only kernels apply epilogues, and refs run the other floats */
+    if (type->dtype != DG_F32)
+        return; /* only kernels apply epilogues, and refs run the other floats */
     int64_t small = dg_type_bytes(type) / 8;
     if (small < FEW_BYTES) small = FEW_BYTES;
 
@@ -121,11 +131,15 @@ static void find_epilogue(dg_fuse *f, dg_node n)
         const dg_node_info *next = dg_node_of(f->g, e);
         if (next->region != node->region || next->n_out != 1 || !f->fusible[next->out[0]]) break;
         if (f->claimed[next->out[0]]) break; /* by the kernel of its other operand */
-        if (next->phase != node->phase || next->remat != node->remat || !dg_type_equal(dg_type_of(f->g, next->out[0]), type)) break;
+        if (next->phase != node->phase || next->remat != node->remat ||
+            !dg_type_equal(dg_type_of(f->g, next->out[0]), type))
+            break;
 
         dg_body body;
         dg_body_begin(f, &body, y);
-        if (!dg_body_add(f, &body, next->out[0], -1, true) || body.n_code > EPILOGUE_CODES || body.n_load > EPILOGUE_LOADS) break;
+        if (!dg_body_add(f, &body, next->out[0], -1, true) || body.n_code > EPILOGUE_CODES ||
+            body.n_load > EPILOGUE_LOADS)
+            break;
         moves m = accepted;
         bool ready = true;
         for (int i = 0; ready && i < next->n_in; i++)
@@ -144,15 +158,17 @@ static void find_epilogue(dg_fuse *f, dg_node n)
     f->root[end] = "fuse.yes:epilogue";
 }
 
-/* ---- values that are read far away ------------------------------------------------------------------------------------- */
+/* ---- values that are read far away ---- */
 
 static bool lasts(const dg_fuse *f, dg_value base, dg_region r)
 {
     const dg_value_info *info = dg_value_of(f->g, base);
-    return info->def == DG_NONE || info->region != r || dg_node_of(f->g, info->def)->op->traits & DG_LEAF;
+    return info->def == DG_NONE || info->region != r ||
+           dg_node_of(f->g, info->def)->op->traits & DG_LEAF;
 }
 
-/* Kernels run between the making of v and the last place in the text that reads it: that place, or -1. */
+/* Kernels run between the making of v and the last place in the text that reads it: that place, or
+ * -1. */
 static int32_t far_reader(const dg_fuse *f, dg_value v)
 {
     dg_node def = dg_value_of(f->g, v)->def;
@@ -164,7 +180,8 @@ static int32_t far_reader(const dg_fuse *f, dg_value v)
     return last;
 }
 
-/* Computing v again at `last` would keep more bytes alive than v has. Notes what is kept alive when it does not. */
+/* Computing v again at `last` would keep more bytes alive than v has. Notes what is kept alive when
+ * it does not. */
 static bool better_stored(dg_fuse *f, dg_region r, dg_value v, int32_t last, int32_t *alive_until)
 {
     dg_body body;
@@ -191,9 +208,11 @@ static void weigh(dg_fuse *f, dg_region r)
         for (int i = 0; i < node->n_in; i++) alive_until[dg_fuse_base(f, node->in[i])] = f->pos[n];
     }
     const dg_region_info *region = dg_region_of(f->g, r);
-    for (size_t i = 0; i < region->results.n; i++) alive_until[dg_fuse_base(f, region->results.at[i])] = INT32_MAX;
+    for (size_t i = 0; i < region->results.n; i++)
+        alive_until[dg_fuse_base(f, region->results.at[i])] = INT32_MAX;
 
-    /* Twice: what is certain to stay alive after the first sweep makes others cheap in the second. */
+    /* Twice: what is certain to stay alive after the first sweep makes others cheap in the second.
+     */
     for (int sweep = 0; sweep < 2; sweep++) {
         DG_EACH_NODE(f->g, r, n) {
             const dg_node_info *node = dg_node_of(f->g, n);
@@ -202,12 +221,14 @@ static void weigh(dg_fuse *f, dg_region r)
             if (dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
             int32_t last = far_reader(f, v);
             if (last < 0) continue;
-            if (better_stored(f, r, v, last, alive_until) && sweep == 1) f->root[v] = "fuse.no:smaller-than-operands";
+            if (better_stored(f, r, v, last, alive_until) && sweep == 1)
+                f->root[v] = "fuse.no:smaller-than-operands";
         }
     }
 }
 
-/* v costs much and several nodes read it. When they end up in one kernel, it is not stored after all. */
+/* v costs much and several nodes read it. When they end up in one kernel, it is not stored after
+ * all. */
 static bool costly(dg_fuse *f, dg_value v)
 {
     if (f->uses.first[v + 1] - f->uses.first[v] < 2 || only_reader(f, v) != DG_NONE) return false;
@@ -229,7 +250,8 @@ static void number(dg_fuse *f, dg_region r)
         f->pos[n] = pos++;
         f->kernels[n] = kernels;
         bool dissolves = node->n_out == 1 && f->fusible[node->out[0]];
-        kernels += !dissolves && !(node->op->traits & (DG_VIEW | DG_LEAF | DG_EFFECT)) && f->row_sum[n] == 0;
+        kernels += !dissolves && !(node->op->traits & (DG_VIEW | DG_LEAF | DG_EFFECT)) &&
+                   f->row_sum[n] == 0;
     }
 }
 
@@ -238,7 +260,8 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
     int32_t *size = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
-        if (node->n_out == 1 && f->fusible[node->out[0]]) f->root[node->out[0]] = forced(f, node->out[0]);
+        if (node->n_out == 1 && f->fusible[node->out[0]])
+            f->root[node->out[0]] = forced(f, node->out[0]);
     }
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
@@ -253,6 +276,7 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
         dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v)) f->root[v] = "fuse.no:costly";
+        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v))
+            f->root[v] = "fuse.no:costly";
     }
 }

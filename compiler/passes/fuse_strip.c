@@ -7,7 +7,8 @@
 bool dg_node_has_lanes(const dg_graph *g, dg_node n)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    if (!i->op || !(i->op->traits & DG_ELEMENTWISE) || i->n_out != 1 || i->n_in < 1 || i->n_in > 3) return false;
+    if (!i->op || !(i->op->traits & DG_ELEMENTWISE) || i->n_out != 1 || i->n_in < 1 || i->n_in > 3)
+        return false;
     dg_dtype in[3];
     for (int k = 0; k < i->n_in; k++) in[k] = dg_type_of(g, i->in[k])->dtype;
     return dg_lanes_find(i->op, dg_type_of(g, i->out[0])->dtype, in, i->n_in) != NULL;
@@ -62,7 +63,8 @@ static int register_of(const dg_body *b, dg_value v)
     return -1;
 }
 
-const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, const dg_fuse_out *out, int n_out)
+const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, const dg_fuse_out *out,
+                              int n_out)
 {
     dg_arena *arena = f->g->arena;
     dg_dtype *in_dtype = DG_NEW_ARRAY(arena, dg_dtype, b->n_load);
@@ -75,10 +77,16 @@ const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, cons
         for (int k = 0; k < n->n_in; k++) registers[k] = register_of(b, n->in[k]);
         code[i] = code_of(f->g, n, registers);
     }
-    for (int i = 0; i < n_out; i++) outs[i] = (dg_strip_out){register_of(b, out[i].source), out[i].reduce};
+    for (int i = 0; i < n_out; i++)
+        outs[i] = (dg_strip_out){register_of(b, out[i].source), out[i].reduce};
     dg_strip *s = DG_NEW(arena, dg_strip);
-    *s = (dg_strip){.space = space, .n_in = b->n_load, .n_code = b->n_code, .n_out = n_out,
-                    .in_dtype = in_dtype, .code = code, .out = outs};
+    *s = (dg_strip){.space = space,
+                    .n_in = b->n_load,
+                    .n_code = b->n_code,
+                    .n_out = n_out,
+                    .in_dtype = in_dtype,
+                    .code = code,
+                    .out = outs};
     return s;
 }
 
@@ -102,11 +110,17 @@ dg_node dg_fuse_single(dg_graph *g, dg_node n, dg_value *new_value)
     dg_strip_out *out = DG_NEW(g->arena, dg_strip_out);
     *out = (dg_strip_out){n_load, 0};
     dg_strip *s = DG_NEW(g->arena, dg_strip);
-    *s = (dg_strip){.space = dg_type_of(g, old->out[0])->shape, .n_in = n_load, .n_code = 1, .n_out = 1,
-                    .in_dtype = in_dtype, .code = code, .out = out};
+    *s = (dg_strip){.space = dg_type_of(g, old->out[0])->shape,
+                    .n_in = n_load,
+                    .n_code = 1,
+                    .n_out = 1,
+                    .in_dtype = in_dtype,
+                    .code = code,
+                    .out = out};
 
     dg_type type = *dg_type_of(g, old->out[0]);
-    dg_node made = dg_graph_add(g, old->region, n, fused, (dg_attrs){0, NULL}, loads, n_load, &type, 1);
+    dg_node made =
+        dg_graph_add(g, old->region, n, fused, (dg_attrs){0, NULL}, loads, n_load, &type, 1);
     old = dg_node_of(g, n); /* the append may have moved it */
     dg_node_info *info = dg_node_of(g, made);
     info->strip = s;

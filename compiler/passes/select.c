@@ -1,10 +1,12 @@
-/* select.c: a kernel for every node, and packed copies for operands that a kernel cannot read as they lie.
+/* select.c: a kernel for every node, and packed copies for operands that a kernel cannot read as
+ * they lie.
  *
  * In     a graph after fusion.
- * Out    node->kernel: the first of the op's kernels whose dtype, ISA and shapes fit; NULL: the op's ref, or no step at all (views,
- *        leaves, effects, loops). `copy` nodes. Elementwise nodes that fusion left alone (--skip=fuse) become strips of one op.
- * Keeps  a view that can be expressed stays a view. One copy serves all readers of a value: it stands behind the value's node,
- *        outside of the loops that only read it. */
+ * Out    node->kernel: the first of the op's kernels whose dtype, ISA and shapes fit; NULL: the
+ *        op's ref, or no step at all (views, leaves, effects, loops). `copy` nodes. Elementwise
+ *        nodes without a kernel that fusion left alone (--skip=fuse) become strips of one op.
+ * Keeps  a view that can be expressed stays a view. One copy serves all readers of a value: it
+ *        stands behind the value's node, outside of the loops that only read it. */
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/views.h"
@@ -14,16 +16,17 @@ typedef struct selection {
     dg_graph *g;
     const dg_pass_options *o;
     const dg_op *copy;
-    dg_arena *arena;    /* scratch */
+    dg_arena *arena;         /* scratch */
     DG_VEC(dg_value) packed; /* by value: its packed copy, or DG_NONE */
 } selection;
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------ */
+/* ---- kernels ---- */
 
 /* Nodes for which no kernel runs: they name bytes, or the executor knows them. */
 static bool runs_nothing(const dg_graph *g, dg_node n)
 {
-    return dg_node_of(g, n)->op->traits & (DG_LEAF | DG_EFFECT | DG_CONTROL) || dg_node_is_view(g, n);
+    return dg_node_of(g, n)->op->traits & (DG_LEAF | DG_EFFECT | DG_CONTROL) ||
+           dg_node_is_view(g, n);
 }
 
 static const dg_kernel *first_fit(selection *s, dg_node n)
@@ -64,13 +67,15 @@ static bool choose(selection *s, dg_node n)
     dg_span span = node->origin ? node->origin->span : DG_NOWHERE;
     dg_type *type = &dg_value_of(s->g, node->n_in > 0 ? node->in[0] : node->out[0])->type;
     if (span.file >= 0)
-        dg_error(s->m->diag, "E901", span, "no kernel of %s takes %s", node->op->name, dg_type_name(s->arena, type));
+        dg_error(s->m->diag, "E901", span, "no kernel of %s takes %s", node->op->name,
+                 dg_type_name(s->arena, type));
     else
-        dg_error_at(s->m->diag, "E901", "select", "no kernel of %s takes %s", node->op->name, dg_type_name(s->arena, type));
+        dg_error_at(s->m->diag, "E901", "select", "no kernel of %s takes %s", node->op->name,
+                    dg_type_name(s->arena, type));
     return false;
 }
 
-/* ---- operands ------------------------------------------------------------------------------------------------------------- */
+/* ---- operands ---- */
 
 static dg_value packed_copy(selection *s, dg_value v)
 {
@@ -78,17 +83,21 @@ static dg_value packed_copy(selection *s, dg_value v)
     if (s->packed.at[v] != DG_NONE) return s->packed.at[v];
     dg_value_info info = *dg_value_of(s->g, v);
     dg_node def = info.def; /* a view: arguments and results of kernels are packed */
-    dg_node n = dg_graph_add(s->g, info.region, dg_node_of(s->g, def)->next, s->copy, (dg_attrs){0, NULL}, &v, 1, &info.type, 1);
+    dg_node n = dg_graph_add(s->g, info.region, dg_node_of(s->g, def)->next, s->copy,
+                             (dg_attrs){0, NULL}, &v, 1, &info.type, 1);
     const dg_node_info *from = dg_node_of(s->g, def);
     dg_node_info *node = dg_node_of(s->g, n);
     node->scope = from->scope;
     node->origin = from->origin;
     node->phase = from->phase;
     node->remat = from->remat;
-    node->kernel = first_fit(s, n); /* also under the reference: the ref of copy takes packed operands, like all */
+    node->kernel = first_fit(
+        s, n); /* also under the reference: the ref of copy takes packed operands, like all */
     dg_value copy = node->out[0];
     dg_value_of(s->g, copy)->path = dg_intern_printf(s->g->strings, "%s.packed", info.path);
-    dg_vec_push(&s->m->decisions, (dg_decision){"select", n, copy, "yes", "select.copy:kernel-wants-packed", dg_type_bytes(&info.type)});
+    dg_vec_push(&s->m->decisions,
+                (dg_decision){"select", n, copy, "yes", "select.copy:kernel-wants-packed",
+                              dg_type_bytes(&info.type)});
     s->packed.at[v] = copy;
     return copy;
 }
@@ -128,7 +137,7 @@ static bool select_node(selection *s, dg_node n)
     return true;
 }
 
-/* ---- entry point ---------------------------------------------------------------------------------------------------------- */
+/* ---- entry point ---- */
 
 /* Elementwise nodes without a kernel of their own run as strips of one op. */
 static void wrap_single(selection *s)
@@ -140,7 +149,9 @@ static void wrap_single(selection *s)
     bool any = false;
     for (size_t n = 0; n < n_nodes; n++) {
         const dg_node_info *node = dg_node_of(g, (dg_node)n);
-        if (!node->op || node->strip || !dg_node_has_lanes(g, (dg_node)n) || first_fit(s, (dg_node)n)) continue;
+        if (!node->op || node->strip || !dg_node_has_lanes(g, (dg_node)n) ||
+            first_fit(s, (dg_node)n))
+            continue;
         dg_value old = node->out[0];
         if (dg_fuse_single(g, (dg_node)n, &map[old]) == DG_NONE) continue;
         dg_graph_unlink(g, (dg_node)n);
@@ -151,7 +162,8 @@ static void wrap_single(selection *s)
 
 bool dg_pass_select(dg_module *m, const dg_pass_options *o)
 {
-    selection s = {.m = m, .g = m->graph, .o = o, .copy = m->graph->find("copy"), .arena = dg_arena_new()};
+    selection s = {
+        .m = m, .g = m->graph, .o = o, .copy = m->graph->find("copy"), .arena = dg_arena_new()};
     bool good = true;
     if (!o->reference) wrap_single(&s);
     for (size_t r = 0; good && r < s.g->regions.n; r++) {
@@ -161,7 +173,8 @@ bool dg_pass_select(dg_module *m, const dg_pass_options *o)
         }
         dg_region_info *region = dg_region_of(s.g, (dg_region)r);
         for (size_t i = 0; good && i < region->results.n; i++)
-            if (!dg_value_packed(s.g, region->results.at[i])) region->results.at[i] = packed_copy(&s, region->results.at[i]);
+            if (!dg_value_packed(s.g, region->results.at[i]))
+                region->results.at[i] = packed_copy(&s, region->results.at[i]);
     }
     dg_vec_free(&s.packed);
     dg_arena_free(s.arena);

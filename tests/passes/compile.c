@@ -1,4 +1,5 @@
-/* tests/passes/compile.c: the driver: one text gives one plan, dumps continue, initialisers are made for what is missing. */
+/* tests/passes/compile.c: the driver: one text gives one plan, dumps continue, initialisers are
+ * made for what is missing. */
 #include "compiler/compile.h"
 
 #include <setjmp.h>
@@ -37,20 +38,25 @@ typedef struct made {
     dg_text dump;
 } made;
 
-static made compile(const char *entry, const char *dump, const char *from, bool reference, const char *const *skip)
+static made compile(const char *entry, const char *dump, const char *from, bool reference,
+                    const char *const *skip)
 {
     made x = {.arena = dg_arena_new()};
     x.diag = dg_diag_new(x.arena, dg_sources_new(x.arena));
-    dg_front_options front = {.path = "test.dg", .text = source, .length = sizeof source - 1, .lib = (const char *[]){NULL}};
-    dg_compile_options o = {.source = &front,
-                            .entry = entry,
-                            .passes = {.isa = DG_GENERIC, .reference = reference, .skip = skip, .verify = true},
-                            .blas_core = "none",
-                            .dump = dump,
-                            .dump_text = &x.dump,
-                            .from = from,
-                            .from_name = "dump",
-                            .from_length = from ? strlen(from) : 0};
+    dg_front_options front = {.path = "test.dg",
+                              .text = source,
+                              .length = sizeof source - 1,
+                              .lib = (const char *[]){NULL}};
+    dg_compile_options o = {
+        .source = &front,
+        .entry = entry,
+        .passes = {.isa = DG_GENERIC, .reference = reference, .skip = skip, .verify = true},
+        .blas_core = "none",
+        .dump = dump,
+        .dump_text = &x.dump,
+        .from = from,
+        .from_name = "dump",
+        .from_length = from ? strlen(from) : 0};
     x.c = dg_compile(x.diag, &o);
     x.plan = x.c ? dg_compilation_plan(x.c) : NULL;
     return x;
@@ -67,7 +73,8 @@ static void drop(made *x)
 static void no_errors(const made *x)
 {
     dg_text text = {0};
-    for (size_t i = 0; i < dg_diag_count(x->diag); i++) dg_message_text(x->diag, dg_diag_at(x->diag, i), false, &text);
+    for (size_t i = 0; i < dg_diag_count(x->diag); i++)
+        dg_message_text(x->diag, dg_diag_at(x->diag, i), false, &text);
     if (dg_diag_errors(x->diag)) fail_msg("%s", text.at);
     dg_text_free(&text);
 }
@@ -77,7 +84,8 @@ static void the_same_plan_each_time(void **state)
     (void)state;
     static const char *const entries[] = {"step", "many"};
     for (int e = 0; e < 2; e++) {
-        made a = compile(entries[e], NULL, NULL, false, NULL), b = compile(entries[e], NULL, NULL, false, NULL);
+        made a = compile(entries[e], NULL, NULL, false, NULL),
+             b = compile(entries[e], NULL, NULL, false, NULL);
         no_errors(&a);
         assert_non_null(a.plan);
         dg_text x = {0}, y = {0};
@@ -109,7 +117,8 @@ static void dumps_continue(void **state)
             no_errors(&again);
             assert_non_null(again.plan);
             if (again.plan->n_steps != whole.plan->n_steps)
-                fail_msg("%s from %s: %d steps, %d wanted", entries[e], stage, again.plan->n_steps, whole.plan->n_steps);
+                fail_msg("%s from %s: %d steps, %d wanted", entries[e], stage, again.plan->n_steps,
+                         whole.plan->n_steps);
             assert_int_equal(again.plan->arena_bytes, whole.plan->arena_bytes);
             for (int s = 0; s < whole.plan->n_steps; s++)
                 assert_string_equal(again.plan->steps[s].label, whole.plan->steps[s].label);
@@ -159,8 +168,10 @@ static void the_reference_is_double(void **state)
     no_errors(&x);
     assert_non_null(x.plan);
     assert_true(x.plan->reference);
-    for (int i = 0; i < x.plan->n_values; i++) assert_int_not_equal(x.plan->values[i].type.dtype, DG_F32);
-    for (int i = 0; i < x.plan->n_places; i++) assert_int_equal(x.plan->places[i].type.dtype, DG_F64);
+    for (int i = 0; i < x.plan->n_values; i++)
+        assert_int_not_equal(x.plan->values[i].type.dtype, DG_F32);
+    for (int i = 0; i < x.plan->n_places; i++)
+        assert_int_equal(x.plan->places[i].type.dtype, DG_F64);
     drop(&x);
 }
 
@@ -229,10 +240,14 @@ static void stages_are_timed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_plan_each_time), cmocka_unit_test(dumps_continue),
-        cmocka_unit_test(other_dumps),             cmocka_unit_test(passes_can_be_left_out),
-        cmocka_unit_test(the_reference_is_double), cmocka_unit_test(initialisers_of_what_is_missing),
-        cmocka_unit_test(entries_are_found),       cmocka_unit_test(stages_are_timed),
+        cmocka_unit_test(the_same_plan_each_time),
+        cmocka_unit_test(dumps_continue),
+        cmocka_unit_test(other_dumps),
+        cmocka_unit_test(passes_can_be_left_out),
+        cmocka_unit_test(the_reference_is_double),
+        cmocka_unit_test(initialisers_of_what_is_missing),
+        cmocka_unit_test(entries_are_found),
+        cmocka_unit_test(stages_are_timed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
-/* tests/passes/fuse.c: fused graphs have the kernels they should have, and compute the same bits as unfused ones.
+/* tests/passes/fuse.c: fused graphs have the kernels they should have, and compute the same bits as
+ * unfused ones.
  *
- * Graphs are built by hand; ops of the registry serve where they are small, and three ops of this file stand for real kernels:
- * `t_kernel` (any tensor to another), `t_stats` (mean and rstd of the last two axes), `t_product` (takes an epilogue). */
+ * Graphs are built by hand; ops of the registry serve where they are small, and three ops of this
+ * file stand for real kernels: `t_kernel` (any tensor to another), `t_stats` (mean and rstd of the
+ * last two axes), `t_product` (takes an epilogue). */
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/views.h"
@@ -10,7 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- ops of the tests ------------------------------------------------------------------------------------------------------- */
+/* ---- ops of the tests ---- */
 
 static bool infer_same(dg_infer *t)
 {
@@ -28,7 +30,8 @@ static void run_kernel(const dg_call *k)
 {
     const float *x = k->in[0].data;
     float *y = k->out[0].data;
-    for (int64_t i = 0, n = dg_shape_count(&k->out[0].shape); i < n; i++) y[i] = 0.75f * x[i] + 0.125f;
+    for (int64_t i = 0, n = dg_shape_count(&k->out[0].shape); i < n; i++)
+        y[i] = 0.75f * x[i] + 0.125f;
 }
 
 static void run_product(const dg_call *k)
@@ -59,12 +62,21 @@ static int64_t scratch_of(const dg_infer *types, const dg_strip *strip)
 
 static const dg_kernel t_kernels[] = {{"plain", run_kernel, .dtype = DG_F32}, {0}};
 static const dg_kernel t_stats_kernels[] = {{"plain", run_stats, .dtype = DG_F32}, {0}};
-static const dg_kernel t_product_kernels[] = {{"plain", run_product, .dtype = DG_F32, .scratch = scratch_of}, {0}};
-static const dg_op t_kernel = {.name = "t_kernel", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = t_kernels};
-static const dg_op t_stats = {
-    .name = "t_stats", .inputs = "x", .outputs = "mean rstd", .infer = infer_stats, .kernels = t_stats_kernels};
-static const dg_op t_product = {.name = "t_product", .inputs = "x", .outputs = "y", .infer = infer_same,
-                                .kernels = t_product_kernels, .epilogue = true};
+static const dg_kernel t_product_kernels[] = {
+    {"plain", run_product, .dtype = DG_F32, .scratch = scratch_of}, {0}};
+static const dg_op t_kernel = {
+    .name = "t_kernel", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = t_kernels};
+static const dg_op t_stats = {.name = "t_stats",
+                              .inputs = "x",
+                              .outputs = "mean rstd",
+                              .infer = infer_stats,
+                              .kernels = t_stats_kernels};
+static const dg_op t_product = {.name = "t_product",
+                                .inputs = "x",
+                                .outputs = "y",
+                                .infer = infer_same,
+                                .kernels = t_product_kernels,
+                                .epilogue = true};
 
 static const dg_op *find(const char *name)
 {
@@ -74,7 +86,7 @@ static const dg_op *find(const char *name)
     return dg_op_find(name);
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------------------ */
+/* ---- building ---- */
 
 static dg_value op1(world *w, const char *op, dg_value x)
 {
@@ -97,7 +109,8 @@ static int count(const world *w, const char *op, int phase)
     int n = 0;
     for (size_t i = 0; i < w->m.graph->nodes.n; i++) {
         const dg_node_info *node = &w->m.graph->nodes.at[i];
-        n += node->op && strcmp(node->op->name, op) == 0 && (phase < 0 || (int)node->phase == phase);
+        n +=
+            node->op && strcmp(node->op->name, op) == 0 && (phase < 0 || (int)node->phase == phase);
     }
     return n;
 }
@@ -119,15 +132,18 @@ static bool decided(const world *w, const char *reason)
     return false;
 }
 
-/* ---- norm, affine, SiLU: forward and backward ------------------------------------------------------------------------------ */
+/* ---- norm, affine, SiLU: forward and backward ---- */
 
-/* The shape of a U-Net's block: a kernel, a norm with affine, SiLU, a kernel; and what its gradient looks like. */
+/* The shape of a U-Net's block: a kernel, a norm with affine, SiLU, a kernel; and what its gradient
+ * looks like. */
 static void norm_block(world *w)
 {
     dg_shape s = DG_SHAPE(2, 4, 16, 40), c = DG_SHAPE(1, 4, 1, 1);
-    dg_value h = op1(w, "t_kernel", world_place(w, s)), gamma = world_place(w, c), beta = world_place(w, c);
+    dg_value h = op1(w, "t_kernel", world_place(w, s)), gamma = world_place(w, c),
+             beta = world_place(w, c);
     dg_node stats = dg_build_node(&w->b, find("t_stats"), NULL, 0, &h, 1);
-    dg_value mean = dg_node_of(w->m.graph, stats)->out[0], rstd = dg_node_of(w->m.graph, stats)->out[1];
+    dg_value mean = dg_node_of(w->m.graph, stats)->out[0],
+             rstd = dg_node_of(w->m.graph, stats)->out[1];
     dg_value xhat = dg_mul(&w->b, dg_sub(&w->b, h, mean), rstd);
     dg_value z = dg_add(&w->b, dg_mul(&w->b, xhat, gamma), beta);
     dg_value a = op1(w, "silu", z);
@@ -137,15 +153,18 @@ static void norm_block(world *w)
     w->b.phase = DG_BACKWARD;
     dg_value da = op1(w, "t_kernel", out);
     dg_value sig = op1(w, "sigmoid", z);
-    dg_value slope = dg_mul(&w->b, sig, dg_shift(&w->b, dg_mul(&w->b, z, dg_shift(&w->b, dg_neg(&w->b, sig), 1)), 1));
+    dg_value slope = dg_mul(
+        &w->b, sig, dg_shift(&w->b, dg_mul(&w->b, z, dg_shift(&w->b, dg_neg(&w->b, sig), 1)), 1));
     dg_value dz = dg_mul(&w->b, da, slope);
     dg_axes channel = DG_AXES(0, 2, 3), plane = DG_AXES(2, 3);
     world_store(w, dg_sum_keep(&w->b, dz, channel));
     world_store(w, dg_sum_keep(&w->b, dg_mul(&w->b, dz, xhat), channel));
     dg_value dxh = dg_mul(&w->b, dz, gamma);
     dg_value mean1 = dg_scale(&w->b, dg_sum_keep(&w->b, dxh, plane), 1.0 / 640);
-    dg_value mean2 = dg_scale(&w->b, dg_sum_keep(&w->b, dg_mul(&w->b, dxh, xhat), plane), 1.0 / 640);
-    dg_value dx = dg_mul(&w->b, rstd, dg_sub(&w->b, dg_sub(&w->b, dxh, mean1), dg_mul(&w->b, xhat, mean2)));
+    dg_value mean2 =
+        dg_scale(&w->b, dg_sum_keep(&w->b, dg_mul(&w->b, dxh, xhat), plane), 1.0 / 640);
+    dg_value dx =
+        dg_mul(&w->b, rstd, dg_sub(&w->b, dg_sub(&w->b, dxh, mean1), dg_mul(&w->b, xhat, mean2)));
     world_store(w, op1(w, "t_kernel", dx));
 }
 
@@ -166,24 +185,28 @@ static void norm_is_one_kernel_forward_and_two_backward(void **state)
         const dg_shape *space = &n->strip->space;
         if (dg_shape_count(space) < 2 * 4 * 16 * 40) continue;
         large++;
-        if (n->strip->out[0].reduce > 0) assert_int_equal(n->n_out, 4); /* the four sums together */
-        else assert_int_equal(n->n_out, 1);
+        if (n->strip->out[0].reduce > 0)
+            assert_int_equal(n->n_out, 4); /* the four sums together */
+        else
+            assert_int_equal(n->n_out, 1);
     }
     assert_int_equal(large, 2);
     assert_true(decided(&w, "fuse.yes:row-sum"));
     world_end(&w);
 }
 
-/* ---- an optimiser's update --------------------------------------------------------------------------------------------------- */
+/* ---- an optimiser's update ---- */
 
 static void adam_of(world *w, dg_value g, dg_shape s, dg_value lr, dg_value c1, dg_value c2)
 {
     dg_build *b = &w->b;
     int at = w->n_places;
-    dg_value p = world_place(w, s), m = world_place(w, s), v = world_place(w, s), ema = world_place(w, s);
+    dg_value p = world_place(w, s), m = world_place(w, s), v = world_place(w, s),
+             ema = world_place(w, s);
     dg_value m1 = dg_add(b, dg_scale(b, m, 0.9), dg_scale(b, g, 0.1));
     dg_value v1 = dg_add(b, dg_scale(b, v, 0.999), dg_scale(b, op1(w, "square", g), 0.001));
-    dg_value step = dg_div(b, dg_div(b, m1, c1), dg_shift(b, op1(w, "sqrt", dg_div(b, v1, c2)), 1e-8));
+    dg_value step =
+        dg_div(b, dg_div(b, m1, c1), dg_shift(b, op1(w, "sqrt", dg_div(b, v1, c2)), 1e-8));
     dg_value p1 = dg_sub(b, p, dg_mul(b, lr, step));
     dg_value e1 = dg_add(b, dg_scale(b, ema, 0.999), dg_scale(b, p1, 0.001));
     dg_value made[] = {p1, m1, v1, e1};
@@ -196,7 +219,8 @@ static void update_of_a_parameter_is_one_kernel(void **state)
     world w;
     world_begin(&w, find);
     dg_shape s = DG_SHAPE(64, 300); /* large enough to count for the peak */
-    dg_value lr = world_place(&w, DG_SCALAR), c1 = world_place(&w, DG_SCALAR), c2 = world_place(&w, DG_SCALAR);
+    dg_value lr = world_place(&w, DG_SCALAR), c1 = world_place(&w, DG_SCALAR),
+             c2 = world_place(&w, DG_SCALAR);
     dg_value x = world_place(&w, s);
     w.b.phase = DG_BACKWARD;
     dg_value g1 = op1(&w, "t_kernel", x), g2 = op1(&w, "t_kernel", g1);
@@ -204,12 +228,14 @@ static void update_of_a_parameter_is_one_kernel(void **state)
     adam_of(&w, g1, s, lr, c1, c2);
     adam_of(&w, g2, s, lr, c1, c2);
     run_pass(&w, true);
-    assert_int_equal(count(&w, "fused", -1), 2); /* one for each parameter, though shapes and scalars are the same */
+    assert_int_equal(count(&w, "fused", -1),
+                     2); /* one for each parameter, though shapes and scalars are the same */
     assert_int_equal(first(&w, "fused", DG_UPDATE)->n_out, 4);
     world_end(&w);
 }
 
-/* Moments of all parameters first, then all parameters: the order in which a comprehension writes them. */
+/* Moments of all parameters first, then all parameters: the order in which a comprehension writes
+ * them. */
 static void update_is_one_kernel_in_any_order(void **state)
 {
     (void)state;
@@ -228,13 +254,14 @@ static void update_is_one_kernel_in_any_order(void **state)
         world_store_at(&w, at + i, m[i]);
     }
     at = w.n_places;
-    for (int i = 0; i < N; i++) world_store_at(&w, at + i, dg_sub(b, world_place(&w, s), dg_scale(b, m[i], 0.01)));
+    for (int i = 0; i < N; i++)
+        world_store_at(&w, at + i, dg_sub(b, world_place(&w, s), dg_scale(b, m[i], 0.01)));
     run_pass(&w, true);
     assert_int_equal(count(&w, "fused", -1), N);
     world_end(&w);
 }
 
-/* ---- epilogues --------------------------------------------------------------------------------------------------------------- */
+/* ---- epilogues ---- */
 
 static void kernel_takes_bias_embedding_and_residual(void **state)
 {
@@ -243,7 +270,8 @@ static void kernel_takes_bias_embedding_and_residual(void **state)
     world_begin(&w, find);
     dg_build *b = &w.b;
     dg_shape s = DG_SHAPE(2, 4, 32, 64);
-    dg_value x = world_place(&w, s), bias = world_place(&w, DG_SHAPE(4)), emb = world_place(&w, DG_SHAPE(2, 4));
+    dg_value x = world_place(&w, s), bias = world_place(&w, DG_SHAPE(4)),
+             emb = world_place(&w, DG_SHAPE(2, 4));
     dg_value skip = op1(&w, "t_kernel", x);
     dg_value y = op1(&w, "t_product", skip);
     y = dg_add(b, y, dg_reshape(b, bias, DG_SHAPE(1, 4, 1, 1)));
@@ -301,7 +329,7 @@ static void operand_behind_the_product(void **state)
     world_end(&w);
 }
 
-/* ---- what is stored ------------------------------------------------------------------------------------------------------------ */
+/* ---- what is stored ---- */
 
 /* A mask of one byte for each element is kept for the backward pass, not the draw of four. */
 static void mask_is_kept_not_its_operand(void **state)
@@ -337,7 +365,8 @@ static void long_chain_is_cut(void **state)
     world w;
     world_begin(&w, find);
     dg_value x = world_place(&w, DG_SHAPE(4, 300));
-    for (int i = 0; i < 1000; i++) x = dg_shift(&w.b, op1(&w, i % 2 ? "neg" : "square", x), 0.25 + i);
+    for (int i = 0; i < 1000; i++)
+        x = dg_shift(&w.b, op1(&w, i % 2 ? "neg" : "square", x), 0.25 + i);
     world_store(&w, x);
     run_pass(&w, true);
     int fused = count(&w, "fused", -1);
@@ -346,7 +375,7 @@ static void long_chain_is_cut(void **state)
     world_end(&w);
 }
 
-/* ---- the same bits ------------------------------------------------------------------------------------------------------------- */
+/* ---- the same bits ---- */
 
 typedef struct machine {
     world *w;
@@ -379,7 +408,8 @@ static void run_node(machine *x, dg_node n, const dg_run *run)
     dg_view in[64], out[16];
     for (int i = 0; i < node->n_in; i++) in[i] = view_of(x, node->in[i]);
     for (int i = 0; i < node->n_out; i++) {
-        x->data[node->out[i]] = dg_arena_alloc(a, (size_t)dg_type_bytes(dg_type_of(g, node->out[i])) + 64);
+        x->data[node->out[i]] =
+            dg_arena_alloc(a, (size_t)dg_type_bytes(dg_type_of(g, node->out[i])) + 64);
         out[i] = view_of(x, node->out[i]);
     }
     dg_infer types = dg_types_of(g, n, a);
@@ -392,10 +422,18 @@ static void run_node(machine *x, dg_node n, const dg_run *run)
         }
         return;
     }
-    dg_call call = {.in = in, .out = out, .n_in = node->n_in, .n_out = node->n_out, .n_own = node->n_own, .attrs = &node->attrs,
-                    .strip = node->strip, .run = run};
-    if (kernel->workspace) call.workspace = dg_arena_alloc(a, (size_t)kernel->workspace(&types, node->strip) + 64);
-    if (kernel->scratch) call.scratch = dg_arena_alloc(a, (size_t)kernel->scratch(&types, node->strip) + 64);
+    dg_call call = {.in = in,
+                    .out = out,
+                    .n_in = node->n_in,
+                    .n_out = node->n_out,
+                    .n_own = node->n_own,
+                    .attrs = &node->attrs,
+                    .strip = node->strip,
+                    .run = run};
+    if (kernel->workspace)
+        call.workspace = dg_arena_alloc(a, (size_t)kernel->workspace(&types, node->strip) + 64);
+    if (kernel->scratch)
+        call.scratch = dg_arena_alloc(a, (size_t)kernel->scratch(&types, node->strip) + 64);
     kernel->run(&call);
 }
 
@@ -424,7 +462,8 @@ static void compare(machine *a, machine *b, bool loose)
         }
         for (int64_t k = 0; k < n; k++) {
             float p = ((float *)x.data)[k], q = ((float *)y.data)[k];
-            if (fabsf(p - q) > 1e-4f * (1 + fabsf(p))) fail_msg("result %d, element %lld: %g and %g", i, (long long)k, p, q);
+            if (fabsf(p - q) > 1e-4f * (1 + fabsf(p)))
+                fail_msg("result %d, element %lld: %g and %g", i, (long long)k, p, q);
         }
     }
 }
@@ -452,18 +491,35 @@ static void random_graph(world *w, uint32_t seed, bool sums)
         dg_value x = v[draw(&seed, (uint32_t)n)], y = v[draw(&seed, (uint32_t)n)];
         dg_shape s = dg_shape_of(b, x);
         switch (draw(&seed, 12)) {
-        case 0: x = op1(w, "t_kernel", x); break;
-        case 1: case 2: x = op1(w, "t_product", x); break;
-        case 3: case 4: x = op1(w, unary[draw(&seed, 5)], x); break;
-        case 5: x = dg_where(b, dg_compare(b, "lt", x, y), x, y); break;
+        case 0:
+            x = op1(w, "t_kernel", x);
+            break;
+        case 1:
+        case 2:
+            x = op1(w, "t_product", x);
+            break;
+        case 3:
+        case 4:
+            x = op1(w, unary[draw(&seed, 5)], x);
+            break;
+        case 5:
+            x = dg_where(b, dg_compare(b, "lt", x, y), x, y);
+            break;
         case 6: /* there and back, through another shape */
-            if (s.rank == 3) x = dg_reshape(b, op1(w, "tanh", dg_reshape(b, x, DG_SHAPE(s.dim[0] * s.dim[1], s.dim[2]))), s);
+            if (s.rank == 3)
+                x = dg_reshape(
+                    b, op1(w, "tanh", dg_reshape(b, x, DG_SHAPE(s.dim[0] * s.dim[1], s.dim[2]))),
+                    s);
             break;
         case 7:
-            if (sums && s.rank == 3 && s.dim[2] > 1) x = dg_sum_keep(b, x, DG_AXES(2));
-            else if (s.rank == 3 && s.dim[2] == 1) x = dg_expand(b, x, DG_SHAPE(s.dim[0], s.dim[1], 37));
+            if (sums && s.rank == 3 && s.dim[2] > 1)
+                x = dg_sum_keep(b, x, DG_AXES(2));
+            else if (s.rank == 3 && s.dim[2] == 1)
+                x = dg_expand(b, x, DG_SHAPE(s.dim[0], s.dim[1], 37));
             break;
-        default: x = dg_emit(b, binary[draw(&seed, 4)], NULL, 0, (dg_value[]){x, y}, 2); break;
+        default:
+            x = dg_emit(b, binary[draw(&seed, 4)], NULL, 0, (dg_value[]){x, y}, 2);
+            break;
         }
         if (dg_dtype_of(b, x) == DG_POISON) continue;
         v[n++] = sums || draw(&seed, 3) ? x : op1(w, "tanh", x); /* numbers stay small */

@@ -1,4 +1,5 @@
-/* tests/passes/select.c: kernels are chosen, and copies stand where a kernel cannot read an operand as it lies. */
+/* tests/passes/select.c: kernels are chosen, and copies stand where a kernel cannot read an operand
+ * as it lies. */
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/views.h"
@@ -19,16 +20,21 @@ static void run(const dg_call *k)
     (void)k;
 }
 
-/* Best first: one that needs AVX-512, one for rows of whole vectors, one that takes strides, none for f64. */
+/* Best first: one that needs AVX-512, one for rows of whole vectors, one that takes strides, none
+ * for f64. */
 static const dg_kernel kernels[] = {
     {"wide", run, .dtype = DG_F32, .least_isa = DG_AVX512, .fits = wide},
     {"narrow", run, .dtype = DG_F32},
     {0},
 };
 static const dg_kernel strided_kernels[] = {{"strided", run, .dtype = DG_F32, .strided = 1}, {0}};
-static const dg_op packed_op = {.name = "t_packed", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = kernels};
-static const dg_op strided_op = {
-    .name = "t_strided", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = strided_kernels};
+static const dg_op packed_op = {
+    .name = "t_packed", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = kernels};
+static const dg_op strided_op = {.name = "t_strided",
+                                 .inputs = "x",
+                                 .outputs = "y",
+                                 .infer = infer_same,
+                                 .kernels = strided_kernels};
 
 static const dg_op *find(const char *name)
 {
@@ -125,7 +131,8 @@ static void strides_of_a_chain(void **state)
     world w;
     world_begin(&w, find);
     dg_value x = world_place(&w, DG_SHAPE(4, 6));
-    dg_value y = dg_slice(&w.b, x, (int64_t[]){1, 2}, (int64_t[]){4, 6}, (int64_t[]){2, 1}); /* rows 1 3, columns 2 .. 5 */
+    dg_value y = dg_slice(&w.b, x, (int64_t[]){1, 2}, (int64_t[]){4, 6},
+                          (int64_t[]){2, 1}); /* rows 1 3, columns 2 .. 5 */
     dg_value z = dg_reshape(&w.b, swapped(&w, y), DG_SHAPE(2, 2, 2));
     world_store(&w, dg_unary(&w.b, "t_strided", z));
     dg_view view;
@@ -141,7 +148,8 @@ static void strides_of_a_chain(void **state)
     world_end(&w);
 }
 
-/* A loop reads a transposed value on every trip: the copy is made once, before it. What it carries is packed. */
+/* A loop reads a transposed value on every trip: the copy is made once, before it. What it carries
+ * is packed. */
 static void copies_stand_outside_of_loops(void **state)
 {
     (void)state;
@@ -179,8 +187,10 @@ static void copies_stand_outside_of_loops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_kernel_that_fits),      cmocka_unit_test(one_copy_for_all_who_want_packed),
-        cmocka_unit_test(a_view_that_cannot_be_expressed), cmocka_unit_test(strides_of_a_chain),
+        cmocka_unit_test(the_first_kernel_that_fits),
+        cmocka_unit_test(one_copy_for_all_who_want_packed),
+        cmocka_unit_test(a_view_that_cannot_be_expressed),
+        cmocka_unit_test(strides_of_a_chain),
         cmocka_unit_test(copies_stand_outside_of_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
