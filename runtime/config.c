@@ -187,6 +187,7 @@ static bool value_text(dg_config *c, const dg_yaml *v, const char *name, dg_text
         if (ch == '"' || ch == '\\' || ch == '{' || ch == '}' || (unsigned char)ch < 32)
             return wrong(c, v, name, "a text without quotes, braces and backslashes");
     }
+    if (!v->quoted && v->length == 0) return wrong(c, v, name, "a value");
     bool odd_number = !v->quoted && v->length > 0 && !word && strchr(".+-0123456789", v->text[0]);
     int64_t whole;
     char buffer[32];
@@ -208,6 +209,22 @@ static const char *place_of(dg_config *c, dg_span s)
     return dg_arena_printf(c->arena, "%s:%d:%d", f->name, p.line, p.column);
 }
 
+static bool is_name(dg_config *c, const dg_yaml_pair *p)
+{
+    bool name = p->key[0] != 0;
+    for (size_t i = 0; p->key[i]; i++) {
+        char ch = p->key[i];
+        bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_';
+        name = name && (letter || (i > 0 && ch >= '0' && ch <= '9'));
+    }
+    if (name) return true;
+    dg_text quoted = {0};
+    dg_text_quote(&quoted, p->key, strlen(p->key));
+    dg_error(c->diag, "E106", p->span, "'%s' is no name", quoted.at ? quoted.at : "");
+    dg_text_free(&quoted);
+    return false;
+}
+
 static bool read_named(dg_config *c, const key *k, const dg_yaml *v, dg_nameds *out)
 {
     if (v->kind == DG_YAML_SCALAR && v->length == 0) return true; /* `config:` with nothing below */
@@ -216,7 +233,7 @@ static bool read_named(dg_config *c, const key *k, const dg_yaml *v, dg_nameds *
     for (size_t i = 0; i < v->n; i++) {
         dg_text text = {0};
         const dg_yaml_pair *p = &v->pairs[i];
-        bool good = value_text(c, p->value, p->key, &text);
+        bool good = is_name(c, p) && value_text(c, p->value, p->key, &text);
         if (good && k->choices && strcmp(text.at, "data") != 0 && strcmp(text.at, "labels") != 0)
             good = wrong(c, p->value, p->key, "data or labels");
         if (good) {

@@ -1,0 +1,174 @@
+/* tests/runtime/pictures.c: what tensors look like, byte for byte; lines of logs and metrics. */
+#include "runtime/data/png_read.h"
+#include "runtime/image.h"
+#include "runtime/log.h"
+#include "tests/support/temp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static dg_arena *arena;
+static dg_diag *diag;
+
+static int setup(void **state)
+{
+    arena = dg_arena_new();
+    diag = dg_diag_new(arena, NULL);
+    return temp_enter(state);
+}
+
+static int teardown(void **state)
+{
+    dg_arena_free(arena);
+    return temp_leave(state);
+}
+
+static void looks(void **state)
+{
+    (void)state;
+    static const struct {
+        dg_type type;
+        dg_look look;
+    } cases[] = {{{DG_F32, {4, {2, 1, 8, 8}}}, DG_LOOK_IMAGES},
+                 {{DG_F64, {4, {2, 3, 8, 8}}}, DG_LOOK_IMAGES},
+                 {{DG_F32, {4, {2, 4, 8, 8}}}, DG_LOOK_NONE},
+                 {{DG_F32, {2, {9, 2}}}, DG_LOOK_POINTS},
+                 {{DG_F32, {2, {9, 20}}}, DG_LOOK_ROWS},
+                 {{DG_I32, {2, {9, 2}}}, DG_LOOK_NONE},
+                 {{DG_F32, {0, {0}}}, DG_LOOK_NONE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(dg_look_of(&cases[i].type), cases[i].look);
+    assert_int_equal(dg_grid_columns(1), 1);
+    assert_int_equal(dg_grid_columns(16), 4);
+    assert_int_equal(dg_grid_columns(17), 5);
+}
+
+/* -1 is black, 1 white, 0 rounds up to 128; beyond is cut, not-a-number is black. */
+static void values_to_bytes(void **state)
+{
+    (void)state;
+    float x[6] = {-1, 1, 0, 7, -7, NAN};
+    dg_type t = {DG_F32, {4, {1, 1, 2, 3}}};
+    static const uint8_t want[6] = {0, 255, 128, 255, 0, 0};
+    static const double range[2] = {-1, 1};
+    dg_picture p;
+    assert_true(dg_picture_make(diag, &t, x, range, 0, &p));
+    assert_int_equal(p.width, 3);
+    assert_int_equal(p.height, 2);
+    assert_memory_equal(p.pixels, want, 6);
+    dg_picture_free(&p);
+}
+
+static void grids(void **state)
+{
+    (void)state;
+    float x[3 * 3 * 4];
+    for (int i = 0; i < 36; i++) x[i] = (float)(i / 12);
+    dg_type t = {DG_F32, {4, {3, 3, 2, 2}}};
+    static const double range[2] = {0, 2};
+    dg_png back;
+    assert_true(dg_image_write(diag, "g.png", &t, x, range, 2));
+    assert_true(dg_png_read(diag, arena, "g.png", 3, &back));
+    assert_int_equal(back.width, 5); /* two of 2 with a gap of 1 */
+    assert_int_equal(back.height, 5);
+    assert_int_equal(back.pixels[0], 0);
+    assert_int_equal(back.pixels[3 * 2], 64); /* the gap */
+    assert_int_equal(back.pixels[3 * 3], 128);
+    assert_int_equal(back.pixels[3 * (3 * 5)], 255);
+    assert_int_equal(back.pixels[3 * (3 * 5 + 3)], 64); /* an empty place */
+    free(back.pixels);
+}
+
+static void points_and_rows(void **state)
+{
+    (void)state;
+    float x[4] = {0.5F, 0.5F, -0.5F, NAN};
+    dg_type t = {DG_F32, {2, {2, 2}}};
+    static const double range[2] = {-1, 1};
+    dg_picture p;
+    assert_true(dg_picture_make(diag, &t, x, range, 0, &p));
+    int dark = 0;
+    for (int64_t i = 0; i < p.width * p.height; i++) dark += p.pixels[3 * i] == 20;
+    assert_int_equal(dark, 1); /* up and to the right of the middle */
+    int64_t at = (int64_t)((1.0 - 0.5 / 1.1) * 256) * p.width + (int64_t)((1.0 + 0.5 / 1.1) * 256);
+    assert_int_equal(p.pixels[3 * at], 20);
+    dg_picture_free(&p);
+    float bits[6] = {0, 1, 0, 1, 0, 1};
+    dg_type rows = {DG_F32, {2, {2, 3}}};
+    assert_true(dg_picture_make(diag, &rows, bits, range, 0, &p));
+    assert_int_equal(p.width, 32);
+    assert_int_equal(p.height, 21);
+    assert_int_equal(p.pixels[0], 0);
+    assert_int_equal(p.pixels[11], 255);
+    dg_picture_free(&p);
+}
+
+static void no_picture(void **state)
+{
+    (void)state;
+    float x[8] = {0};
+    dg_type t = {DG_F32, {3, {2, 2, 2}}};
+    assert_false(dg_image_write(diag, "n.png", &t, x, NULL, 0));
+    expect_message(diag, "E505", "n.png", "has no picture");
+}
+
+/* Two writings of the same are the same bytes: no clock, no name inside. */
+static void same_bytes(void **state)
+{
+    (void)state;
+    float x[300];
+    for (int i = 0; i < 300; i++) x[i] = (float)(i % 17) / 8.0F - 1.0F;
+    dg_type t = {DG_F32, {4, {3, 1, 10, 10}}};
+    size_t n, m;
+    assert_true(dg_image_write(diag, "a.png", &t, x, NULL, 0));
+    assert_true(dg_image_write(diag, "b.png", &t, x, NULL, 0));
+    char *a = temp_read("a.png", &n), *b = temp_read("b.png", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+}
+
+static void metrics_are_cut(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"step\":10,\"loss\":1.0}\n{\"step\":20,\"eval\":{}}\n"
+        "{\"step\":20,\"loss\":0.5}\n{\"step\":30,\"loss\":0.2}\n{\"step\":40,\"lo";
+    int64_t evaluated;
+    size_t n;
+    temp_write("m.jsonl", text, sizeof text - 1);
+    assert_true(dg_metrics_cut(diag, "m.jsonl", 20, &evaluated));
+    assert_int_equal(evaluated, 20);
+    dg_log log;
+    assert_true(dg_log_open(diag, "m.jsonl", &log));
+    assert_true(dg_log_line(diag, &log, "{\"step\":21}", 11));
+    dg_log_close(&log);
+    char *back = temp_read("m.jsonl", &n);
+    assert_string_equal(back, "{\"step\":10,\"loss\":1.0}\n{\"step\":20,\"eval\":{}}\n"
+                              "{\"step\":20,\"loss\":0.5}\n{\"step\":21}\n");
+    free(back);
+    assert_true(dg_metrics_cut(diag, "missing.jsonl", 20, &evaluated));
+    assert_int_equal(evaluated, -1);
+    assert_false(dg_log_open(diag, "no/such/folder", &log));
+    expect_message(diag, "E505", "no/such/folder", "cannot be opened");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(looks),           cmocka_unit_test(values_to_bytes),
+        cmocka_unit_test(grids),           cmocka_unit_test(points_and_rows),
+        cmocka_unit_test(no_picture),      cmocka_unit_test(same_bytes),
+        cmocka_unit_test(metrics_are_cut),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
