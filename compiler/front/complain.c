@@ -219,7 +219,8 @@ void dg_refused(void *ctx, const dg_infer *t)
         if (!e && i == 0) e = input_expr(s, 0);
         if (e) dg_note_bound(L, m, e);
     }
-    if (binary && t->n_in == 2 && t->in[0].shape.rank != t->in[1].shape.rank) help_ranks(L, m, s->e, t);
+    bool ranks = binary && t->n_in == 2 && t->id && strcmp(t->id, "E020") == 0 && t->in[0].shape.rank != t->in[1].shape.rank;
+    if (ranks) help_ranks(L, m, s->e, t);
     else if (t->help) dg_help_add(L->diag, m, "%s", t->help);
 }
 

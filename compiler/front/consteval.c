@@ -13,6 +13,12 @@ const char *dg_binop_text(dg_binop op)
     return text[op];
 }
 
+const char *dg_binop_quoted(dg_binop op)
+{
+    static const char *const text[] = {"`or`", "`and`", "`==`", "`!=`", "`<`", "`<=`", "`>`", "`>=`", "`..`", "`+`", "`-`", "`*`", "`/`", "`//`", "`%`", "`**`", "`-`", "`not`", "`remat`"};
+    return text[op];
+}
+
 const char *dg_binop_name(dg_binop op)
 {
     static const char *const name[] = {"or", "and", "eq", "ne", "lt", "le", "gt", "ge", NULL, "add", "sub", "mul", "div", "idiv", "mod", "pow"};

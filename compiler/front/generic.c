@@ -135,17 +135,13 @@ static bool match_shape(dg_lower *L, const dg_texpr *t, const dg_shape *s, dg_sv
 {
     int rest = -1;
     for (int i = 0; i < t->n; i++) {
-        if (t->dims[i].kind != DG_D_REST) continue;
-        if (rest >= 0) {
-            dg_complain(L, "E027", t->dims[i].span, "`...` may stand once in a type");
-            return false;
-        }
-        rest = i;
+        if (t->dims[i].kind == DG_D_REST) rest = i; /* the parser allows one */
     }
     int named = t->n - (rest >= 0);
     if (rest < 0 ? s->rank != named : s->rank < named) {
         dg_message *m = dg_complain(L, "E017", span, "%s: rank %d, where %s%d is declared", whose, s->rank, rest >= 0 ? "at least " : "", named);
         dg_beside_set(L->diag, m, "%s, declared %s", dg_tensor_text(L, v), dg_texpr_text(L, t));
+        if (t->n == 0) dg_help_add(L->diag, m, "mean(...) or sum(...) makes one number");
         return false;
     }
     for (int i = 0; i < t->n; i++) {
@@ -201,6 +197,7 @@ static dg_sv wrong(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, const 
 {
     dg_message *m = dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E021", span, "%s: %s is declared, the value is %s", whose, dg_texpr_text(L, t),
                                 dg_sv_kind_text(L, v));
+    if (t->kind == DG_Y_FN && dg_sv_is_number(v)) dg_help_add(L->diag, m, "a function is wanted: fn(k) => %s", dg_source_of(L, span));
     if (v.kind == DG_SV_FLOAT && t->kind == DG_Y_NAME && strcmp(t->name, "int") == 0) dg_help_add(L->diag, m, "floor(x) and round(x) make an int");
     return dg_sv_poison;
 }

@@ -50,6 +50,17 @@ static bool declares(const dg_decl *d)
     return d->kind != DG_C_IMPORT && d->kind != DG_C_TEST && d->kind != DG_C_ASSERT;
 }
 
+static void check_formals(dg_front *f, const dg_decl *d)
+{
+    for (int i = 1; i < d->n_formals; i++) {
+        for (int k = 0; k < i; k++) {
+            if (d->formals[k].name != d->formals[i].name) continue;
+            dg_error(f->diag, "E009", d->formals[i].span, "`%s` has two arguments `%s`", d->name, d->formals[i].name);
+            return;
+        }
+    }
+}
+
 static void tabulate(dg_front *f, dg_unit *u)
 {
     u->names = dg_map_new(f->arena);
@@ -57,6 +68,7 @@ static void tabulate(dg_front *f, dg_unit *u)
     for (int i = 0; i < u->tree->n; i++) {
         const dg_decl *d = u->tree->decls[i];
         if (!declares(d)) continue;
+        check_formals(f, d);
         dg_symbol *first = dg_map_get(u->names, d->name);
         if (first) {
             dg_message *m = dg_error(f->diag, "E009", d->name_span, "`%s` is declared twice", d->name);

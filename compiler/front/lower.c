@@ -32,6 +32,7 @@ void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
     L->models = dg_map_new(a);
     L->reports = dg_map_new(a);
     L->spot_by_path = dg_map_new(a);
+    L->init_texts = dg_map_new(a);
     for (int i = 0; i < 3; i++) L->numbers[i] = dg_map64_new(a);
     for (int i = 0; i < 2; i++) L->imported[i] = dg_map64_new(a);
     L->root.path = dg_intern(f->strings, "", 0);
@@ -326,7 +327,7 @@ static void elaborate_once(dg_lower *L, const dg_setting_in *args, int n_args)
         dg_sv v = frame.result;
         if (d->type && v.kind != DG_SV_POISON && !frame.returned)
             v = dg_spoil(L, "E054", d->span, "%s: a result is declared, but no `return` was reached", e->name);
-        if (d->type && v.kind != DG_SV_POISON) v = dg_fit(L, d->type, v, frame.result_span, dg_arena_printf(L->arena, "the result of %s", e->name));
+        if (d->type && v.kind != DG_SV_POISON) v = dg_fit(L, d->type, v, frame.result_span, dg_arena_printf(L->arena, "%s: the result", e->name));
         outputs(L, v, frame.result_span.end > 0 ? frame.result_span : e->span);
     }
     reports(L);

@@ -342,6 +342,7 @@ struct dg_lower {
     DG_VEC(dg_spot *) spots; /* in order of creation */
     dg_map *spot_by_path;
     int declared;
+    dg_map *init_texts; /* statement -> source of its initialiser */
     const dg_known_place *known; /* of the pass before */
     int n_known;
     DG_VEC(dg_params_query) queries;
@@ -386,6 +387,7 @@ dg_sv dg_static_negate(dg_lower *L, const dg_expr *e, dg_sv a);
 bool dg_static_unary(dg_lower *L, const char *name, double x, double *out); /* sqrt exp ...; false: no such function */
 dg_sv dg_finite(dg_lower *L, dg_span span, const char *what, double result, bool finite_operands);
 const char *dg_binop_text(dg_binop op); /* "+" */
+const char *dg_binop_quoted(dg_binop op); /* "`+`" */
 const char *dg_binop_name(dg_binop op); /* name of the IR's op, NULL: none */
 
 /* scope.c */

@@ -73,6 +73,17 @@ static bool match_formals(dg_lower *L, const char *callee, const dg_formal *f, i
     return true;
 }
 
+/* "linear: x", for messages; made for every typed argument, so without printf. */
+static const char *argument_text(dg_lower *L, const char *callee, const char *name)
+{
+    size_t n = strlen(callee), m = strlen(name);
+    char *text = dg_arena_alloc(L->arena, n + m + 3);
+    memcpy(text, callee, n);
+    memcpy(text + n, ": ", 2);
+    memcpy(text + n + 2, name, m);
+    return text;
+}
+
 /* A formal holds what it is given, also a place; the declared type is checked, and what it allows is converted. */
 static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, const dg_actual *given)
 {
@@ -80,7 +91,7 @@ static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, con
     dg_span span = given ? given->span : f->fallback->span;
     if (f->type && v.kind != DG_SV_POISON) {
         bool none = v.kind == DG_SV_NONE && f->fallback && f->fallback->kind == DG_E_NONE;
-        if (!none) v = dg_fit(L, f->type, v, span, dg_arena_printf(L->arena, "%s: %s", callee, f->name));
+        if (!none) v = dg_fit(L, f->type, v, span, argument_text(L, callee, f->name));
     }
     const dg_binding *known = dg_binding_local(L, f->name);
     if (known && known->v.kind == DG_SV_INT && v.kind != DG_SV_POISON && !dg_sv_equal(known->v, v)) {
@@ -142,7 +153,7 @@ static dg_sv finish_result(dg_lower *L, const dg_texpr *type, dg_frame *f, const
     dg_sv v = f->result;
     if (!type || v.kind == DG_SV_POISON) return v;
     if (!f->returned) return dg_spoil(L, "E054", f->call, "%s: a result is declared, but no `return` was reached", callee);
-    return dg_fit(L, type, v, f->result_span, dg_arena_printf(L->arena, "the result of %s", callee));
+    return dg_fit(L, type, v, f->result_span, argument_text(L, callee, "the result"));
 }
 
 static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n, const char *what)
@@ -161,7 +172,11 @@ static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, d
     entered before = enter_scope(L, scope);
     dg_frame_enter(L, &frame);
     bool good = true; /* a body whose arguments failed would only repeat that */
-    for (int i = 0; i < n_formals && good; i++) good = bind_formal(L, callee, &f[i], given[i]);
+    const dg_actual *bad = NULL;
+    for (int i = 0; i < n_formals && good; i++) {
+        good = bind_formal(L, callee, &f[i], given[i]);
+        if (!good) bad = given[i];
+    }
     dg_sv v = dg_sv_poison;
     if (!good) {
         frame.returned = true;
@@ -173,6 +188,10 @@ static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, d
     }
     dg_frame_leave(L, &frame);
     leave_scope(L, before);
+    if (bad && bad->e->kind == DG_E_NAME && bad->v.kind == DG_SV_TENSOR && L->frame) { /* told once */
+        dg_binding *b = dg_binding_local(L, bad->e->text);
+        if (b) b->v = dg_sv_poison;
+    }
     return v;
 }
 

@@ -152,8 +152,7 @@ static bool comparison(dg_binop op)
 
 dg_sv dg_graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg_sv b)
 {
-    char name[8];
-    snprintf(name, sizeof name, "`%s`", dg_binop_text(e->op));
+    const char *name = dg_binop_quoted(e->op);
     if (!dg_graph_wanted(L, e->op_span, name)) return dg_sv_poison;
     dg_type ta = dg_graph_type(L, a), tb = dg_graph_type(L, b);
     dg_dtype like = dg_sv_is_graph(a) ? ta.dtype : tb.dtype;
@@ -168,7 +167,7 @@ dg_sv dg_graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg
         dg_help_add(L->diag, m, "f32(...) converts, `//` divides whole numbers");
         return dg_sv_poison;
     }
-    L->site = (dg_site){.e = e, .name = dg_arena_text(L->arena, name, strlen(name)), .n = 2, .in = {e->a, e->b}};
+    L->site = (dg_site){.e = e, .name = name, .n = 2, .in = {e->a, e->b}};
     return dg_emit_at(L, op, NULL, 0, in, 2);
 }
 

@@ -49,6 +49,9 @@ static void assign(dg_lower *L, const dg_expr *target, dg_sv v, size_t mark, dg_
 {
     if (target->kind == DG_E_NAME) {
         dg_warn_hidden(L, target->text, target->span);
+        const dg_binding *b = dg_binding_local(L, target->text);
+        if (b && b->v.kind == DG_SV_PLACE)
+            dg_warning(L->diag, "W003", target->span, "`%s` was the place %s; `=` binds the name anew and writes nothing, `:=` writes", target->text, b->v.spot->path);
         v = dg_settle(L, v);
         dg_bind(L, target->text, v, target->span);
         name_value(L, v, mark, target->text);

@@ -67,10 +67,11 @@ static const char *with_label(dg_lower *L, const dg_expr *call)
     size_t n = strlen(callee);
     const char *args = strchr(all + (strncmp(all, callee, n) == 0 ? n : 0), '(');
     const dg_iter *iter = L->frame ? L->frame->iter : NULL;
-    if (call->label) return NULL;
+    const char *stem = call->label && call->label->kind == DG_E_NAME ? call->label->text : callee;
+    if (call->label && (call->label->kind != DG_E_NAME || !iter)) return NULL;
     char label[64];
-    if (iter && strcmp(iter->name, "_") != 0) snprintf(label, sizeof label, "\"%.20s{%.20s}\"", callee, iter->name);
-    else snprintf(label, sizeof label, "%.20s2", callee);
+    if (iter) snprintf(label, sizeof label, "\"%.20s{%.20s}\"", stem, iter->name);
+    else snprintf(label, sizeof label, "%.20s2", stem);
     return dg_arena_printf(L->arena, "%s@%s%s", callee, label, args ? args : "(...)");
 }
 

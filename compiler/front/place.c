@@ -221,7 +221,8 @@ static void initialise(dg_lower *L, const dg_stmt *s, dg_spot *p, bool typed)
     dg_value v = init_value(L, s, p, typed);
     dg_at(L, s->span);
     L->b->name = NULL;
-    set_init(L, p, v, dg_source_of(L, s->b->span));
+    if (!dg_map_has(L->init_texts, s)) dg_map_set(L->init_texts, s, (void *)dg_source_of(L, s->b->span)); /* one of many places */
+    set_init(L, p, v, dg_map_get(L->init_texts, s));
     leave_init(L, &i);
 }
 

@@ -175,13 +175,13 @@ static void circle(dg_lower *L, dg_symbol *s, dg_span span)
 }
 
 /* A const or config, outside of every frame: nothing of the caller is seen, and no tensor can be made. */
-static dg_sv compute(dg_lower *L, dg_symbol *s)
+static dg_sv compute(dg_lower *L, dg_symbol *s, dg_span used)
 {
     dg_arena *arena = L->arena;
     dg_build *b = L->b;
     dg_loop *loop = L->loop;
     bool training = L->training;
-    dg_frame frame = {.what = dg_arena_printf(L->front->arena, "%s %s", kind_of(s->d), s->d->name), .unit = s->unit, .call = s->d->name_span};
+    dg_frame frame = {.what = dg_arena_printf(L->front->arena, "%s %s", kind_of(s->d), s->d->name), .unit = s->unit, .call = used};
     L->arena = L->front->arena; /* the value outlives this elaboration */
     L->b = NULL;
     L->loop = NULL;
@@ -230,7 +230,7 @@ dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
             L->depth = depth;
             s->state = DG_SYM_BUSY;
         }
-        s->v = compute(L, s);
+        s->v = compute(L, s, span);
         s->state = L->halted ? DG_SYM_NEW : DG_SYM_DONE;
         return s->v;
     case DG_C_MODEL: {
