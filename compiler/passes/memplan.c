@@ -491,6 +491,21 @@ static void describe(planner *p)
     }
 }
 
+/* Nothing is recomputed to make a plan smaller: a budget is kept or refused. */
+static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
+{
+    if (o->memory == 0 || (uint64_t)out->arena_bytes <= o->memory) return true;
+    char needs[32], allows[32], least[32];
+    dg_bytes_text((uint64_t)out->arena_bytes, needs);
+    dg_bytes_text(o->memory, allows);
+    dg_bytes_text((uint64_t)out->order_free_bound, least);
+    dg_message *e = dg_error_at(m->diag, "E601", m->entry ? m->entry : "plan", "the plan's arena takes %s, more than the budget of %s",
+                                needs, allows);
+    dg_note_add(m->diag, e, "one step alone takes %s: no order of steps can do with less", least);
+    dg_help_add(m->diag, e, "a smaller batch takes less; so do smaller values of what the file calls `config`");
+    return false;
+}
+
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
     dg_graph *g = m->graph;
@@ -524,5 +539,5 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     bound_free_of_order(&p);
     describe(&p);
     dg_arena_free(p.a);
-    return true;
+    return within(m, o, out);
 }

@@ -1,0 +1,146 @@
+/* The formats: JSON is valid, its ids are dense, its sums agree with its parts, and canonical text has no times; DOT closes what it
+ * opens. */
+#include "compiler/base/json.h"
+#include "tests/plans/plan_of.h"
+
+static const char text[] =
+    "entry \"explained\"\n"
+    "config \"lr\" = \"0.1\"\n"
+    "place @0 param f32[8, 8] \"net.a.w\"\n"
+    "input @0 f32[8, 8] \"x\"\n"
+    "output @0 f32[8, 8] \"y\"\n"
+    "graph {\n"
+    "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
+    "  %1: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+    "  %2: f32[8, 8] = matmul(%1, %0) {tx = 0, ty = 0}  # net.a.out | net.a\n"
+    "  %3: f32[8, 8] = loop(%2) {trips = 4, stop = 0} (%4: i32, %5: f32[8, 8]) {  # y t carried | net\n"
+    "    %6: f32[8, 8] = matmul(%5, %0) {tx = 0, ty = 0}  # net.b.c.out | net.b.c\n"
+    "    %7: f32[8, 8] = transpose(%6) {perm = [1, 0]}  # net.b.c.turned | net.b.c\n"
+    "    %8: f32[8, 8] = add(%6, %7)  # net.b.sum | net.b\n"
+    "    %9: f32[8, 8] = matmul(%8, %8) {tx = 0, ty = 1}  # net.b.out | net.b\n"
+    "    yield %9\n"
+    "  }\n"
+    "  %10: f32[8, 8] = sub(%0, %3)  # update | opt\n"
+    "  write(%10) {index = 0}\n"
+    "  output(%3) {index = 0}\n"
+    "}\n";
+
+static json_t *json_of(const plan_text *t, bool canonical)
+{
+    dg_text out = {0};
+    dg_explain_json(t->plan, &(dg_explain_options){.canonical = canonical}, &out);
+    json_t *root = dg_json_read(t->diag, "E901", "plan", out.at, out.n);
+    if (!root) fail_msg("%s", plan_messages(t));
+    dg_text_free(&out);
+    return root;
+}
+
+static int64_t number(json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    assert_true(json_is_integer(v));
+    return json_integer_value(v);
+}
+
+static void json(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("explained", text, NULL, false);
+    json_t *root = json_of(&t, true), *full = json_of(&t, false);
+    assert_string_equal(json_string_value(json_object_get(root, "format")), "dg-plan/1.0");
+    static const char *const keys[] = {"format", "header", "summary", "regions", "inputs", "outputs", "places", "values", "steps", "loops", "decisions"};
+    size_t k = 0;
+    const char *key;
+    json_t *part;
+    json_object_foreach(root, key, part) assert_string_equal(key, keys[k++]);
+    assert_int_equal(k, sizeof keys / sizeof *keys);
+
+    json_t *values = json_object_get(root, "values"), *steps = json_object_get(root, "steps"), *summary = json_object_get(root, "summary");
+    size_t i;
+    int64_t top = 0;
+    json_array_foreach(values, i, part)
+    {
+        assert_int_equal(number(part, "id"), i);
+        if (strcmp(json_string_value(json_object_get(part, "region")), "arena") == 0 && number(part, "offset") + number(part, "bytes") > top)
+            top = number(part, "offset") + number(part, "bytes");
+    }
+    json_array_foreach(steps, i, part) assert_int_equal(number(part, "id"), i);
+    assert_int_equal(number(summary, "steps"), json_array_size(steps));
+    assert_int_equal(number(summary, "values"), json_array_size(values));
+    assert_true(top <= number(summary, "peak") && top + 64 > number(summary, "peak"));
+    assert_null(json_object_get(summary, "seconds"));
+    assert_non_null(json_object_get(json_object_get(full, "summary"), "seconds"));
+    json_t *carry = json_array_get(json_object_get(json_array_get(json_object_get(root, "loops"), 0), "carries"), 0);
+    assert_string_equal(json_string_value(json_object_get(carry, "how")), "in place");
+    json_decref(root);
+    json_decref(full);
+    plan_text_free(&t);
+}
+
+/* Whatever changes what is computed changes the hash: an attribute, a number in a table. */
+static void hash(void **state)
+{
+    (void)state;
+    dg_text other = {0};
+    const char *at = strstr(text, "tx = 0, ty = 1");
+    dg_text_add(&other, "%.*stx = 1, ty = 0%s", (int)(at - text), text, at + strlen("tx = 0, ty = 1"));
+    plan_text a = plan_of("explained", text, NULL, false), b = plan_of("explained", other.at, NULL, false), c = plan_of("explained", text, NULL, false);
+    c.plan->seconds = 7;
+    assert_int_equal(dg_plan_hash(a.plan), dg_plan_hash(c.plan));
+    assert_true(dg_plan_hash(a.plan) != dg_plan_hash(b.plan));
+    plan_text_free(&a);
+    plan_text_free(&b);
+    plan_text_free(&c);
+    dg_text_free(&other);
+}
+
+static void table(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("explained", text, NULL, false);
+    dg_text one = {0}, quiet = {0};
+    t.plan->seconds = 0.5;
+    dg_explain_text(t.plan, &(dg_explain_options){.threads = 2}, &one);
+    dg_explain_text(t.plan, &(dg_explain_options){.canonical = true, .summary_only = true}, &quiet);
+    assert_non_null(strstr(one.at, "500.0 ms"));
+    assert_non_null(strstr(one.at, "loop 0 x4  carries carried (in place)"));
+    assert_non_null(strstr(one.at, "net.a.w"));
+    assert_null(strstr(quiet.at, " ms"));
+    assert_true(strncmp(quiet.at, "peak ", 5) == 0);
+    int lines = 0;
+    for (const char *c = quiet.at; *c; c++) lines += *c == '\n';
+    assert_int_equal(lines, 3);
+    dg_text_free(&one);
+    dg_text_free(&quiet);
+    plan_text_free(&t);
+}
+
+static void dot(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("explained", text, NULL, false);
+    size_t before = 0;
+    for (int depth = 0; depth < 3; depth++) {
+        dg_text out = {0};
+        dg_explain_dot(t.plan, &(dg_explain_options){.depth = depth}, &out);
+        int open = 0, nodes = 0;
+        for (const char *c = out.at; *c; c++) {
+            open += (*c == '{') - (*c == '}');
+            assert_true(open >= 0);
+        }
+        for (const char *c = out.at; (c = strstr(c, "[label=\"")); c++) nodes++;
+        assert_int_equal(open, 0);
+        assert_true(nodes > 0);
+        if (depth == 0) assert_non_null(strstr(out.at, "label=\"c\";")); /* net.b.c is a cluster */
+        if (depth == 1) before = out.n;
+        if (depth == 2) assert_true(out.n > before);
+        dg_text_free(&out);
+    }
+    plan_text_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(hash), cmocka_unit_test(table), cmocka_unit_test(dot)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
