@@ -1,10 +1,11 @@
 /* einsum.c: sums of products by named axes, as matrix products.
  *
  * In     a pattern ("b h i d, b h j d -> b h i j") and the operands.
- * Out    transposes, reshapes, sums, products and `matmul` nodes; poison with a message when the pattern does not fit.
- * Method operands are contracted from left to right. For a pair, each axis is one of: batch (in both, still needed), contracted
- *        (in both, needed no more), or free (in one). With contracted axes the pair is one batched matmul; without, a broadcast
- *        multiplication. An operand whose axes already stand as [batch, contracted, free] is read transposed (tx, ty). */
+ * Out    transposes, reshapes, sums, products and `matmul` nodes; poison with a message when the
+ * pattern does not fit. Method operands are contracted from left to right. For a pair, each axis is
+ * one of: batch (in both, still needed), contracted (in both, needed no more), or free (in one).
+ * With contracted axes the pair is one batched matmul; without, a broadcast multiplication. An
+ * operand whose axes already stand as [batch, contracted, free] is read transposed (tx, ty). */
 #include "compiler/front/patterns.h"
 
 #include <stdarg.h>
@@ -79,7 +80,9 @@ static bool is_name(char c)
 static int name_id(einsum *e, int at, int length)
 {
     for (int i = 0; i < e->n_names; i++) {
-        if (e->name[i].length == length && memcmp(e->pattern + e->name[i].at, e->pattern + at, (size_t)length) == 0) return i;
+        if (e->name[i].length == length &&
+            memcmp(e->pattern + e->name[i].at, e->pattern + at, (size_t)length) == 0)
+            return i;
     }
     if (e->n_names == MAX_NAMES) return -1;
     e->name[e->n_names].at = at;
@@ -90,11 +93,13 @@ static int name_id(einsum *e, int at, int length)
 
 static const char *name_text(const einsum *e, int id, char buffer[64])
 {
-    snprintf(buffer, 64, "%.*s", e->name[id].length < 60 ? e->name[id].length : 60, e->pattern + e->name[id].at);
+    snprintf(buffer, 64, "%.*s", e->name[id].length < 60 ? e->name[id].length : 60,
+             e->pattern + e->name[id].at);
     return buffer;
 }
 
-/* Reads axis names up to ',', "->" or the end. Returns the offset behind them, or -1 after an error. */
+/* Reads axis names up to ',', "->" or the end. Returns the offset behind them, or -1 after an
+ * error. */
 static int read_list(einsum *e, int at, axis_list *list)
 {
     char text[64];
@@ -105,19 +110,23 @@ static int read_list(einsum *e, int at, axis_list *list)
         char c = e->pattern[at];
         if (c == '\0' || c == ',' || (c == '-' && e->pattern[at + 1] == '>')) return at;
         if (!is_name_start(c)) {
-            dg_pattern_fail(e->b, e->err, at, "the pattern has an unexpected `%c`; it is made of axis names, `,` and `->`", c);
+            dg_pattern_fail(
+                e->b, e->err, at,
+                "the pattern has an unexpected `%c`; it is made of axis names, `,` and `->`", c);
             return -1;
         }
         int start = at;
         while (is_name(e->pattern[at])) at++;
         int id = name_id(e, start, at - start);
         if (id < 0 || list->n == DG_MAX_RANK) {
-            dg_pattern_fail(e->b, e->err, start, "more than %d axes in one list of the pattern", DG_MAX_RANK);
+            dg_pattern_fail(e->b, e->err, start, "more than %d axes in one list of the pattern",
+                            DG_MAX_RANK);
             return -1;
         }
         for (int i = 0; i < list->n; i++) {
             if (list->id[i] == id) {
-                dg_pattern_fail(e->b, e->err, start, "axis `%s` stands twice in one list; diagonals are not supported",
+                dg_pattern_fail(e->b, e->err, start,
+                                "axis `%s` stands twice in one list; diagonals are not supported",
                                 name_text(e, id, text));
                 return -1;
             }
@@ -150,7 +159,8 @@ static bool parse(einsum *e)
     }
     char text[64];
     if (e->n_names > names) {
-        dg_pattern_fail(e->b, e->err, e->name[names].at, "axis `%s` of the result is in no operand", name_text(e, names, text));
+        dg_pattern_fail(e->b, e->err, e->name[names].at, "axis `%s` of the result is in no operand",
+                        name_text(e, names, text));
         return false;
     }
     return true;
@@ -160,16 +170,17 @@ static bool match(einsum *e, const dg_value *xs, int n)
 {
     char text[64];
     if (n != e->n_lists) {
-        dg_pattern_fail(e->b, e->err, 0, "the pattern names %d operand%s, %d %s given", e->n_lists, e->n_lists == 1 ? "" : "s", n,
-                        n == 1 ? "is" : "are");
+        dg_pattern_fail(e->b, e->err, 0, "the pattern names %d operand%s, %d %s given", e->n_lists,
+                        e->n_lists == 1 ? "" : "s", n, n == 1 ? "is" : "are");
         return false;
     }
     for (int i = 0; i < n; i++) {
         dg_shape s = dg_shape_of(e->b, xs[i]);
         const axis_list *l = &e->list[i];
         if (s.rank != l->n) {
-            dg_pattern_fail(e->b, e->err, l->at, "operand %d has rank %d, the pattern names %d ax%ss for it", i + 1, s.rank, l->n,
-                            l->n == 1 ? "i" : "e");
+            dg_pattern_fail(e->b, e->err, l->at,
+                            "operand %d has rank %d, the pattern names %d ax%ss for it", i + 1,
+                            s.rank, l->n, l->n == 1 ? "i" : "e");
             return false;
         }
         for (int j = 0; j < l->n; j++) {
@@ -178,9 +189,10 @@ static bool match(einsum *e, const dg_value *xs, int n)
                 e->name[id].size = s.dim[j];
                 e->name[id].owner = i;
             } else if (e->name[id].size != s.dim[j]) {
-                dg_pattern_fail(e->b, e->err, l->at, "axis `%s` is %lld in operand %d and %lld in operand %d",
-                                name_text(e, id, text), (long long)e->name[id].size, e->name[id].owner + 1, (long long)s.dim[j],
-                                i + 1);
+                dg_pattern_fail(e->b, e->err, l->at,
+                                "axis `%s` is %lld in operand %d and %lld in operand %d",
+                                name_text(e, id, text), (long long)e->name[id].size,
+                                e->name[id].owner + 1, (long long)s.dim[j], i + 1);
                 return false;
             }
         }
@@ -188,7 +200,8 @@ static bool match(einsum *e, const dg_value *xs, int n)
     for (int i = 0; i < n; i++) {
         dg_dtype t = dg_dtype_of(e->b, xs[i]);
         if (!dg_dtype_is_float(t) || t != dg_dtype_of(e->b, xs[0])) {
-            dg_pattern_fail(e->b, e->err, e->list[i].at, "operands must be of one floating dtype; operand %d is %s", i + 1,
+            dg_pattern_fail(e->b, e->err, e->list[i].at,
+                            "operands must be of one floating dtype; operand %d is %s", i + 1,
                             dg_dtype_name(t));
             return false;
         }
@@ -220,7 +233,8 @@ static void sum_unneeded(einsum *e, term *t, const term *other, int done)
     dg_axes axes = {0};
     int kept = 0, ids[2 * DG_MAX_RANK];
     for (int i = 0; i < t->n; i++) {
-        bool keep = needed_after(e, t->id[i], done) || (other && find(other->id, other->n, t->id[i]) >= 0);
+        bool keep =
+            needed_after(e, t->id[i], done) || (other && find(other->id, other->n, t->id[i]) >= 0);
         if (keep)
             ids[kept++] = t->id[i];
         else
@@ -260,10 +274,11 @@ static dg_value spread(einsum *e, const term *t, const int *ids, int n)
     return dg_reshape_if(e->b, in_order(e, t, own), s);
 }
 
-/* One operand of the product: axes [batch, rows, cols], each of the last two merged to one axis. *swapped: it stands as
- * [batch, cols, rows] already and is read so. `loose`: the row axes may stay apart (matmul by a matrix). */
-static dg_value as_matrix(einsum *e, const term *t, const int *batch, int nb, const int *rows, int nr, const int *cols, int nc,
-                          bool may_swap, bool loose, int *swapped)
+/* One operand of the product: axes [batch, rows, cols], each of the last two merged to one axis.
+ * *swapped: it stands as [batch, cols, rows] already and is read so. `loose`: the row axes may stay
+ * apart (matmul by a matrix). */
+static dg_value as_matrix(einsum *e, const term *t, const int *batch, int nb, const int *rows,
+                          int nr, const int *cols, int nc, bool may_swap, bool loose, int *swapped)
 {
     int ids[2 * DG_MAX_RANK], n = 0;
     memcpy(ids, batch, sizeof(int) * (size_t)nb);
@@ -295,7 +310,8 @@ static bool contract(einsum *e, term *x, term *y, int done, bool last)
 {
     sum_unneeded(e, x, y, done);
     sum_unneeded(e, y, x, done);
-    int batch[DG_MAX_RANK], k[DG_MAX_RANK], fx[DG_MAX_RANK], fy[DG_MAX_RANK], nb = 0, nk = 0, nx = 0, ny = 0;
+    int batch[DG_MAX_RANK], k[DG_MAX_RANK], fx[DG_MAX_RANK], fy[DG_MAX_RANK], nb = 0, nk = 0,
+                                                                              nx = 0, ny = 0;
     for (int i = 0; i < x->n; i++) {
         int id = x->id[i];
         if (find(y->id, y->n, id) < 0)
@@ -309,12 +325,15 @@ static bool contract(einsum *e, term *x, term *y, int done, bool last)
         if (find(x->id, x->n, y->id[i]) < 0) fy[ny++] = y->id[i];
     }
     if (nb + nx + ny > DG_MAX_RANK) {
-        dg_pattern_fail(e->b, e->err, 0, "a product of operands would have rank %d; at most %d is possible", nb + nx + ny,
-                        DG_MAX_RANK);
+        dg_pattern_fail(e->b, e->err, 0,
+                        "a product of operands would have rank %d; at most %d is possible",
+                        nb + nx + ny, DG_MAX_RANK);
         return false;
     }
-    /* The result is [batch, rows, columns]: let the operand whose free axes come first on the right be the rows. */
-    if (last && nx > 0 && ny > 0 && find(e->out.id, e->out.n, fy[0]) < find(e->out.id, e->out.n, fx[0])) {
+    /* The result is [batch, rows, columns]: let the operand whose free axes come first on the right
+     * be the rows. */
+    if (last && nx > 0 && ny > 0 &&
+        find(e->out.id, e->out.n, fy[0]) < find(e->out.id, e->out.n, fx[0])) {
         term swap = *x;
         *x = *y;
         *y = swap;
@@ -336,7 +355,8 @@ static bool contract(einsum *e, term *x, term *y, int done, bool last)
         dg_value a = spread(e, x, ids, n), c = spread(e, y, ids, n);
         v = dg_mul(e->b, a, c);
     } else {
-        /* A product by a matrix leaves the leading axes alone; else equal leading axes are the batch. */
+        /* A product by a matrix leaves the leading axes alone; else equal leading axes are the
+         * batch. */
         int tx, ty;
         bool loose = nb == 0;
         dg_value a = as_matrix(e, x, batch, nb, fx, nx, k, nk, !loose || nx <= 1, loose, &tx);
@@ -352,7 +372,8 @@ static bool contract(einsum *e, term *x, term *y, int done, bool last)
     return true;
 }
 
-dg_value dg_einsum(dg_build *b, const char *pattern, const dg_value *xs, int n, dg_pattern_error *err)
+dg_value dg_einsum(dg_build *b, const char *pattern, const dg_value *xs, int n,
+                   dg_pattern_error *err)
 {
     memset(err, 0, sizeof *err);
     einsum e = {.b = b, .pattern = pattern, .err = err};

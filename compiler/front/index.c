@@ -1,8 +1,8 @@
 /* index.c: x[1:, _, ..., i, ::2].
  *
  * In     a value and the items between the brackets: ints, slices, new axes, the rest, i32 tensors.
- * Out    one slice for all static items, one gather per tensor, one reshape for dropped and new axes; poison with a message when an
- *        item does not fit. */
+ * Out    one slice for all static items, one gather per tensor, one reshape for dropped and new
+ * axes; poison with a message when an item does not fit. */
 #include "compiler/front/patterns.h"
 #include "compiler/ir/op.h"
 
@@ -30,7 +30,8 @@ static dg_value gather(dg_build *b, dg_value x, dg_value i, int axis)
     return dg_emit(b, "gather", &a, 1, (dg_value[]){x, i}, 2);
 }
 
-dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int n, dg_pattern_error *err)
+dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int n,
+                        dg_pattern_error *err)
 {
     memset(err, 0, sizeof *err);
     if (dg_dtype_of(b, x) == DG_POISON) return dg_poison(b);
@@ -43,13 +44,17 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
         if (items[i].kind == DG_IX_TENSOR) {
             dg_dtype t = dg_dtype_of(b, items[i].tensor);
             if (t == DG_POISON) return dg_poison(b);
-            if (t != DG_I32) return dg_pattern_fail(b, err, i, "an index must be i32, this one is %s", dg_dtype_name(t));
+            if (t != DG_I32)
+                return dg_pattern_fail(b, err, i, "an index must be i32, this one is %s",
+                                       dg_dtype_name(t));
         }
     }
     if (used > s.rank)
-        return dg_pattern_fail(b, err, 0, "%d ind%s for a value of rank %d", used, used == 1 ? "ex" : "ices", s.rank);
+        return dg_pattern_fail(b, err, 0, "%d ind%s for a value of rank %d", used,
+                               used == 1 ? "ex" : "ices", s.rank);
 
-    /* What is done to each axis of x; `shape` is the result when the tensors have not been looked up yet (their axes whole). */
+    /* What is done to each axis of x; `shape` is the result when the tensors have not been looked
+     * up yet (their axes whole). */
     int64_t start[DG_MAX_RANK], stop[DG_MAX_RANK], step[DG_MAX_RANK];
     bool cut = false, changed = false;
     dg_shape shape = {0};
@@ -67,13 +72,15 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
                 stop[axis] = s.dim[axis];
                 step[axis] = 1;
                 if (shape.rank == DG_MAX_RANK)
-                    return dg_pattern_fail(b, err, i, "the result would have more than %d axes", DG_MAX_RANK);
+                    return dg_pattern_fail(b, err, i, "the result would have more than %d axes",
+                                           DG_MAX_RANK);
                 shape.dim[shape.rank++] = s.dim[axis];
             }
             continue;
         }
         if (it.kind != DG_IX_INT && shape.rank == DG_MAX_RANK)
-            return dg_pattern_fail(b, err, i, "the result would have more than %d axes", DG_MAX_RANK);
+            return dg_pattern_fail(b, err, i, "the result would have more than %d axes",
+                                   DG_MAX_RANK);
         if (it.kind == DG_IX_NEW) {
             shape.dim[shape.rank++] = 1;
             changed = true;
@@ -86,8 +93,8 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
         if (it.kind == DG_IX_INT) {
             int64_t at = it.a < 0 ? it.a + size : it.a;
             if (at < 0 || at >= size)
-                return dg_pattern_fail(b, err, i, "index %lld is outside axis %d of size %lld", (long long)it.a, axis,
-                                       (long long)size);
+                return dg_pattern_fail(b, err, i, "index %lld is outside axis %d of size %lld",
+                                       (long long)it.a, axis, (long long)size);
             start[axis] = at;
             stop[axis] = at + 1;
             cut = cut || size != 1;
@@ -95,14 +102,17 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
         } else if (it.kind == DG_IX_SLICE) {
             step[axis] = it.step == 0 ? 1 : it.step;
             if (step[axis] < 0)
-                return dg_pattern_fail(b, err, i, "the step of a slice must be positive, this one is %lld", (long long)it.step);
+                return dg_pattern_fail(b, err, i,
+                                       "the step of a slice must be positive, this one is %lld",
+                                       (long long)it.step);
             if (it.has_a) start[axis] = clamp(it.a, size);
             if (it.has_b) stop[axis] = clamp(it.b, size);
             if (stop[axis] <= start[axis]) {
                 dg_text t = {0};
                 slice_text(&it, step[axis], &t);
-                dg_value bad = dg_pattern_fail(b, err, i, "the slice %s of axis %d of size %lld is empty", t.at, axis,
-                                               (long long)size);
+                dg_value bad =
+                    dg_pattern_fail(b, err, i, "the slice %s of axis %d of size %lld is empty",
+                                    t.at, axis, (long long)size);
                 dg_text_free(&t);
                 return bad;
             }
@@ -123,7 +133,8 @@ dg_value dg_index_value(dg_build *b, dg_value x, const dg_index_item *items, int
     for (int i = looks - 1; i >= 0; i--) {
         dg_shape now = dg_shape_of(b, v), index = dg_shape_of(b, look[i].tensor);
         if (now.rank - 1 + index.rank > DG_MAX_RANK)
-            return dg_pattern_fail(b, err, look[i].item, "the result would have more than %d axes", DG_MAX_RANK);
+            return dg_pattern_fail(b, err, look[i].item, "the result would have more than %d axes",
+                                   DG_MAX_RANK);
         v = gather(b, v, look[i].tensor, look[i].axis);
     }
     return v;

@@ -1,7 +1,8 @@
 /* rearrange.c: "b (h d) n -> b h n d": splits, permutes and merges axes by name.
  *
  * In     a pattern, a value, sizes given by keyword.
- * Out    reshape, transpose, reshape (those that do something); poison with a message when the pattern does not fit. */
+ * Out    reshape, transpose, reshape (those that do something); poison with a message when the
+ * pattern does not fit. */
 #include "compiler/front/patterns.h"
 
 #include <stdio.h>
@@ -9,7 +10,8 @@
 
 #define MAX_AXES (2 * DG_MAX_RANK)
 
-/* One side of the arrow: names in order, cut into groups; a name outside brackets is a group of its own. */
+/* One side of the arrow: names in order, cut into groups; a name outside brackets is a group of its
+ * own. */
 typedef struct side {
     int n_names, n_groups;
     struct {
@@ -27,7 +29,8 @@ static bool is_name_start(char c)
 static int find(const side *s, const char *text, int length)
 {
     for (int i = 0; i < s->n_names; i++) {
-        if (s->name[i].length == length && memcmp(s->name[i].text, text, (size_t)length) == 0) return i;
+        if (s->name[i].length == length && memcmp(s->name[i].text, text, (size_t)length) == 0)
+            return i;
     }
     return -1;
 }
@@ -65,14 +68,16 @@ static int read_side(dg_build *b, const char *pattern, int at, side *s, dg_patte
             continue;
         }
         if (!is_name_start(c)) {
-            dg_pattern_fail(b, err, at, "the pattern has an unexpected `%c`; it is made of axis names, `( )` and `->`", c);
+            dg_pattern_fail(
+                b, err, at,
+                "the pattern has an unexpected `%c`; it is made of axis names, `( )` and `->`", c);
             return -1;
         }
         int start = at;
         while (is_name_start(pattern[at]) || (pattern[at] >= '0' && pattern[at] <= '9')) at++;
         if (find(s, pattern + start, at - start) >= 0) {
-            dg_pattern_fail(b, err, start, "axis `%.*s` stands twice on one side of the pattern", at - start < 60 ? at - start : 60,
-                            pattern + start);
+            dg_pattern_fail(b, err, start, "axis `%.*s` stands twice on one side of the pattern",
+                            at - start < 60 ? at - start : 60, pattern + start);
             return -1;
         }
         if (s->n_names == MAX_AXES || s->n_groups == MAX_AXES) {
@@ -99,13 +104,16 @@ static bool same_names(dg_build *b, const side *l, const side *r, dg_pattern_err
     char text[64];
     for (int i = 0; i < l->n_names; i++) {
         if (find(r, l->name[i].text, l->name[i].length) < 0) {
-            dg_pattern_fail(b, err, l->name[i].at, "axis `%s` is missing on the right of the pattern", text_of(l, i, text));
+            dg_pattern_fail(b, err, l->name[i].at,
+                            "axis `%s` is missing on the right of the pattern",
+                            text_of(l, i, text));
             return false;
         }
     }
     for (int i = 0; i < r->n_names; i++) {
         if (find(l, r->name[i].text, r->name[i].length) < 0) {
-            dg_pattern_fail(b, err, r->name[i].at, "axis `%s` is missing on the left of the pattern", text_of(r, i, text));
+            dg_pattern_fail(b, err, r->name[i].at,
+                            "axis `%s` is missing on the left of the pattern", text_of(r, i, text));
             return false;
         }
     }
@@ -121,13 +129,16 @@ static bool solve(dg_build *b, const side *l, dg_shape x, int64_t *size, dg_patt
         int64_t known = 1;
         for (int i = l->first[g]; i < l->first[g + 1]; i++) {
             if (size[i] == 0 && open >= 0) {
-                dg_pattern_fail(b, err, l->name[i].at, "the sizes of both `%s` and `%s` are unknown; give one, as %s=...",
+                dg_pattern_fail(b, err, l->name[i].at,
+                                "the sizes of both `%s` and `%s` are unknown; give one, as %s=...",
                                 text_of(l, open, text), text_of(l, i, other), other);
                 return false;
             }
             if (size[i] > x.dim[g]) {
-                dg_pattern_fail(b, err, l->name[i].at, "axis `%s` of size %lld does not fit into axis %d, which has size %lld",
-                                text_of(l, i, text), (long long)size[i], g, (long long)x.dim[g]);
+                dg_pattern_fail(
+                    b, err, l->name[i].at,
+                    "axis `%s` of size %lld does not fit into axis %d, which has size %lld",
+                    text_of(l, i, text), (long long)size[i], g, (long long)x.dim[g]);
                 return false;
             }
             if (size[i] == 0)
@@ -140,25 +151,28 @@ static bool solve(dg_build *b, const side *l, dg_shape x, int64_t *size, dg_patt
         if (open >= 0 || known != x.dim[g]) {
             int at = l->first[g];
             if (open < 0 && l->first[g + 1] - at == 1)
-                dg_pattern_fail(b, err, l->name[at].at, "axis `%s` has size %lld, %lld was given", text_of(l, at, text),
-                                (long long)x.dim[g], (long long)known);
+                dg_pattern_fail(b, err, l->name[at].at, "axis `%s` has size %lld, %lld was given",
+                                text_of(l, at, text), (long long)x.dim[g], (long long)known);
             else
-                dg_pattern_fail(b, err, l->name[at].at, "axis %d has size %lld, which does not split into %s%lld", g,
-                                (long long)x.dim[g], open >= 0 ? "parts of " : "", (long long)known);
+                dg_pattern_fail(b, err, l->name[at].at,
+                                "axis %d has size %lld, which does not split into %s%lld", g,
+                                (long long)x.dim[g], open >= 0 ? "parts of " : "",
+                                (long long)known);
             return false;
         }
     }
     return true;
 }
 
-dg_value dg_rearrange(dg_build *b, const char *pattern, dg_value x, const char *const *names, const int64_t *sizes, int n,
-                      dg_pattern_error *err)
+dg_value dg_rearrange(dg_build *b, const char *pattern, dg_value x, const char *const *names,
+                      const int64_t *sizes, int n, dg_pattern_error *err)
 {
     memset(err, 0, sizeof *err);
     side l = {0}, r = {0};
     int at = read_side(b, pattern, 0, &l, err);
     if (at < 0) return dg_poison(b);
-    if (pattern[at] == '\0') return dg_pattern_fail(b, err, at, "the pattern lacks `->` and the axes of the result");
+    if (pattern[at] == '\0')
+        return dg_pattern_fail(b, err, at, "the pattern lacks `->` and the axes of the result");
     at = read_side(b, pattern, at + 2, &r, err);
     if (at < 0) return dg_poison(b);
     if (pattern[at] != '\0') return dg_pattern_fail(b, err, at, "the pattern has a second `->`");
@@ -169,16 +183,19 @@ dg_value dg_rearrange(dg_build *b, const char *pattern, dg_value x, const char *
         int k = find(&l, names[i], (int)strlen(names[i]));
         if (k < 0) return dg_pattern_fail(b, err, 0, "the pattern has no axis `%s`", names[i]);
         if (sizes[i] < 1)
-            return dg_pattern_fail(b, err, l.name[k].at, "axis `%s` cannot have size %lld", names[i], (long long)sizes[i]);
+            return dg_pattern_fail(b, err, l.name[k].at, "axis `%s` cannot have size %lld",
+                                   names[i], (long long)sizes[i]);
         size[k] = sizes[i];
     }
     if (dg_dtype_of(b, x) == DG_POISON) return dg_poison(b);
     dg_shape s = dg_shape_of(b, x);
     if (l.n_groups != s.rank)
-        return dg_pattern_fail(b, err, 0, "the operand has rank %d, the left of the pattern %d ax%ss", s.rank, l.n_groups,
-                               l.n_groups == 1 ? "i" : "e");
+        return dg_pattern_fail(b, err, 0,
+                               "the operand has rank %d, the left of the pattern %d ax%ss", s.rank,
+                               l.n_groups, l.n_groups == 1 ? "i" : "e");
     if (l.n_names > DG_MAX_RANK || r.n_groups > DG_MAX_RANK)
-        return dg_pattern_fail(b, err, 0, "the pattern names %d axes; at most %d are possible", l.n_names, DG_MAX_RANK);
+        return dg_pattern_fail(b, err, 0, "the pattern names %d axes; at most %d are possible",
+                               l.n_names, DG_MAX_RANK);
     if (!solve(b, &l, s, size, err)) return dg_poison(b);
 
     dg_shape split = {.rank = l.n_names}, merged = {.rank = r.n_groups};

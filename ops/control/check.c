@@ -1,7 +1,8 @@
 /* ops/control/check.c: a condition that has to hold; `assert` on graph values. */
 #include "ops/ops.h"
 
-static const char doc[] = "fails the run when c (bool, rank 0) is false, with `text` and, when given, the values of lhs and rhs";
+static const char doc[] = "fails the run when c (bool, rank 0) is false, with `text` and, when "
+                          "given, the values of lhs and rhs";
 
 static const dg_attr_spec attrs[] = {
     {"text", DG_STR, .doc = "what the message says"},

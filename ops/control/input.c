@@ -1,7 +1,8 @@
 /* ops/control/input.c: a tensor argument of the entry. */
 #include "ops/ops.h"
 
-static const char doc[] = "y = the entry's tensor argument number `index`, bound by whoever runs the plan";
+static const char doc[] =
+    "y = the entry's tensor argument number `index`, bound by whoever runs the plan";
 
 static const dg_attr_spec attrs[] = {
     {"index", DG_INT, .required = true, .doc = "which input of the module"},
@@ -13,7 +14,8 @@ static const dg_attr_spec attrs[] = {
 static bool infer(dg_infer *t)
 {
     int64_t dtype = dg_attr_int(t->attrs, "dtype");
-    if (dtype < 0 || dtype >= DG_DTYPES) return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
+    if (dtype < 0 || dtype >= DG_DTYPES)
+        return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
     return dg_give_typed(t, 0, (dg_dtype)dtype, dg_attr_shape(t->attrs, "shape"));
 }
 

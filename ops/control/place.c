@@ -13,7 +13,8 @@ static const dg_attr_spec attrs[] = {
 static bool infer(dg_infer *t)
 {
     int64_t dtype = dg_attr_int(t->attrs, "dtype");
-    if (dtype < 0 || dtype >= DG_DTYPES) return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
+    if (dtype < 0 || dtype >= DG_DTYPES)
+        return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
     return dg_give_typed(t, 0, (dg_dtype)dtype, dg_attr_shape(t->attrs, "shape"));
 }
 

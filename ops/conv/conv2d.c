@@ -6,7 +6,8 @@
 enum { X, W };
 
 static const char doc[] =
-    "y[n,o,i,j] = sum_{c,a,b} w[o,c,a,b] * x[n, g*C/groups + c, i*stride - top + a*dilation, j*stride - left + b*dilation]\n"
+    "y[n,o,i,j] = sum_{c,a,b} w[o,c,a,b] * x[n, g*C/groups + c, i*stride - top + a*dilation, "
+    "j*stride - left + b*dilation]\n"
     "x [N,C,H,W], zero outside; w [O, C/groups, kh, kw]; g = o / (O/groups)\n"
     "y [N,O,Ho,Wo], Ho = (H + top + bottom - dilation*(kh-1) - 1) // stride + 1";
 
@@ -17,7 +18,9 @@ static const dg_attr_spec attrs[] = {
 
 static bool infer(dg_infer *t)
 {
-    if (!dg_want_float(t, X) || !dg_want_same_dtype(t, X, W) || !dg_want_rank(t, X, 4) || !dg_want_rank(t, W, 4)) return false;
+    if (!dg_want_float(t, X) || !dg_want_same_dtype(t, X, W) || !dg_want_rank(t, X, 4) ||
+        !dg_want_rank(t, W, 4))
+        return false;
     dg_conv g = dg_conv_of(t->attrs, dg_in_shape(t, X), dg_in_shape(t, W));
     return dg_conv_fits(t, &g, dg_in_shape(t, W)) && dg_give(t, 0, DG_SHAPE(g.N, g.O, g.Ho, g.Wo));
 }
@@ -47,7 +50,8 @@ static void ref_map(const dg_call *k, int64_t no)
     double *y = (double *)k->out[0].data + no * g.Ho * g.Wo;
     memset(y, 0, sizeof(double) * (size_t)(g.Ho * g.Wo));
     for (int64_t c = 0; c < Cg; c++) {
-        const double *x = (const double *)k->in[X].data + (n * g.C + o / (g.O / g.G) * Cg + c) * g.H * g.W;
+        const double *x =
+            (const double *)k->in[X].data + (n * g.C + o / (g.O / g.G) * Cg + c) * g.H * g.W;
         for (int64_t a = 0; a < g.kh; a++) {
             for (int64_t b = 0; b < g.kw; b++) {
                 double w = ((const double *)k->in[W].data)[((o * Cg + c) * g.kh + a) * g.kw + b];

@@ -15,7 +15,8 @@ static bool infer(dg_infer *t)
     if (!dg_want_float(t, 0) || !dg_want_rank(t, 0, 4)) return false;
     dg_shape x = dg_in_shape(t, 0);
     int64_t k = dg_attr_int(t->attrs, "k");
-    if (k < 1 || k > 1 << 20) return dg_reject_attr(t, "k", "k is %lld, wanted is 1 or more", (long long)k);
+    if (k < 1 || k > 1 << 20)
+        return dg_reject_attr(t, "k", "k is %lld, wanted is 1 or more", (long long)k);
     return dg_give(t, 0, DG_SHAPE(x.dim[0], x.dim[1], k * x.dim[2], k * x.dim[3]));
 }
 
@@ -23,7 +24,8 @@ static void grad(dg_grad *g)
 {
     int64_t k = dg_attr_int(g->attrs, "k");
     dg_attr a = dg_attr_of_int("k", k);
-    g->din[0] = dg_scale(g->build, dg_emit(g->build, "avgpool", &a, 1, g->dout, 1), (double)(k * k));
+    g->din[0] =
+        dg_scale(g->build, dg_emit(g->build, "avgpool", &a, 1, g->dout, 1), (double)(k * k));
 }
 
 static int64_t source(const dg_call *k, const int64_t *at)
@@ -48,7 +50,8 @@ static int64_t rows_of_piece(const dg_call *k)
 
 static void piece(const dg_call *k, int64_t p)
 {
-    int64_t by = dg_attr_int(k->attrs, "k"), W = k->in[0].shape.dim[3], rows = dg_shape_count(&k->in[0].shape) / W;
+    int64_t by = dg_attr_int(k->attrs, "k"), W = k->in[0].shape.dim[3],
+            rows = dg_shape_count(&k->in[0].shape) / W;
     int64_t some = rows_of_piece(k), end = (p + 1) * some < rows ? (p + 1) * some : rows;
     for (int64_t r = p * some; r < end; r++) {
         const float *x = (const float *)k->in[0].data + r * W;
@@ -58,7 +61,8 @@ static void piece(const dg_call *k, int64_t p)
         else
             for (int64_t j = 0; j < W; j++)
                 for (int64_t b = 0; b < by; b++) y[j * by + b] = x[j];
-        for (int64_t a = 1; a < by; a++) memcpy(y + a * W * by, y, sizeof(float) * (size_t)(W * by));
+        for (int64_t a = 1; a < by; a++)
+            memcpy(y + a * W * by, y, sizeof(float) * (size_t)(W * by));
     }
 }
 

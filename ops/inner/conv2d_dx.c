@@ -1,16 +1,18 @@
 /* ops/inner/conv2d_dx.c: the derivative of conv2d by its input.
  *
- * Stride 1: a convolution of dy with turned weights, which are laid out once in the workspace. Other strides: columns W^T dy, folded into dx,
- * by blocks of channels of one image, which have one owner each. */
+ * Stride 1: a convolution of dy with turned weights, which are laid out once in the workspace.
+ * Other strides: columns W^T dy, folded into dx, by blocks of channels of one image, which have one
+ * owner each. */
 #include "ops/support/im2col.h"
 
 #include <string.h>
 
 enum { DY, W };
 
-static const char doc[] =
-    "dx with  sum dx*u = sum dy*conv2d(u, w)  for every u: dy [N,O,Ho,Wo], w [O, C/groups, kh, kw] -> dx [N,C,h,w]\n"
-    "dx[n,c,p,q] = sum of w[o,c,a,b] * dy[n,o,i,j] over all o, a, b, i, j with i*stride - top + a*dilation = p, and q likewise";
+static const char doc[] = "dx with  sum dx*u = sum dy*conv2d(u, w)  for every u: dy [N,O,Ho,Wo], w "
+                          "[O, C/groups, kh, kw] -> dx [N,C,h,w]\n"
+                          "dx[n,c,p,q] = sum of w[o,c,a,b] * dy[n,o,i,j] over all o, a, b, i, j "
+                          "with i*stride - top + a*dilation = p, and q likewise";
 
 static const dg_attr_spec attrs[] = {
     DG_CONV_ATTRS,
@@ -28,9 +30,12 @@ static dg_conv forward(const dg_attrs *a, dg_shape dy, dg_shape w)
 
 static bool infer(dg_infer *t)
 {
-    if (!dg_want_float(t, DY) || !dg_want_same_dtype(t, DY, W) || !dg_want_rank(t, DY, 4) || !dg_want_rank(t, W, 4)) return false;
+    if (!dg_want_float(t, DY) || !dg_want_same_dtype(t, DY, W) || !dg_want_rank(t, DY, 4) ||
+        !dg_want_rank(t, W, 4))
+        return false;
     dg_conv g = forward(t->attrs, dg_in_shape(t, DY), dg_in_shape(t, W));
-    return dg_conv_fits(t, &g, dg_in_shape(t, W)) && dg_want_shape(t, DY, DG_SHAPE(g.N, g.O, g.Ho, g.Wo)) &&
+    return dg_conv_fits(t, &g, dg_in_shape(t, W)) &&
+           dg_want_shape(t, DY, DG_SHAPE(g.N, g.O, g.Ho, g.Wo)) &&
            dg_give(t, 0, DG_SHAPE(g.N, g.C, g.H, g.W));
 }
 
@@ -51,7 +56,8 @@ static void grad(dg_grad *g)
 static void ref_map(const dg_call *k, int64_t nc)
 {
     dg_conv g = forward(k->attrs, k->in[DY].shape, k->in[W].shape);
-    int64_t n = nc / g.C, channel = nc % g.C, Cg = g.C / g.G, Og = g.O / g.G, c = channel % Cg, group = channel / Cg;
+    int64_t n = nc / g.C, channel = nc % g.C, Cg = g.C / g.G, Og = g.O / g.G, c = channel % Cg,
+            group = channel / Cg;
     double *dx = (double *)k->out[0].data + nc * g.H * g.W;
     memset(dx, 0, sizeof(double) * (size_t)(g.H * g.W));
     for (int64_t o = group * Og; o < (group + 1) * Og; o++) {
@@ -84,7 +90,8 @@ static bool steps_by_one(const dg_conv *f)
     return f->sh == 1 && f->sw == 1;
 }
 
-/* dx = conv(dy, turned), turned [C, O/G, kh, kw]: output channels for input channels, kernels upside down. */
+/* dx = conv(dy, turned), turned [C, O/G, kh, kw]: output channels for input channels, kernels
+ * upside down. */
 static dg_conv turned(const dg_conv *f)
 {
     return (dg_conv){.N = f->N,
@@ -109,7 +116,8 @@ static dg_conv turned(const dg_conv *f)
 static void turn_piece(const dg_call *k, int64_t channel)
 {
     const dg_conv *f = k->arg;
-    int64_t Cg = f->C / f->G, Og = f->O / f->G, c = channel % Cg, group = channel / Cg, KK = f->kh * f->kw;
+    int64_t Cg = f->C / f->G, Og = f->O / f->G, c = channel % Cg, group = channel / Cg,
+            KK = f->kh * f->kw;
     float *to = (float *)k->workspace + channel * Og * KK;
     for (int64_t o = group * Og; o < (group + 1) * Og; o++, to += KK) {
         const float *from = (const float *)k->in[W].data + (o * Cg + c) * KK;
@@ -127,7 +135,10 @@ typedef struct fold {
 
 static fold fold_of(const dg_conv *f)
 {
-    enum { COLUMN_FLOATS = 1 << 18, LEAST = 256 }; /* of columns at once; rows of the product in a piece */
+    enum {
+        COLUMN_FLOATS = 1 << 18,
+        LEAST = 256
+    }; /* of columns at once; rows of the product in a piece */
     int64_t Cg = f->C / f->G, KK = f->kh * f->kw;
     fold d = {.f = *f, .rows = f->Ho};
     d.channels = (LEAST + KK - 1) / KK;
@@ -144,7 +155,8 @@ static void fold_piece(const dg_call *k, int64_t p)
     const fold *d = k->arg;
     const dg_conv *f = &d->f;
     int64_t Cg = f->C / f->G, Og = f->O / f->G, KK = f->kh * f->kw, P = f->Ho * f->Wo;
-    int64_t c0 = p % d->blocks * d->channels, group = p / d->blocks % f->G, n = p / d->blocks / f->G;
+    int64_t c0 = p % d->blocks * d->channels, group = p / d->blocks % f->G,
+            n = p / d->blocks / f->G;
     int64_t channels = Cg - c0 < d->channels ? Cg - c0 : d->channels;
     float *dx = (float *)k->out[0].data + (n * f->C + group * Cg + c0) * f->H * f->W;
     const float *w = (const float *)k->in[W].data + (group * Og * Cg + c0) * KK;
@@ -152,7 +164,8 @@ static void fold_piece(const dg_call *k, int64_t p)
     memset(dx, 0, sizeof(float) * (size_t)(channels * f->H * f->W));
     for (int64_t y0 = 0; y0 < f->Ho; y0 += d->rows) {
         int64_t rows = f->Ho - y0 < d->rows ? f->Ho - y0 : d->rows, positions = rows * f->Wo;
-        dg_sgemm(true, false, channels * KK, positions, Og, 1, w, Cg * KK, dy + y0 * f->Wo, P, 0, k->scratch, positions);
+        dg_sgemm(true, false, channels * KK, positions, Og, 1, w, Cg * KK, dy + y0 * f->Wo, P, 0,
+                 k->scratch, positions);
         dg_col2im(f, k->scratch, positions, channels, y0, y0 + rows, dx);
     }
 }

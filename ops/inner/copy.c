@@ -17,7 +17,8 @@ static void grad(dg_grad *g)
 
 static void ref(const dg_call *k)
 {
-    memcpy(k->out[0].data, k->in[0].data, (size_t)dg_shape_count(&k->out[0].shape) * dg_dtype_size(k->out[0].dtype));
+    memcpy(k->out[0].data, k->in[0].data,
+           (size_t)dg_shape_count(&k->out[0].shape) * dg_dtype_size(k->out[0].dtype));
 }
 
 static void run(const dg_call *k)

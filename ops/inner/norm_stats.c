@@ -1,4 +1,5 @@
-/* ops/inner/norm_stats.c: mean and reciprocal deviation along the last axis; what group_norm and layer_norm are made of before fusion. */
+/* ops/inner/norm_stats.c: mean and reciprocal deviation along the last axis; what group_norm and
+ * layer_norm are made of before fusion. */
 #include "ops/support/stats.h"
 
 enum { MEAN, RSTD };
@@ -25,15 +26,16 @@ static void grad(dg_grad *g)
     dg_build *b = g->build;
     dg_shape x = dg_shape_of(b, g->in[0]);
     dg_value xhat = dg_mul(b, dg_sub(b, g->in[0], g->out[MEAN]), g->out[RSTD]);
-    g->din[0] = dg_stats_grad(b, xhat, g->out[RSTD], g->dout[MEAN], g->dout[RSTD], x.dim[x.rank - 1]);
+    g->din[0] =
+        dg_stats_grad(b, xhat, g->out[RSTD], g->dout[MEAN], g->dout[RSTD], x.dim[x.rank - 1]);
 }
 
 static void ref(const dg_call *k)
 {
     dg_shape x = k->in[0].shape;
     int64_t n = x.dim[x.rank - 1];
-    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, dg_attr_float(k->attrs, "eps"), NULL, k->out[MEAN].data,
-                     k->out[RSTD].data);
+    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, dg_attr_float(k->attrs, "eps"), NULL,
+                     k->out[MEAN].data, k->out[RSTD].data);
 }
 
 enum { PIECE = 1 << 15 }; /* elements */
@@ -46,11 +48,12 @@ static int64_t rows_of_piece(int64_t n)
 static void piece(const dg_call *k, int64_t p)
 {
     dg_shape x = k->in[0].shape;
-    int64_t n = x.dim[x.rank - 1], rows = dg_shape_count(&x) / n, some = rows_of_piece(n), end = (p + 1) * some;
+    int64_t n = x.dim[x.rank - 1], rows = dg_shape_count(&x) / n, some = rows_of_piece(n),
+            end = (p + 1) * some;
     double eps = dg_attr_float(k->attrs, "eps");
     for (int64_t r = p * some; r < end && r < rows; r++)
-        dg_stats_f32(dg_isa_of(k), (const float *)k->in[0].data + r * n, n, eps, (float *)k->out[MEAN].data + r,
-                     (float *)k->out[RSTD].data + r);
+        dg_stats_f32(dg_isa_of(k), (const float *)k->in[0].data + r * n, n, eps,
+                     (float *)k->out[MEAN].data + r, (float *)k->out[RSTD].data + r);
 }
 
 static void run(const dg_call *k)

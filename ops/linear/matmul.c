@@ -1,7 +1,8 @@
 /* ops/linear/matmul.c: products of matrices, batched.
  *
- * The f32 kernel cuts the product into pieces fixed by the shapes and gives each to BLAS on one thread. Operands are read in place where
- * one of their last two axes steps by 1 (so transposed and sliced views cost nothing); others are packed block by block. */
+ * The f32 kernel cuts the product into pieces fixed by the shapes and gives each to BLAS on one
+ * thread. Operands are read in place where one of their last two axes steps by 1 (so transposed and
+ * sliced views cost nothing); others are packed block by block. */
 #include "ops/ops.h"
 
 enum { X, Y };
@@ -19,24 +20,28 @@ static const dg_attr_spec attrs[] = {
 
 static bool infer(dg_infer *t)
 {
-    if (!dg_want_float(t, X) || !dg_want_same_dtype(t, X, Y) || !dg_want_rank_from(t, X, 2, DG_MAX_RANK) ||
-        !dg_want_rank_from(t, Y, 2, DG_MAX_RANK))
+    if (!dg_want_float(t, X) || !dg_want_same_dtype(t, X, Y) ||
+        !dg_want_rank_from(t, X, 2, DG_MAX_RANK) || !dg_want_rank_from(t, Y, 2, DG_MAX_RANK))
         return false;
     dg_shape x = dg_in_shape(t, X), y = dg_in_shape(t, Y), z = x;
     bool tx = dg_attr_int(t->attrs, "tx") != 0, ty = dg_attr_int(t->attrs, "ty") != 0;
     if (y.rank != 2 && y.rank != x.rank)
-        return dg_reject_inputs(t, "E018", X, Y, "operands have rank %d and %d; equal ranks or rank 2 on the right are wanted", x.rank,
-                                y.rank);
+        return dg_reject_inputs(
+            t, "E018", X, Y,
+            "operands have rank %d and %d; equal ranks or rank 2 on the right are wanted", x.rank,
+            y.rank);
     if (tx && y.rank != x.rank) return dg_reject_attr(t, "tx", "tx needs operands of equal rank");
     for (int a = 0; a < x.rank - 2 && y.rank == x.rank; a++) {
         if (x.dim[a] != y.dim[a])
-            return dg_reject_inputs(t, "E018", X, Y, "operands differ on the leading axis %d: %lld and %lld", a, (long long)x.dim[a],
-                                    (long long)y.dim[a]);
+            return dg_reject_inputs(t, "E018", X, Y,
+                                    "operands differ on the leading axis %d: %lld and %lld", a,
+                                    (long long)x.dim[a], (long long)y.dim[a]);
     }
     int64_t kx = x.dim[x.rank - (tx ? 2 : 1)], ky = y.dim[y.rank - (ty ? 1 : 2)];
     if (kx != ky)
-        return dg_reject_inputs(t, "E018", X, Y, "operands have %lld and %lld elements on the axis that is summed over", (long long)kx,
-                                (long long)ky);
+        return dg_reject_inputs(
+            t, "E018", X, Y, "operands have %lld and %lld elements on the axis that is summed over",
+            (long long)kx, (long long)ky);
     z.dim[z.rank - 2] = x.dim[x.rank - (tx ? 1 : 2)];
     z.dim[z.rank - 1] = y.dim[y.rank - (ty ? 2 : 1)];
     return dg_give(t, 0, z);
@@ -55,7 +60,8 @@ static void grad(dg_grad *g)
     dg_build *b = g->build;
     dg_value x = g->in[X], y = g->in[Y], dz = g->dout[0];
     bool tx = dg_attr_int(g->attrs, "tx") != 0, ty = dg_attr_int(g->attrs, "ty") != 0;
-    if (g->want[X]) g->din[X] = tx ? dg_matmul(b, y, dz, ty, true) : dg_matmul(b, dz, y, false, !ty);
+    if (g->want[X])
+        g->din[X] = tx ? dg_matmul(b, y, dz, ty, true) : dg_matmul(b, dz, y, false, !ty);
     if (!g->want[Y]) return;
     if (dg_shape_of(b, x).rank != dg_shape_of(b, y).rank) {
         x = flat(b, x);
@@ -73,15 +79,16 @@ typedef struct matrix {
 } matrix;
 
 typedef struct job {
-    int lead;                    /* leading axes of z that are walked one by one */
-    int64_t batch, m, n, k;      /* x's other leading axes are part of m */
-    int64_t row;                 /* what a row of x steps when it was merged with leading axes */
-    int64_t group;               /* products of the batch in one piece */
+    int lead;               /* leading axes of z that are walked one by one */
+    int64_t batch, m, n, k; /* x's other leading axes are part of m */
+    int64_t row;            /* what a row of x steps when it was merged with leading axes */
+    int64_t group;          /* products of the batch in one piece */
     int64_t mb, nb, mpieces, npieces; /* rows and columns of a piece; how many of them */
     bool tx, ty;
 } job;
 
-/* Pieces of some 8 MFLOP, at most 16 where a product is cut. 64 rows and columns amortise BLAS's packing; both in multiples of 16. */
+/* Pieces of some 8 MFLOP, at most 16 where a product is cut. 64 rows and columns amortise BLAS's
+ * packing; both in multiples of 16. */
 static void cut(job *j)
 {
     enum { MULTIPLICATIONS = 1 << 22, PIECES = 16, LEAST = 64 };
@@ -104,7 +111,10 @@ static void cut(job *j)
 static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
 {
     int rx = x->shape.rank, ry = y->shape.rank;
-    job j = {.tx = dg_attr_int(a, "tx") != 0, .ty = dg_attr_int(a, "ty") != 0, .lead = rx - 2, .batch = 1};
+    job j = {.tx = dg_attr_int(a, "tx") != 0,
+             .ty = dg_attr_int(a, "ty") != 0,
+             .lead = rx - 2,
+             .batch = 1};
     j.m = x->shape.dim[rx - (j.tx ? 1 : 2)];
     j.k = x->shape.dim[rx - (j.tx ? 2 : 1)];
     j.n = y->shape.dim[ry - (j.ty ? 2 : 1)];
@@ -130,7 +140,8 @@ static matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
         shift += batch % v->shape.dim[a] * v->stride[a];
         batch /= v->shape.dim[a];
     }
-    matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1], v->stride[r - 2], v->stride[r - 1]};
+    matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
+                v->stride[r - 2], v->stride[r - 1]};
     if (swapped) x = (matrix){x.data, x.cols, x.rows, x.col, x.row};
     return x;
 }
@@ -156,7 +167,11 @@ static matrix part(const matrix *x, int64_t i, int64_t rows, int64_t j, int64_t 
     return (matrix){x->data + i * x->row + j * x->col, rows, cols, x->row, x->col};
 }
 
-enum { PACK_ROWS = 128, PACK_K = 256, PACK_COLS = 256 }; /* blocks of operands that BLAS cannot read in place */
+enum {
+    PACK_ROWS = 128,
+    PACK_K = 256,
+    PACK_COLS = 256
+}; /* blocks of operands that BLAS cannot read in place */
 
 static matrix packed(const matrix *x, float *to)
 {
@@ -189,14 +204,17 @@ static void multiply(const matrix *x, const matrix *y, float *z, int64_t ldz, fl
                 if (!dx) a = packed(&a, scratch);
                 direct(&a, &tx, &ldx);
                 direct(&b, &ty, &ldy);
-                dg_sgemm(tx, ty, mb, nb, kb, 1, a.data, ldx, b.data, ldy, p > 0, z + i * ldz + j, ldz);
+                dg_sgemm(tx, ty, mb, nb, kb, 1, a.data, ldx, b.data, ldy, p > 0, z + i * ldz + j,
+                         ldz);
             }
         }
     }
 }
 
-/* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks where the range covers them. */
-static void finish_rows(const dg_call *k, int axis, int64_t first, int64_t end, int64_t *start, int64_t *extent)
+/* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks
+ * where the range covers them. */
+static void finish_rows(const dg_call *k, int axis, int64_t first, int64_t end, int64_t *start,
+                        int64_t *extent)
 {
     const dg_shape *z = &k->out[0].shape;
     int64_t inner = 1;
@@ -232,7 +250,8 @@ static void piece(const dg_call *k, int64_t p)
     float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
-        matrix x = matrix_at(&k->in[X], j->lead, b, j->tx), y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
+        matrix x = matrix_at(&k->in[X], j->lead, b, j->tx),
+               y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
         if (!alike) x.row = j->row;
         x = part(&x, i, rows, 0, j->k);
         y = part(&y, 0, j->k, c, cols);
@@ -260,7 +279,8 @@ static void blas_f32(const dg_call *k)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)t;
-    return dg_epilogue_bytes(s) + (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
+    return dg_epilogue_bytes(s) +
+           (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
 }
 
 /* ---- reference ---- */
@@ -269,16 +289,20 @@ static void ref_rows(const dg_call *k, int64_t row)
 {
     bool tx = dg_attr_int(k->attrs, "tx") != 0, ty = dg_attr_int(k->attrs, "ty") != 0;
     dg_shape x = k->in[X].shape, y = k->in[Y].shape, z = k->out[0].shape;
-    int64_t M = z.dim[z.rank - 2], N = z.dim[z.rank - 1], K = x.dim[x.rank - (tx ? 2 : 1)], b = row / M, i = row % M;
-    const double *a = (const double *)k->in[X].data + b * M * K, *c = (const double *)k->in[Y].data + (y.rank == 2 ? 0 : b * K * N);
+    int64_t M = z.dim[z.rank - 2], N = z.dim[z.rank - 1], K = x.dim[x.rank - (tx ? 2 : 1)],
+            b = row / M, i = row % M;
+    const double *a = (const double *)k->in[X].data + b * M * K,
+                 *c = (const double *)k->in[Y].data + (y.rank == 2 ? 0 : b * K * N);
     double *to = (double *)k->out[0].data + row * N;
     for (int64_t j = 0; j < N; j++) to[j] = 0;
     if (ty) {
         for (int64_t j = 0; j < N; j++)
-            for (int64_t p = 0; p < K; p++) to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[j * K + p];
+            for (int64_t p = 0; p < K; p++)
+                to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[j * K + p];
     } else {
         for (int64_t p = 0; p < K; p++)
-            for (int64_t j = 0; j < N; j++) to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[p * N + j];
+            for (int64_t j = 0; j < N; j++)
+                to[j] += (tx ? a[p * M + i] : a[i * K + p]) * c[p * N + j];
     }
 }
 
@@ -291,7 +315,8 @@ static void ref(const dg_call *k)
 static double flops(const dg_infer *t)
 {
     dg_shape x = t->in[X].shape;
-    return 2 * (double)dg_shape_count(&t->out[0].shape) * (double)x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)];
+    return 2 * (double)dg_shape_count(&t->out[0].shape) *
+           (double)x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)];
 }
 
 static const dg_kernel kernels[] = {

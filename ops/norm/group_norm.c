@@ -1,15 +1,16 @@
 /* ops/norm/group_norm.c: group normalisation.
- * Wu & He 2018, "Group Normalization", arXiv:1803.08494, section 3. Scale and shift stand outside and are fused. */
+ * Wu & He 2018, "Group Normalization", arXiv:1803.08494, section 3. Scale and shift stand outside
+ * and are fused. */
 #include "ops/support/stats.h"
 
 #include <string.h>
 
 enum { Y, MEAN, RSTD };
 
-static const char doc[] =
-    "y = (x - mean[n,g]) * rstd[n,g]      g = c / (C/groups)\n"
-    "rstd = 1 / sqrt(var + eps); var is biased, over the values of a group: C/groups channels and all axes after them\n"
-    "x, y [N,C,...]; mean, rstd [N,groups], kept for the gradient";
+static const char doc[] = "y = (x - mean[n,g]) * rstd[n,g]      g = c / (C/groups)\n"
+                          "rstd = 1 / sqrt(var + eps); var is biased, over the values of a group: "
+                          "C/groups channels and all axes after them\n"
+                          "x, y [N,C,...]; mean, rstd [N,groups], kept for the gradient";
 
 static const dg_attr_spec attrs[] = {
     {"groups", DG_INT, .required = true, .doc = "how many groups; divides C"},
@@ -33,7 +34,8 @@ static bool infer(dg_infer *t)
     dg_shape x = dg_in_shape(t, 0);
     int64_t N = x.dim[0], C = x.dim[1], G = dg_attr_int(t->attrs, "groups");
     if (G < 1 || C % G != 0) {
-        dg_reject_attr(t, "groups", "%lld channels do not divide into %lld groups", (long long)C, (long long)G);
+        dg_reject_attr(t, "groups", "%lld channels do not divide into %lld groups", (long long)C,
+                       (long long)G);
         return dg_help(t, "%lld divides into%s", (long long)C, divisors(t->arena, C));
     }
     return dg_give(t, Y, x) && dg_give(t, MEAN, DG_SHAPE(N, G)) && dg_give(t, RSTD, DG_SHAPE(N, G));
@@ -46,7 +48,8 @@ static dg_shape ones_behind(int64_t N, int64_t C, int rank)
     return s;
 }
 
-/* [N, G] -> [N, C, 1, ...]: one number per channel, so that what follows stays elementwise on x's own shape. */
+/* [N, G] -> [N, C, 1, ...]: one number per channel, so that what follows stays elementwise on x's
+ * own shape. */
 static dg_value per_channel(dg_build *b, dg_value v, dg_shape x)
 {
     dg_shape s = dg_shape_of(b, v);
@@ -55,7 +58,8 @@ static dg_value per_channel(dg_build *b, dg_value v, dg_shape x)
     return dg_reshape(b, v, ones_behind(N, x.dim[1], x.rank));
 }
 
-/* Mean over a group: first over the axes behind the channels, then over the group's few channels. [N, G] */
+/* Mean over a group: first over the axes behind the channels, then over the group's few channels.
+ * [N, G] */
 static dg_value group_mean(dg_build *b, dg_value v, int64_t G)
 {
     dg_shape x = dg_shape_of(b, v);
@@ -79,24 +83,27 @@ static bool expand(dg_grad *g, dg_value *out)
     out[RSTD] = dg_node_of(b->graph, stats)->out[1];
     out[MEAN] = dg_reshape(b, out[MEAN], DG_SHAPE(N, G));
     out[RSTD] = dg_reshape(b, out[RSTD], DG_SHAPE(N, G));
-    out[Y] = dg_mul(b, dg_sub(b, g->in[0], per_channel(b, out[MEAN], x)), per_channel(b, out[RSTD], x));
+    out[Y] =
+        dg_mul(b, dg_sub(b, g->in[0], per_channel(b, out[MEAN], x)), per_channel(b, out[RSTD], x));
     return true;
 }
 
-/* With xhat = (x - mean) * rstd and E the mean over a group:  dx = rstd * (dy - E[dy] - xhat * E[dy * xhat]);  and what flows through
- * mean and rstd (derivatives of this rule read them). */
+/* With xhat = (x - mean) * rstd and E the mean over a group:  dx = rstd * (dy - E[dy] - xhat * E[dy
+ * * xhat]);  and what flows through mean and rstd (derivatives of this rule read them). */
 static void grad(dg_grad *g)
 {
     dg_build *b = g->build;
     dg_shape x = dg_shape_of(b, g->in[0]);
     int64_t G = dg_attr_int(g->attrs, "groups"), M = dg_shape_count(&x) / x.dim[0] / G;
-    dg_value dy = g->dout[Y], dmean = g->dout[MEAN], drstd = g->dout[RSTD], rstd = per_channel(b, g->out[RSTD], x);
+    dg_value dy = g->dout[Y], dmean = g->dout[MEAN], drstd = g->dout[RSTD],
+             rstd = per_channel(b, g->out[RSTD], x);
     dg_value xhat = dg_mul(b, dg_sub(b, g->in[0], per_channel(b, g->out[MEAN], x)), rstd);
     if (dmean != DG_NONE) dmean = per_channel(b, dmean, x);
     if (drstd != DG_NONE) drstd = per_channel(b, drstd, x);
     dg_value dx = dg_stats_grad(b, xhat, rstd, dmean, drstd, M);
     if (dy != DG_NONE) {
-        dg_value level = per_channel(b, group_mean(b, dy, G), x), slope = per_channel(b, group_mean(b, dg_mul(b, dy, xhat), G), x);
+        dg_value level = per_channel(b, group_mean(b, dy, G), x),
+                 slope = per_channel(b, group_mean(b, dg_mul(b, dy, xhat), G), x);
         dg_value d = dg_mul(b, rstd, dg_sub(b, dg_sub(b, dy, level), dg_mul(b, xhat, slope)));
         dx = dx == DG_NONE ? d : dg_add(b, d, dx);
     }
@@ -111,8 +118,9 @@ static int64_t group_size(const dg_call *k)
 
 static void ref(const dg_call *k)
 {
-    dg_normalise_ref(k->in[0].data, dg_shape_count(&k->out[MEAN].shape), group_size(k), dg_attr_float(k->attrs, "eps"), k->out[Y].data,
-                     k->out[MEAN].data, k->out[RSTD].data);
+    dg_normalise_ref(k->in[0].data, dg_shape_count(&k->out[MEAN].shape), group_size(k),
+                     dg_attr_float(k->attrs, "eps"), k->out[Y].data, k->out[MEAN].data,
+                     k->out[RSTD].data);
 }
 
 static void group(const dg_call *k, int64_t r)

@@ -1,5 +1,6 @@
 /* ops/norm/layer_norm.c: layer normalisation.
- * Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450. Scale and shift stand outside and are fused. */
+ * Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450. Scale and shift stand outside
+ * and are fused. */
 #include "ops/support/stats.h"
 
 enum { Y, MEAN, RSTD };
@@ -34,13 +35,15 @@ static bool expand(dg_grad *g, dg_value *out)
     return true;
 }
 
-/* dx = rstd * (dy - E[dy] - xhat * E[dy * xhat]), E the mean over the last axis; and what flows through mean and rstd. */
+/* dx = rstd * (dy - E[dy] - xhat * E[dy * xhat]), E the mean over the last axis; and what flows
+ * through mean and rstd. */
 static void grad(dg_grad *g)
 {
     dg_build *b = g->build;
     dg_shape s = dg_shape_of(b, g->in[0]);
     dg_axes last = DG_AXES(s.rank - 1);
-    dg_value dy = g->dout[Y], rstd = g->out[RSTD], xhat = dg_mul(b, dg_sub(b, g->in[0], g->out[MEAN]), rstd);
+    dg_value dy = g->dout[Y], rstd = g->out[RSTD],
+             xhat = dg_mul(b, dg_sub(b, g->in[0], g->out[MEAN]), rstd);
     dg_value dx = dg_stats_grad(b, xhat, rstd, g->dout[MEAN], g->dout[RSTD], s.dim[s.rank - 1]);
     if (dy != DG_NONE) {
         dg_value flat = dg_sub(b, dy, dg_mean_keep(b, dy, last));
@@ -55,8 +58,8 @@ static void ref(const dg_call *k)
 {
     dg_shape x = k->in[0].shape;
     int64_t n = x.dim[x.rank - 1];
-    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, dg_attr_float(k->attrs, "eps"), k->out[Y].data, k->out[MEAN].data,
-                     k->out[RSTD].data);
+    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, dg_attr_float(k->attrs, "eps"),
+                     k->out[Y].data, k->out[MEAN].data, k->out[RSTD].data);
 }
 
 enum { PIECE = 1 << 15 }; /* elements */
@@ -69,7 +72,8 @@ static int64_t rows_of_piece(int64_t n)
 static void piece(const dg_call *k, int64_t p)
 {
     dg_shape x = k->in[0].shape;
-    int64_t n = x.dim[x.rank - 1], rows = dg_shape_count(&x) / n, some = rows_of_piece(n), end = (p + 1) * some;
+    int64_t n = x.dim[x.rank - 1], rows = dg_shape_count(&x) / n, some = rows_of_piece(n),
+            end = (p + 1) * some;
     double eps = dg_attr_float(k->attrs, "eps");
     for (int64_t r = p * some; r < end && r < rows; r++) {
         const float *from = (const float *)k->in[0].data + r * n;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const char doc[] = "y = the operands one after the other along `axis`; their other dims are equal";
+static const char doc[] =
+    "y = the operands one after the other along `axis`; their other dims are equal";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "where they are joined"},
@@ -16,16 +17,19 @@ static bool infer(dg_infer *t)
     dg_shape y = dg_in_shape(t, 0);
     int64_t axis = dg_attr_int(t->attrs, "axis");
     if (axis < 0 || axis >= y.rank)
-        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis, y.rank);
+        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis,
+                              y.rank);
     for (int i = 1; i < t->n_in; i++) {
         dg_shape x = dg_in_shape(t, i);
         if (!dg_want_same_dtype(t, 0, i)) return false;
         if (x.rank != y.rank)
-            return dg_reject_inputs(t, "E011", 0, i, "operands have rank %d and %d", y.rank, x.rank);
+            return dg_reject_inputs(t, "E011", 0, i, "operands have rank %d and %d", y.rank,
+                                    x.rank);
         for (int a = 0; a < y.rank; a++) {
             if (a != axis && x.dim[a] != y.dim[a])
-                return dg_reject_inputs(t, "E011", 0, i, "operands differ on axis %d: %lld and %lld", a, (long long)y.dim[a],
-                                        (long long)x.dim[a]);
+                return dg_reject_inputs(t, "E011", 0, i,
+                                        "operands differ on axis %d: %lld and %lld", a,
+                                        (long long)y.dim[a], (long long)x.dim[a]);
         }
         y.dim[axis] += x.dim[axis];
     }
@@ -34,7 +38,8 @@ static bool infer(dg_infer *t)
 
 static void grad(dg_grad *g)
 {
-    int64_t axis = dg_attr_int(g->attrs, "axis"), at = 0, start[DG_MAX_RANK] = {0}, step[DG_MAX_RANK];
+    int64_t axis = dg_attr_int(g->attrs, "axis"), at = 0, start[DG_MAX_RANK] = {0},
+            step[DG_MAX_RANK];
     for (int a = 0; a < DG_MAX_RANK; a++) step[a] = 1;
     for (int i = 0; i < g->n_in; i++) {
         dg_shape x = dg_shape_of(g->build, g->in[i]), stop = x;
@@ -48,7 +53,8 @@ static void grad(dg_grad *g)
 static void ref(const dg_call *k)
 {
     dg_shape y = k->out[0].shape;
-    int64_t axis = dg_attr_int(k->attrs, "axis"), outer = 1, inner = (int64_t)dg_dtype_size(k->out[0].dtype);
+    int64_t axis = dg_attr_int(k->attrs, "axis"), outer = 1,
+            inner = (int64_t)dg_dtype_size(k->out[0].dtype);
     for (int a = 0; a < axis; a++) outer *= y.dim[a];
     for (int a = (int)axis + 1; a < y.rank; a++) inner *= y.dim[a];
     char *to = k->out[0].data;
@@ -68,7 +74,8 @@ static void run(const dg_call *k)
     for (int i = 0; i < k->n_in; i++) {
         to.shape = k->in[i].shape;
         dg_copy(k, &k->in[i], &to);
-        to.data = (char *)to.data + to.shape.dim[axis] * to.stride[axis] * (int64_t)dg_dtype_size(to.dtype);
+        to.data = (char *)to.data +
+                  to.shape.dim[axis] * to.stride[axis] * (int64_t)dg_dtype_size(to.dtype);
     }
 }
 

@@ -3,7 +3,8 @@
 
 extern const dg_op dg_op_expand; /* for simplify */
 
-static const char doc[] = "y = x repeated along its axes of size 1 to [shape]; x has the same rank, or rank 0. A view with stride 0";
+static const char doc[] = "y = x repeated along its axes of size 1 to [shape]; x has the same "
+                          "rank, or rank 0. A view with stride 0";
 
 static const dg_attr_spec attrs[] = {
     {"shape", DG_INTS, .required = true, .doc = "dims of the result"},
@@ -54,7 +55,8 @@ static void run(const dg_call *k)
 }
 
 /* The identity, and two in a row as one. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

@@ -7,7 +7,8 @@ enum { X, I };
 
 static const char doc[] =
     "y[p, j, q] = x[p, i[j], q]      p: the axes of x before `axis`, q: those after it\n"
-    "dims: x's before axis, i's, x's after axis; i is i32 of any rank. An index outside stops the run";
+    "dims: x's before axis, i's, x's after axis; i is i32 of any rank. An index outside stops the "
+    "run";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "which axis of x is picked from"},
@@ -20,9 +21,11 @@ static bool infer(dg_infer *t)
     int64_t axis = dg_attr_int(t->attrs, "axis");
     if (!dg_want_dtype(t, I, DG_I32)) return false;
     if (axis < 0 || axis >= x.rank)
-        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis, x.rank);
+        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis,
+                              x.rank);
     if (x.rank - 1 + i.rank > DG_MAX_RANK)
-        return dg_reject(t, "the result would have rank %d, more than %d", x.rank - 1 + i.rank, DG_MAX_RANK);
+        return dg_reject(t, "the result would have rank %d, more than %d", x.rank - 1 + i.rank,
+                         DG_MAX_RANK);
     for (int a = 0; a < axis; a++) y.dim[y.rank++] = x.dim[a];
     for (int a = 0; a < i.rank; a++) y.dim[y.rank++] = i.dim[a];
     for (int a = (int)axis + 1; a < x.rank; a++) y.dim[y.rank++] = x.dim[a];
@@ -34,7 +37,8 @@ static void grad(dg_grad *g)
     if (!g->want[X]) return;
     dg_attr axis = dg_attr_of_int("axis", dg_attr_int(g->attrs, "axis"));
     dg_value zero = dg_full_like(g->build, g->in[X], 0);
-    g->din[X] = dg_emit(g->build, "scatter_add", &axis, 1, (dg_value[]){zero, g->in[I], g->dout[0]}, 3);
+    g->din[X] =
+        dg_emit(g->build, "scatter_add", &axis, 1, (dg_value[]){zero, g->in[I], g->dout[0]}, 3);
 }
 
 static void ref(const dg_call *k)
@@ -78,7 +82,9 @@ static void run(const dg_call *k)
 {
     dg_shape x = k->in[X].shape;
     int64_t axis = dg_attr_int(k->attrs, "axis"), outer = 1;
-    job j = {.n = dg_shape_count(&k->in[I].shape), .size = x.dim[axis], .inner = (int64_t)dg_dtype_size(k->in[X].dtype)};
+    job j = {.n = dg_shape_count(&k->in[I].shape),
+             .size = x.dim[axis],
+             .inner = (int64_t)dg_dtype_size(k->in[X].dtype)};
     for (int a = 0; a < axis; a++) outer *= x.dim[a];
     for (int a = (int)axis + 1; a < x.rank; a++) j.inner *= x.dim[a];
     if (!dg_check_indices(k, &k->in[I], j.size)) return;

@@ -18,12 +18,14 @@ static bool infer(dg_infer *t)
 {
     dg_shape x = dg_in_shape(t, 0), y = {.rank = x.rank};
     int n, m, l;
-    const int64_t *before = dg_attr_ints(t->attrs, "before", &n), *after = dg_attr_ints(t->attrs, "after", &m);
+    const int64_t *before = dg_attr_ints(t->attrs, "before", &n),
+                  *after = dg_attr_ints(t->attrs, "after", &m);
     const int64_t *inner = dg_attr_ints(t->attrs, "inner", &l);
     if (n != x.rank || m != x.rank || l != x.rank)
         return dg_reject(t, "%d, %d and %d numbers are given for rank %d", n, m, l, x.rank);
     for (int i = 0; i < n; i++) {
-        if (before[i] < 0 || after[i] < 0 || inner[i] < 0) return dg_reject(t, "negative padding on axis %d", i);
+        if (before[i] < 0 || after[i] < 0 || inner[i] < 0)
+            return dg_reject(t, "negative padding on axis %d", i);
         y.dim[i] = before[i] + (x.dim[i] - 1) * (inner[i] + 1) + 1 + after[i];
     }
     return dg_give(t, 0, y);
@@ -31,7 +33,8 @@ static bool infer(dg_infer *t)
 
 static void grad(dg_grad *g)
 {
-    const int64_t *before = dg_attr_ints(g->attrs, "before", NULL), *inner = dg_attr_ints(g->attrs, "inner", NULL);
+    const int64_t *before = dg_attr_ints(g->attrs, "before", NULL),
+                  *inner = dg_attr_ints(g->attrs, "inner", NULL);
     dg_shape x = dg_shape_of(g->build, g->in[0]);
     int64_t stop[DG_MAX_RANK], step[DG_MAX_RANK];
     for (int i = 0; i < x.rank; i++) {
@@ -43,7 +46,8 @@ static void grad(dg_grad *g)
 
 static int64_t source(const dg_call *k, const int64_t *at)
 {
-    const int64_t *before = dg_attr_ints(k->attrs, "before", NULL), *inner = dg_attr_ints(k->attrs, "inner", NULL);
+    const int64_t *before = dg_attr_ints(k->attrs, "before", NULL),
+                  *inner = dg_attr_ints(k->attrs, "inner", NULL);
     dg_shape x = k->in[0].shape;
     int64_t i = 0;
     for (int a = 0; a < x.rank; a++) {
@@ -68,9 +72,11 @@ static void clear_piece(const dg_call *k, int64_t piece)
 
 static void run(const dg_call *k)
 {
-    const int64_t *before = dg_attr_ints(k->attrs, "before", NULL), *inner = dg_attr_ints(k->attrs, "inner", NULL);
+    const int64_t *before = dg_attr_ints(k->attrs, "before", NULL),
+                  *inner = dg_attr_ints(k->attrs, "inner", NULL);
     dg_view to = k->out[0];
-    int64_t size = (int64_t)dg_dtype_size(to.dtype), shift = 0, bytes[2] = {dg_shape_count(&to.shape) * size, 1 << 18};
+    int64_t size = (int64_t)dg_dtype_size(to.dtype), shift = 0,
+            bytes[2] = {dg_shape_count(&to.shape) * size, 1 << 18};
     dg_parallel_with(k, (bytes[0] + bytes[1] - 1) / bytes[1], clear_piece, bytes);
     for (int i = 0; i < to.shape.rank; i++) {
         shift += before[i] * to.stride[i];

@@ -5,7 +5,8 @@
 
 extern const dg_op dg_op_reshape; /* for simplify */
 
-static const char doc[] = "y = x's elements in row-major order, as [shape]; a view where x's strides allow it";
+static const char doc[] =
+    "y = x's elements in row-major order, as [shape]; a view where x's strides allow it";
 
 static const dg_attr_spec attrs[] = {
     {"shape", DG_INTS, .required = true, .doc = "dims of the result; their product is that of x"},
@@ -17,8 +18,9 @@ static bool infer(dg_infer *t)
     dg_shape x = dg_in_shape(t, 0), y = dg_attr_shape(t->attrs, "shape");
     if (!dg_shape_fits(&y, dg_in_dtype(t, 0)) || dg_shape_count(&x) != dg_shape_count(&y)) {
         dg_type from = {dg_in_dtype(t, 0), x}, to = {dg_in_dtype(t, 0), y};
-        return dg_reject_attr(t, "shape", "%s has %lld elements, which do not fill %s", dg_type_name(t->arena, &from),
-                              (long long)dg_shape_count(&x), dg_type_name(t->arena, &to));
+        return dg_reject_attr(t, "shape", "%s has %lld elements, which do not fill %s",
+                              dg_type_name(t->arena, &from), (long long)dg_shape_count(&x),
+                              dg_type_name(t->arena, &to));
     }
     return dg_give(t, 0, y);
 }
@@ -28,7 +30,8 @@ static void grad(dg_grad *g)
     g->din[0] = dg_reshape(g->build, g->dout[0], dg_shape_of(g->build, g->in[0]));
 }
 
-/* Both shapes are walked from the end: axes of x are merged while they step evenly, then cut into axes of y. */
+/* Both shapes are walked from the end: axes of x are merged while they step evenly, then cut into
+ * axes of y. */
 static bool view(const dg_attrs *a, const dg_view *in, dg_view *out)
 {
     (void)a;
@@ -71,10 +74,12 @@ static bool view(const dg_attrs *a, const dg_view *in, dg_view *out)
 
 static void run(const dg_call *k)
 {
-    memcpy(k->out[0].data, k->in[0].data, (size_t)dg_shape_count(&k->out[0].shape) * dg_dtype_size(k->out[0].dtype));
+    memcpy(k->out[0].data, k->in[0].data,
+           (size_t)dg_shape_count(&k->out[0].shape) * dg_dtype_size(k->out[0].dtype));
 }
 
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

@@ -1,7 +1,8 @@
 /* ops/shape/slice.c: every step-th element of a range, on every axis. */
 #include "ops/ops.h"
 
-static const char doc[] = "y[i, ...] = x[start + i * step, ...] for start + i * step < stop, on every axis; a view";
+static const char doc[] =
+    "y[i, ...] = x[start + i * step, ...] for start + i * step < stop, on every axis; a view";
 
 static const dg_attr_spec attrs[] = {
     {"start", DG_INTS, .required = true, .doc = "first element, one per axis"},
@@ -14,14 +15,17 @@ static bool infer(dg_infer *t)
 {
     dg_shape x = dg_in_shape(t, 0), y = {.rank = x.rank};
     int n, m, l;
-    const int64_t *start = dg_attr_ints(t->attrs, "start", &n), *stop = dg_attr_ints(t->attrs, "stop", &m);
+    const int64_t *start = dg_attr_ints(t->attrs, "start", &n),
+                  *stop = dg_attr_ints(t->attrs, "stop", &m);
     const int64_t *step = dg_attr_ints(t->attrs, "step", &l);
     if (n != x.rank || m != x.rank || l != x.rank)
         return dg_reject(t, "%d, %d and %d numbers are given for rank %d", n, m, l, x.rank);
     for (int i = 0; i < n; i++) {
         if (start[i] < 0 || stop[i] > x.dim[i] || stop[i] <= start[i] || step[i] < 1)
-            return dg_reject(t, "the slice %lld:%lld:%lld of axis %d of size %lld is empty or outside", (long long)start[i],
-                             (long long)stop[i], (long long)step[i], i, (long long)x.dim[i]);
+            return dg_reject(t,
+                             "the slice %lld:%lld:%lld of axis %d of size %lld is empty or outside",
+                             (long long)start[i], (long long)stop[i], (long long)step[i], i,
+                             (long long)x.dim[i]);
         y.dim[i] = (stop[i] - start[i] + step[i] - 1) / step[i];
     }
     return dg_give(t, 0, y);
@@ -29,7 +33,8 @@ static bool infer(dg_infer *t)
 
 static void grad(dg_grad *g)
 {
-    const int64_t *start = dg_attr_ints(g->attrs, "start", NULL), *step = dg_attr_ints(g->attrs, "step", NULL);
+    const int64_t *start = dg_attr_ints(g->attrs, "start", NULL),
+                  *step = dg_attr_ints(g->attrs, "step", NULL);
     dg_shape x = dg_shape_of(g->build, g->in[0]), y = dg_shape_of(g->build, g->dout[0]);
     int64_t after[DG_MAX_RANK], inner[DG_MAX_RANK];
     for (int i = 0; i < x.rank; i++) {
@@ -53,7 +58,8 @@ static bool view(const dg_attrs *a, const dg_view *in, dg_view *out)
 
 static int64_t source(const dg_call *k, const int64_t *at)
 {
-    const int64_t *start = dg_attr_ints(k->attrs, "start", NULL), *step = dg_attr_ints(k->attrs, "step", NULL);
+    const int64_t *start = dg_attr_ints(k->attrs, "start", NULL),
+                  *step = dg_attr_ints(k->attrs, "step", NULL);
     dg_shape x = k->in[0].shape;
     int64_t i = 0;
     for (int a = 0; a < x.rank; a++) i = i * x.dim[a] + start[a] + at[a] * step[a];
@@ -71,7 +77,8 @@ static void run(const dg_call *k)
 }
 
 /* All of x. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

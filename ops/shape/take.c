@@ -20,12 +20,13 @@ static bool infer(dg_infer *t)
     int64_t axis = dg_attr_int(t->attrs, "axis");
     if (!dg_want_dtype(t, I, DG_I32) || !dg_want_rank(t, I, x.rank)) return false;
     if (axis < 0 || axis >= x.rank)
-        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis, x.rank);
+        return dg_reject_attr(t, "axis", "there is no axis %lld in rank %d", (long long)axis,
+                              x.rank);
     for (int a = 0; a < x.rank; a++) {
         if (a == axis || i.dim[a] == x.dim[a] || x.dim[a] == 1) continue;
         if (i.dim[a] != 1)
-            return dg_reject_inputs(t, "E020", X, I, "operands differ on axis %d: %lld and %lld", a, (long long)x.dim[a],
-                                    (long long)i.dim[a]);
+            return dg_reject_inputs(t, "E020", X, I, "operands differ on axis %d: %lld and %lld", a,
+                                    (long long)x.dim[a], (long long)i.dim[a]);
         y.dim[a] = x.dim[a];
     }
     return dg_give(t, 0, y);
@@ -36,14 +37,16 @@ static void grad(dg_grad *g)
     if (!g->want[X]) return;
     dg_attr axis = dg_attr_of_int("axis", dg_attr_int(g->attrs, "axis"));
     dg_value zero = dg_full_like(g->build, g->in[X], 0);
-    g->din[X] = dg_emit(g->build, "take_add", &axis, 1, (dg_value[]){zero, g->in[I], g->dout[0]}, 3);
+    g->din[X] =
+        dg_emit(g->build, "take_add", &axis, 1, (dg_value[]){zero, g->in[I], g->dout[0]}, 3);
 }
 
 /* Where y's element `at` is read: in x, and in i. */
 static int64_t place(dg_shape s, const int64_t *at, int axis, int64_t index)
 {
     int64_t n = 0;
-    for (int a = 0; a < s.rank; a++) n = n * s.dim[a] + (a == axis ? index : s.dim[a] == 1 ? 0 : at[a]);
+    for (int a = 0; a < s.rank; a++)
+        n = n * s.dim[a] + (a == axis ? index : s.dim[a] == 1 ? 0 : at[a]);
     return n;
 }
 
@@ -56,7 +59,8 @@ static int64_t source(const dg_call *k, const int64_t *at)
 
 static void ref(const dg_call *k)
 {
-    if (dg_check_indices(k, &k->in[I], k->in[X].shape.dim[dg_attr_int(k->attrs, "axis")])) dg_ref_pick(k, source);
+    if (dg_check_indices(k, &k->in[I], k->in[X].shape.dim[dg_attr_int(k->attrs, "axis")]))
+        dg_ref_pick(k, source);
 }
 
 /* One row of the last axis after another. */
@@ -90,10 +94,13 @@ static void piece(const dg_call *k, int64_t p)
         } else if (size == 4) {
             const uint32_t *f = (const uint32_t *)(const void *)from;
             uint32_t *t = (uint32_t *)(void *)to;
-            for (int64_t c = 0; c < n; c++) t[c] = f[c * j->xs[last] + index[c * j->is[last]] * j->along];
+            for (int64_t c = 0; c < n; c++)
+                t[c] = f[c * j->xs[last] + index[c * j->is[last]] * j->along];
         } else {
             for (int64_t c = 0; c < n; c++)
-                memcpy(to + (size_t)c * size, from + (size_t)(c * j->xs[last] + index[c * j->is[last]] * j->along) * size, size);
+                memcpy(to + (size_t)c * size,
+                       from + (size_t)(c * j->xs[last] + index[c * j->is[last]] * j->along) * size,
+                       size);
         }
     }
 }

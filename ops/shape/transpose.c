@@ -16,7 +16,8 @@ static bool infer(dg_infer *t)
     int n;
     const int64_t *perm = dg_attr_ints(t->attrs, "perm", &n);
     bool used[DG_MAX_RANK] = {false};
-    if (n != x.rank) return dg_reject_attr(t, "perm", "%d axes are named, `x` has rank %d", n, x.rank);
+    if (n != x.rank)
+        return dg_reject_attr(t, "perm", "%d axes are named, `x` has rank %d", n, x.rank);
     for (int i = 0; i < n; i++) {
         if (perm[i] < 0 || perm[i] >= n || used[perm[i]])
             return dg_reject_attr(t, "perm", "perm is not a permutation of 0..%d", n);
@@ -63,7 +64,8 @@ static void run(const dg_call *k)
 }
 
 /* The identity, and two in a row as one. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)n_in;
     (void)out;

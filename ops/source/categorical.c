@@ -5,10 +5,11 @@
 
 enum { TRIP, P };
 
-static const char doc[] =
-    "y = i with probability p[i] / sum(p): the first i with u * sum(p) < p[0] + ... + p[i], u uniform in [0, 1)\n"
-    "p [K]: any shape is drawn from it; p of higher rank: one draw per row of the last axis. Sums in double\n"
-    "negative or not finite p, or a sum that is not positive, stop the run";
+static const char doc[] = "y = i with probability p[i] / sum(p): the first i with u * sum(p) < "
+                          "p[0] + ... + p[i], u uniform in [0, 1)\n"
+                          "p [K]: any shape is drawn from it; p of higher rank: one draw per row "
+                          "of the last axis. Sums in double\n"
+                          "negative or not finite p, or a sum that is not positive, stop the run";
 
 static const dg_attr_spec attrs[] = {
     DG_DRAW_ATTRS,
@@ -23,8 +24,8 @@ static bool infer(dg_infer *t)
         p.rank--;
         if (!dg_shape_equal(&p, &y)) {
             dg_type want = {DG_I32, p}, have = {DG_I32, y};
-            return dg_reject_attr(t, "shape", "the probabilities give %s, the dims say %s", dg_type_name(t->arena, &want),
-                                  dg_type_name(t->arena, &have));
+            return dg_reject_attr(t, "shape", "the probabilities give %s, the dims say %s",
+                                  dg_type_name(t->arena, &want), dg_type_name(t->arena, &have));
         }
     }
     return dg_draw_infer(t, DG_I32);
@@ -32,7 +33,8 @@ static bool infer(dg_infer *t)
 
 static double weight(const dg_call *k, int64_t i)
 {
-    return k->in[P].dtype == DG_F64 ? ((const double *)k->in[P].data)[i] : (double)((const float *)k->in[P].data)[i];
+    return k->in[P].dtype == DG_F64 ? ((const double *)k->in[P].data)[i]
+                                    : (double)((const float *)k->in[P].data)[i];
 }
 
 /* Draws elements [at, at + n). */
@@ -50,7 +52,8 @@ static void draw(const dg_call *k, int64_t at, int64_t n)
             for (int64_t i = 0; i < K; i++) {
                 double w = weight(k, row + i);
                 if (!(w >= 0) || isinf(w)) {
-                    dg_fail(k, "probability %g at position %lld is negative or not finite", w, (long long)(row + i));
+                    dg_fail(k, "probability %g at position %lld is negative or not finite", w,
+                            (long long)(row + i));
                     return;
                 }
                 total += w;

@@ -8,7 +8,8 @@ static const char doc[] = "y = the given numbers, row-major, or one number repea
 static const dg_attr_spec attrs[] = {
     {"dtype", DG_INT, .required = true, .doc = "of the result"},
     {"shape", DG_INTS, .required = true, .doc = "dims of the result"},
-    {"data", DG_DATA, .required = true, .doc = "floats as doubles, all else as 32-bit ints; one element: repeated"},
+    {"data", DG_DATA, .required = true,
+     .doc = "floats as doubles, all else as 32-bit ints; one element: repeated"},
     {0},
 };
 
@@ -21,11 +22,14 @@ static bool infer(dg_infer *t)
 {
     int64_t dtype = dg_attr_int(t->attrs, "dtype");
     dg_shape s = dg_attr_shape(t->attrs, "shape");
-    if (dtype < 0 || dtype >= DG_DTYPES) return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
+    if (dtype < 0 || dtype >= DG_DTYPES)
+        return dg_reject_attr(t, "dtype", "there is no dtype %lld", (long long)dtype);
     if (!dg_give_typed(t, 0, (dg_dtype)dtype, s)) return false;
-    int64_t have = elements(dg_attr_find(t->attrs, "data"), (dg_dtype)dtype), want = dg_shape_count(&s);
+    int64_t have = elements(dg_attr_find(t->attrs, "data"), (dg_dtype)dtype),
+            want = dg_shape_count(&s);
     if (have != 1 && have != want)
-        return dg_reject_attr(t, "data", "%lld numbers are given for %lld elements", (long long)have, (long long)want);
+        return dg_reject_attr(t, "data", "%lld numbers are given for %lld elements",
+                              (long long)have, (long long)want);
     return true;
 }
 

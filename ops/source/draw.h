@@ -1,8 +1,9 @@
 /* draw.h: what the random ops share: where a draw's numbers lie, and its pieces.
  *
- * A draw is a pure function of the run's seed and step, the stream's key, the trip and the element (compiler/base/rng.h). Elements are
- * counted from sample0 * (elements per leading index), so that samples made in several runs have the numbers of one run; a draw
- * of rank 0 belongs to no sample and is not shifted. */
+ * A draw is a pure function of the run's seed and step, the stream's key, the trip and the element
+ * (compiler/base/rng.h). Elements are counted from sample0 * (elements per leading index), so that
+ * samples made in several runs have the numbers of one run; a draw of rank 0 belongs to no sample
+ * and is not shifted. */
 #ifndef DG_OPS_DRAW_H
 #define DG_OPS_DRAW_H
 
@@ -12,12 +13,14 @@
 
 enum { DG_DRAW_TRIP }; /* input 0: i32 of rank 0 */
 
-#define DG_DRAW_ATTRS                                                                                                 \
-    {"shape", DG_INTS, .required = true, .doc = "dims of the result"},                                               \
-    {"key", DG_INT, .required = true, .doc = "hash of the stream's path"}
+#define DG_DRAW_ATTRS                                                                              \
+    {"shape", DG_INTS, .required = true, .doc = "dims of the result"},                             \
+    {                                                                                              \
+        "key", DG_INT, .required = true, .doc = "hash of the stream's path"                        \
+    }
 
 dg_rng dg_draw_rng(const dg_call *k);
-uint64_t dg_draw_first(const dg_call *k); /* number of output 0's first element */
+uint64_t dg_draw_first(const dg_call *k);        /* number of output 0's first element */
 bool dg_draw_infer(dg_infer *t, dg_dtype dtype); /* the trip, and output 0 by `shape` */
 
 /* A piece is a multiple of the four elements that share a block of the generator. */

@@ -1,7 +1,8 @@
 /* ops/source/rand.c: uniform numbers. */
 #include "ops/source/draw.h"
 
-static const char doc[] = "y = uniform in [0, 1), multiples of 2^-24; Philox 4x32-10 of (seed, stream, element, trip, step)";
+static const char doc[] = "y = uniform in [0, 1), multiples of 2^-24; Philox 4x32-10 of (seed, "
+                          "stream, element, trip, step)";
 
 static const dg_attr_spec attrs[] = {
     DG_DRAW_ATTRS,
@@ -31,7 +32,8 @@ static void piece(const dg_call *k, int64_t p)
 {
     dg_rng rng = dg_draw_rng(k);
     int64_t at = p * DG_DRAW_PIECE;
-    dg_rng_uniform(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p), (float *)k->out[0].data + at);
+    dg_rng_uniform(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p),
+                   (float *)k->out[0].data + at);
 }
 
 static void run(const dg_call *k)

@@ -3,8 +3,9 @@
 
 enum { TRIP, LO, HI };
 
-static const char doc[] = "y = uniform integers in [lo, hi): lo + floor(word * (hi - lo) / 2^32); lo, hi i32 of rank 0. "
-                          "An empty range stops the run";
+static const char doc[] =
+    "y = uniform integers in [lo, hi): lo + floor(word * (hi - lo) / 2^32); lo, hi i32 of rank 0. "
+    "An empty range stops the run";
 
 static const dg_attr_spec attrs[] = {
     DG_DRAW_ATTRS,
@@ -23,8 +24,9 @@ static void piece(const dg_call *k, int64_t p)
 {
     dg_rng rng = dg_draw_rng(k);
     int64_t at = p * DG_DRAW_PIECE;
-    dg_rng_int(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p), *(const int32_t *)k->in[LO].data,
-               *(const int32_t *)k->in[HI].data, (int32_t *)k->out[0].data + at);
+    dg_rng_int(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p),
+               *(const int32_t *)k->in[LO].data, *(const int32_t *)k->in[HI].data,
+               (int32_t *)k->out[0].data + at);
 }
 
 static bool range_is_empty(const dg_call *k)
@@ -39,8 +41,8 @@ static void ref(const dg_call *k)
 {
     dg_rng rng = dg_draw_rng(k);
     if (range_is_empty(k)) return;
-    dg_rng_int(&rng, dg_draw_first(k), dg_shape_count(&k->out[0].shape), *(const int32_t *)k->in[LO].data,
-               *(const int32_t *)k->in[HI].data, k->out[0].data);
+    dg_rng_int(&rng, dg_draw_first(k), dg_shape_count(&k->out[0].shape),
+               *(const int32_t *)k->in[LO].data, *(const int32_t *)k->in[HI].data, k->out[0].data);
 }
 
 static void run(const dg_call *k)

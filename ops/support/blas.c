@@ -1,10 +1,14 @@
-/* blas.c: the one file that knows BLAS. OpenBLAS is loaded when the first product asks for it, never linked.
+/* blas.c: the one file that knows BLAS. OpenBLAS is loaded when the first product asks for it,
+ * never linked.
  *
  * The traps, as measured (Debian 12, OpenBLAS 0.3.21):
- *   - It does not know newer CPUs and then falls back to its oldest kernels, seven times slower. OPENBLAS_CORETYPE, read while the
- *     library is loaded, helps; programs set it to dg_blas_wanted_core() before that. This library never changes the environment.
- *   - Below some 350 MB of address space it spins for ever while it is loaded. So the limit is looked at first.
- *   - It starts a thread per core. One thread per call is asked for: pieces of work are cut and run by our own pool.
+ *   - It does not know newer CPUs and then falls back to its oldest kernels, seven times slower.
+ * OPENBLAS_CORETYPE, read while the library is loaded, helps; programs set it to
+ * dg_blas_wanted_core() before that. This library never changes the environment.
+ *   - Below some 350 MB of address space it spins for ever while it is loaded. So the limit is
+ * looked at first.
+ *   - It starts a thread per core. One thread per call is asked for: pieces of work are cut and run
+ * by our own pool.
  *   - Where the process holds it already, it is used as it is. */
 #include "ops/ops.h"
 
@@ -17,8 +21,8 @@
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 
-typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
-                      float beta, float *c, int ldc);
+typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
+                      int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
 static struct {
     pthread_once_t once;
@@ -29,13 +33,17 @@ static struct {
 const char *dg_blas_wanted_core(void)
 {
     switch (dg_isa_of_cpu()) {
-    case DG_AVX512: return "SkylakeX";
-    case DG_AVX2: return "Haswell";
-    default: return NULL;
+    case DG_AVX512:
+        return "SkylakeX";
+    case DG_AVX2:
+        return "Haswell";
+    default:
+        return NULL;
     }
 }
 
-/* May another 512 MB be mapped? The library reserves a third of that at once, and its buffers later. */
+/* May another 512 MB be mapped? The library reserves a third of that at once, and its buffers
+ * later. */
 static bool room_to_load(void)
 {
     struct rlimit limit;
@@ -48,21 +56,25 @@ static bool room_to_load(void)
     }
     unsigned long long used = (unsigned long long)pages * (unsigned long long)sysconf(_SC_PAGESIZE);
     if (limit.rlim_cur > used && limit.rlim_cur - used >= 512ull << 20) return true;
-    snprintf(blas.why, sizeof blas.why, "the address space is limited to %llu MB, of which %llu MB are used; OpenBLAS needs 512 MB more",
+    snprintf(blas.why, sizeof blas.why,
+             "the address space is limited to %llu MB, of which %llu MB are used; OpenBLAS needs "
+             "512 MB more",
              (unsigned long long)limit.rlim_cur >> 20, used >> 20);
     return false;
 }
 
-/* ISO C has no conversion between object and function pointers; POSIX says that their representation agrees. */
-#define LOOK_UP(handle, name, into)                                                                                   \
-    do {                                                                                                              \
-        void *found_ = dlsym(handle, name);                                                                           \
-        memcpy(&(into), &found_, sizeof found_);                                                                      \
+/* ISO C has no conversion between object and function pointers; POSIX says that their
+ * representation agrees. */
+#define LOOK_UP(handle, name, into)                                                                \
+    do {                                                                                           \
+        void *found_ = dlsym(handle, name);                                                        \
+        memcpy(&(into), &found_, sizeof found_);                                                   \
     } while (0)
 
 static void load(void)
 {
-    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libcblas.so.3", "libblas.so.3"};
+    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libcblas.so.3",
+                                        "libblas.so.3"};
     enum { NAMES = sizeof names / sizeof names[0] };
     void *library = RTLD_DEFAULT; /* which is NULL here */
     bool held = dlsym(library, "openblas_get_corename") && dlsym(library, "cblas_sgemm");
@@ -78,7 +90,9 @@ static void load(void)
         library = NULL;
     }
     if (!held && !library) {
-        snprintf(blas.why, sizeof blas.why, "no OpenBLAS was found (package libopenblas0-pthread); plain loops are used instead");
+        snprintf(
+            blas.why, sizeof blas.why,
+            "no OpenBLAS was found (package libopenblas0-pthread); plain loops are used instead");
         return;
     }
     char *(*core)(void), *(*config)(void);
@@ -88,7 +102,8 @@ static void load(void)
     LOOK_UP(library, "openblas_set_num_threads", threads);
     if (!held && threads) threads(1);
     snprintf(blas.core, sizeof blas.core, "%s", core ? core() : "unknown");
-    snprintf(blas.version, sizeof blas.version, "%s", config ? config() : "a BLAS that does not say its version");
+    snprintf(blas.version, sizeof blas.version, "%s",
+             config ? config() : "a BLAS that does not say its version");
     LOOK_UP(library, "cblas_sgemm", blas.sgemm);
 }
 
@@ -110,8 +125,8 @@ const char *dg_blas_version(void)
 }
 
 /* Rows of C by rows of B: the inner loop runs along a row of both. */
-static void plain(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
-                  int64_t ldb, float *c, int64_t ldc)
+static void plain(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                  int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc)
 {
     for (int64_t i = 0; i < m; i++) {
         float *row = c + i * ldc;
@@ -129,15 +144,15 @@ static void plain(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha
     }
 }
 
-void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-              float beta, float *c, int64_t ldc)
+void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     enum { SMALL = 2048 }; /* multiplications: a call costs about as much */
     if (m <= 0 || n <= 0) return;
     pthread_once(&blas.once, load);
     if (blas.sgemm && k > 0 && (m > SMALL || n > SMALL || k > SMALL || m * n * k > SMALL)) {
-        blas.sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb,
-                   beta, c, (int)ldc);
+        blas.sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k,
+                   alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
     for (int64_t i = 0; i < m; i++) {

@@ -1,9 +1,10 @@
-/* copy.c: elements from one view to another, for the ops that move data: copies of views, concat, pad, gathers.
+/* copy.c: elements from one view to another, for the ops that move data: copies of views, concat,
+ * pad, gathers.
  *
  * In     two views of one shape and element size.
  * Out    `to` holds what `from` shows.
- * Method axes of size 1 go, neighbours that step alike are merged; then the innermost axes decide: runs of bytes, repeated elements,
- *        blocked transposes, or single elements. */
+ * Method axes of size 1 go, neighbours that step alike are merged; then the innermost axes decide:
+ * runs of bytes, repeated elements, blocked transposes, or single elements. */
 #include "ops/support/copy.h"
 
 #include <string.h>
@@ -51,26 +52,27 @@ static job simplify(const dg_view *from, const dg_view *to)
     return j;
 }
 
-#define ELEMENTS(type)                                                                                                \
-    do {                                                                                                              \
-        const type *x = from;                                                                                         \
-        type *y = to;                                                                                                 \
-        if (in == 0) {                                                                                                \
-            type v = x[0];                                                                                            \
-            if (out == 1)                                                                                             \
-                for (int64_t i = 0; i < n; i++) y[i] = v;                                                             \
-            else                                                                                                      \
-                for (int64_t i = 0; i < n; i++) y[i * out] = v;                                                       \
-        } else if (out == 1 && in == 2) {                                                                             \
-            for (int64_t i = 0; i < n; i++) y[i] = x[2 * i];                                                          \
-        } else if (out == 1) {                                                                                        \
-            for (int64_t i = 0; i < n; i++) y[i] = x[i * in];                                                         \
-        } else {                                                                                                      \
-            for (int64_t i = 0; i < n; i++) y[i * out] = x[i * in];                                                   \
-        }                                                                                                             \
+#define ELEMENTS(type)                                                                             \
+    do {                                                                                           \
+        const type *x = from;                                                                      \
+        type *y = to;                                                                              \
+        if (in == 0) {                                                                             \
+            type v = x[0];                                                                         \
+            if (out == 1)                                                                          \
+                for (int64_t i = 0; i < n; i++) y[i] = v;                                          \
+            else                                                                                   \
+                for (int64_t i = 0; i < n; i++) y[i * out] = v;                                    \
+        } else if (out == 1 && in == 2) {                                                          \
+            for (int64_t i = 0; i < n; i++) y[i] = x[2 * i];                                       \
+        } else if (out == 1) {                                                                     \
+            for (int64_t i = 0; i < n; i++) y[i] = x[i * in];                                      \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < n; i++) y[i * out] = x[i * in];                                \
+        }                                                                                          \
     } while (0)
 
-static void copy_run(void *restrict to, const void *restrict from, size_t size, int64_t n, int64_t out, int64_t in)
+static void copy_run(void *restrict to, const void *restrict from, size_t size, int64_t n,
+                     int64_t out, int64_t in)
 {
     if (in == 1 && out == 1)
         memcpy(to, from, (size_t)n * size);
@@ -84,21 +86,22 @@ static void copy_run(void *restrict to, const void *restrict from, size_t size, 
 
 /* y[r][c] = x[c][r] by blocks that fit the first cache: r steps 1 in x, c steps 1 in y. */
 #define BLOCK 16
-#define TRANSPOSE(type)                                                                                               \
-    do {                                                                                                              \
-        const type *x = from;                                                                                         \
-        type *y = to;                                                                                                 \
-        for (int64_t r0 = 0; r0 < rows; r0 += BLOCK) {                                                                \
-            int64_t r1 = r0 + BLOCK < rows ? r0 + BLOCK : rows;                                                       \
-            for (int64_t c0 = 0; c0 < cols; c0 += BLOCK) {                                                            \
-                int64_t c1 = c0 + BLOCK < cols ? c0 + BLOCK : cols;                                                   \
-                for (int64_t r = r0; r < r1; r++)                                                                     \
-                    for (int64_t c = c0; c < c1; c++) y[r * out + c] = x[c * in + r];                                 \
-            }                                                                                                         \
-        }                                                                                                             \
+#define TRANSPOSE(type)                                                                            \
+    do {                                                                                           \
+        const type *x = from;                                                                      \
+        type *y = to;                                                                              \
+        for (int64_t r0 = 0; r0 < rows; r0 += BLOCK) {                                             \
+            int64_t r1 = r0 + BLOCK < rows ? r0 + BLOCK : rows;                                    \
+            for (int64_t c0 = 0; c0 < cols; c0 += BLOCK) {                                         \
+                int64_t c1 = c0 + BLOCK < cols ? c0 + BLOCK : cols;                                \
+                for (int64_t r = r0; r < r1; r++)                                                  \
+                    for (int64_t c = c0; c < c1; c++) y[r * out + c] = x[c * in + r];              \
+            }                                                                                      \
+        }                                                                                          \
     } while (0)
 
-static void transpose(void *restrict to, const void *restrict from, size_t size, int64_t rows, int64_t cols, int64_t out, int64_t in)
+static void transpose(void *restrict to, const void *restrict from, size_t size, int64_t rows,
+                      int64_t cols, int64_t out, int64_t in)
 {
     if (size == 1)
         TRANSPOSE(uint8_t);
@@ -123,7 +126,8 @@ static void copy_axes(const job *j, int axis, const char *from, char *to)
     for (int64_t i = 0; i < j->dim[axis]; i++) copy_axes(j, axis + 1, from + i * in, to + i * out);
 }
 
-/* Where the last axis of `to` walks a long way in `from`, the axis that steps 1 in `from` is brought next to it, to be transposed. */
+/* Where the last axis of `to` walks a long way in `from`, the axis that steps 1 in `from` is
+ * brought next to it, to be transposed. */
 static void pair_up(job *j)
 {
     int last = j->rank - 1;
@@ -184,7 +188,8 @@ void dg_copy(const dg_call *k, const dg_view *from, const dg_view *to)
     dg_parallel_with(k, (j.dim[0] + j.rows - 1) / j.rows, copy_piece, &j);
 }
 
-void dg_copy_of_view(const dg_call *k, bool (*view)(const dg_attrs *attrs, const dg_view *in, dg_view *out))
+void dg_copy_of_view(const dg_call *k,
+                     bool (*view)(const dg_attrs *attrs, const dg_view *in, dg_view *out))
 {
     dg_view v = {.dtype = k->out[0].dtype, .shape = k->out[0].shape};
     if (view(k->attrs, &k->in[0], &v)) dg_copy(k, &v, &k->out[0]);
@@ -213,7 +218,8 @@ bool dg_check_indices(const dg_call *k, const dg_view *i, int64_t size)
     int64_t n = dg_shape_count(&i->shape);
     for (int64_t p = 0; p < n; p++) {
         if (at[p] >= 0 && at[p] < size) continue;
-        dg_fail(k, "index %d at position %lld is outside 0..%lld", at[p], (long long)p, (long long)size);
+        dg_fail(k, "index %d at position %lld is outside 0..%lld", at[p], (long long)p,
+                (long long)size);
         return false;
     }
     return true;

@@ -4,7 +4,9 @@
 dg_rng dg_draw_rng(const dg_call *k)
 {
     int32_t trip = *(const int32_t *)k->in[DG_DRAW_TRIP].data;
-    return (dg_rng){.key = k->run->seed ^ (uint64_t)dg_attr_int(k->attrs, "key"), .trip = (uint32_t)trip, .step = k->run->step};
+    return (dg_rng){.key = k->run->seed ^ (uint64_t)dg_attr_int(k->attrs, "key"),
+                    .trip = (uint32_t)trip,
+                    .step = k->run->step};
 }
 
 uint64_t dg_draw_first(const dg_call *k)

@@ -1,9 +1,10 @@
 /* im2col.c: convolution as matrix products over blocks of patches.
  *
  * In     x [N, C, H, W], w [O, C/G, kh, kw].
- * Out    y [N, O, Ho, Wo]: y = W [O, C*kh*kw] times columns [C*kh*kw, positions], for a few rows of positions (or a few small images) and
- *        a few hundred rows of columns at a time, so that they stay in the caches; never the columns of a whole tensor.
- * Keeps  how the work is cut depends on the geometry alone; every piece owns its part of y. */
+ * Out    y [N, O, Ho, Wo]: y = W [O, C*kh*kw] times columns [C*kh*kw, positions], for a few rows of
+ * positions (or a few small images) and a few hundred rows of columns at a time, so that they stay
+ * in the caches; never the columns of a whole tensor. Keeps  how the work is cut depends on the
+ * geometry alone; every piece owns its part of y. */
 #include "ops/support/im2col.h"
 
 #include "ops/support/tile.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-loop-distribute-patterns") /* clearing one or two floats is no call of memset */
+#pragma GCC optimize(                                                                              \
+    "no-tree-loop-distribute-patterns") /* clearing one or two floats is no call of memset */
 #endif
 
 /* ---- geometry ---- */
@@ -36,7 +38,8 @@ dg_conv dg_conv_of(const dg_attrs *a, dg_shape x, dg_shape w)
                  .bottom = pad[1],
                  .left = pad[2],
                  .right = pad[3]};
-    int64_t high = g.H + g.top + g.bottom - g.dh * (g.kh - 1) - 1, wide = g.W + g.left + g.right - g.dw * (g.kw - 1) - 1;
+    int64_t high = g.H + g.top + g.bottom - g.dh * (g.kh - 1) - 1,
+            wide = g.W + g.left + g.right - g.dw * (g.kw - 1) - 1;
     g.Ho = high < 0 || g.sh < 1 ? 0 : high / g.sh + 1;
     g.Wo = wide < 0 || g.sw < 1 ? 0 : wide / g.sw + 1;
     return g;
@@ -55,27 +58,32 @@ bool dg_conv_fits(dg_infer *t, const dg_conv *g, dg_shape w)
         const int64_t *v = dg_attr_ints(t->attrs, lists[i].name, &n);
         for (int j = 0; j < n; j++) {
             if (v[j] < lists[i].least || v[j] > MOST)
-                return dg_reject_attr(t, lists[i].name, "%s is %lld, wanted is %lld or more", lists[i].name, (long long)v[j],
-                                      (long long)lists[i].least);
+                return dg_reject_attr(t, lists[i].name, "%s is %lld, wanted is %lld or more",
+                                      lists[i].name, (long long)v[j], (long long)lists[i].least);
         }
     }
     if (g->G < 1 || g->C % g->G != 0)
-        return dg_reject_attr(t, "groups", "%lld channels do not divide into %lld groups", (long long)g->C, (long long)g->G);
+        return dg_reject_attr(t, "groups", "%lld channels do not divide into %lld groups",
+                              (long long)g->C, (long long)g->G);
     if (g->O % g->G != 0)
-        return dg_reject_attr(t, "groups", "%lld output channels do not divide into %lld groups", (long long)g->O, (long long)g->G);
+        return dg_reject_attr(t, "groups", "%lld output channels do not divide into %lld groups",
+                              (long long)g->O, (long long)g->G);
     if (w.dim[1] != g->C / g->G)
-        return dg_reject(t, "the weights are for %lld input channels, there are %lld%s", (long long)w.dim[1],
-                         (long long)(g->C / g->G), g->G > 1 ? " in a group" : "");
+        return dg_reject(t, "the weights are for %lld input channels, there are %lld%s",
+                         (long long)w.dim[1], (long long)(g->C / g->G),
+                         g->G > 1 ? " in a group" : "");
     if (g->Ho < 1 || g->Wo < 1)
         return dg_reject(t, "a %lldx%lld kernel does not fit into %lldx%lld with padding",
                          (long long)(g->dh * (g->kh - 1) + 1), (long long)(g->dw * (g->kw - 1) + 1),
-                         (long long)(g->H + g->top + g->bottom), (long long)(g->W + g->left + g->right));
+                         (long long)(g->H + g->top + g->bottom),
+                         (long long)(g->W + g->left + g->right));
     return true;
 }
 
 double dg_conv_flops(const dg_conv *g)
 {
-    return 2.0 * (double)g->N * (double)g->O * (double)(g->Ho * g->Wo) * (double)(g->C / g->G * g->kh * g->kw);
+    return 2.0 * (double)g->N * (double)g->O * (double)(g->Ho * g->Wo) *
+           (double)(g->C / g->G * g->kh * g->kw);
 }
 
 int dg_conv_attrs(dg_build *b, const dg_attrs *from, dg_attr *out)
@@ -114,9 +122,11 @@ static inline void clear(float *to, int64_t n)
     for (int64_t i = 0; i < n; i++) to[i] = 0;
 }
 
-/* Rows of one channel and one kernel element, where y's rows are as long as x's and steps are 1: one shifted copy, then the columns that
- * the shift brought in from the neighbouring rows are cleared. */
-static void shifted(const dg_conv *g, const float *x, int64_t shift, int64_t lo, int64_t hi, int64_t first, float *to)
+/* Rows of one channel and one kernel element, where y's rows are as long as x's and steps are 1:
+ * one shifted copy, then the columns that the shift brought in from the neighbouring rows are
+ * cleared. */
+static void shifted(const dg_conv *g, const float *x, int64_t shift, int64_t lo, int64_t hi,
+                    int64_t first, float *to)
 {
     int64_t W = g->W, rows = hi - lo;
     if (rows == 0) return;
@@ -125,13 +135,15 @@ static void shifted(const dg_conv *g, const float *x, int64_t shift, int64_t lo,
         return;
     }
     int64_t cut = shift < 0 ? -shift : shift;
-    memcpy(to + (shift < 0 ? cut : 0), x + first * W + (shift > 0 ? cut : 0), sizeof(float) * (size_t)(rows * W - cut));
+    memcpy(to + (shift < 0 ? cut : 0), x + first * W + (shift > 0 ? cut : 0),
+           sizeof(float) * (size_t)(rows * W - cut));
     float *edge = to + (shift < 0 ? 0 : W - cut);
     for (int64_t r = 0; r < rows && cut == 1; r++) edge[r * W] = 0;
     for (int64_t r = 0; r < rows && cut > 1; r++) clear(edge + r * W, cut);
 }
 
-void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, int64_t y1, float *col, int64_t ld)
+void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, int64_t y1,
+               float *col, int64_t ld)
 {
     bool even = g->sh == 1 && g->sw == 1 && g->Wo == g->W;
     for (int64_t c = 0; c < channels; c++, x += g->H * g->W) {
@@ -164,7 +176,8 @@ void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, i
     }
 }
 
-void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0, int64_t y1, float *x)
+void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0,
+               int64_t y1, float *x)
 {
     for (int64_t c = 0; c < channels; c++, x += g->H * g->W) {
         for (int64_t a = 0; a < g->kh; a++) {
@@ -190,19 +203,20 @@ void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels,
 
 /* How a convolution is cut. */
 typedef struct cut {
-    int64_t images, rows, outs;  /* of a piece: images, rows of y, output channels of one group */
+    int64_t images, rows, outs;    /* of a piece: images, rows of y, output channels of one group */
     int64_t nimages, nrows, nouts; /* blocks of each */
-    int64_t channels;            /* input channels whose columns are made at once */
-    int64_t ld;                  /* row length of the columns */
-    bool alone;                  /* one input channel per group: plain loops */
+    int64_t channels;              /* input channels whose columns are made at once */
+    int64_t ld;                    /* row length of the columns */
+    bool alone;                    /* one input channel per group: plain loops */
 } cut;
 
 enum {
-    DEPTH = 300,      /* rows of columns at once: a tile of them fits the first cache, all of them the second */
+    DEPTH = 300, /* rows of columns at once: a tile of them fits the first cache, all of them the
+                    second */
     POSITIONS = 512,
     FEW_POSITIONS = 128,
-    MANY_OUTS = 256,  /* above, fewer positions leave room for the weights */
-    SMALL_MAP = 192,  /* below, several images share a product */
+    MANY_OUTS = 256, /* above, fewer positions leave room for the weights */
+    SMALL_MAP = 192, /* below, several images share a product */
     PIECES = 8
 };
 
@@ -267,12 +281,14 @@ typedef struct job {
 } job;
 
 /* One row of y from one row of x; the part of the sum that one kernel element gives. */
-DG_VARIANTS(void, add_scaled, (float *restrict y, const float *restrict x, float w, int64_t n, int64_t step), (y, x, w, n, step), {
-    if (step == 1)
-        for (int64_t j = 0; j < n; j++) y[j] += w * x[j];
-    else
-        for (int64_t j = 0; j < n; j++) y[j] += w * x[j * step];
-})
+DG_VARIANTS(void, add_scaled,
+            (float *restrict y, const float *restrict x, float w, int64_t n, int64_t step),
+            (y, x, w, n, step), {
+                if (step == 1)
+                    for (int64_t j = 0; j < n; j++) y[j] += w * x[j];
+                else
+                    for (int64_t j = 0; j < n; j++) y[j] += w * x[j * step];
+            })
 
 /* A channel on its own (depthwise): no product to speak of, so plain sums along rows. */
 static void alone(const dg_call *k, const job *j, int64_t n, int64_t channel)
@@ -289,8 +305,9 @@ static void alone(const dg_call *k, const job *j, int64_t n, int64_t channel)
             int64_t xlo, xhi, shift = b * g->dw - g->left;
             inside(g->Wo, g->sw, shift, g->W, &xlo, &xhi);
             for (int64_t i = ylo; i < yhi; i++)
-                add_scaled[isa](y + i * g->Wo + xlo, x + (i * g->sh + down) * g->W + xlo * g->sw + shift, w[a * g->kw + b],
-                                xhi - xlo, g->sw);
+                add_scaled[isa](y + i * g->Wo + xlo,
+                                x + (i * g->sh + down) * g->W + xlo * g->sw + shift,
+                                w[a * g->kw + b], xhi - xlo, g->sw);
         }
     }
 }
@@ -302,16 +319,20 @@ static void piece(const dg_call *k, int64_t p)
     const cut *c = &j->c;
     int64_t Cg = g->C / g->G, Og = g->O / g->G, KK = g->kh * g->kw, P = g->Ho * g->Wo;
     int64_t o0 = p % c->nouts * c->outs, y0 = p / c->nouts % c->nrows * c->rows;
-    int64_t n0 = p / (c->nouts * c->nrows) % c->nimages * c->images, group = p / (c->nouts * c->nrows * c->nimages);
-    int64_t outs = at_most(c->outs, Og - o0), rows = at_most(c->rows, g->Ho - y0), images = at_most(c->images, g->N - n0);
+    int64_t n0 = p / (c->nouts * c->nrows) % c->nimages * c->images,
+            group = p / (c->nouts * c->nrows * c->nimages);
+    int64_t outs = at_most(c->outs, Og - o0), rows = at_most(c->rows, g->Ho - y0),
+            images = at_most(c->images, g->N - n0);
     int64_t positions = images * rows * g->Wo, first = group * Og + o0;
 
     if (c->alone) {
         alone(k, j, n0, group);
     } else {
-        float *col = (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
+        float *col =
+            (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
         float *y = j->y + ((n0 * g->O + first) * g->Ho + y0) * g->Wo, *to = y;
-        int64_t ld = P, whole = (positions + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS;
+        int64_t ld = P,
+                whole = (positions + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS;
         if (c->images > 1) {
             to = col + c->channels * KK * c->ld;
             ld = positions;
@@ -320,11 +341,14 @@ static void piece(const dg_call *k, int64_t p)
             int64_t channels = at_most(c->channels, Cg - c0);
             const float *from = j->x + (n0 * g->C + group * Cg + c0) * g->H * g->W;
             for (int64_t i = 0; i < images; i++)
-                dg_im2col(g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P, c->ld);
-            /* What fills up the last tile reaches no result, but must not be denormal: that is slow. */
-            for (int64_t e = 0; e < channels * KK && whole > positions; e++) clear(col + e * c->ld + positions, whole - positions);
-            dg_tile_product(dg_isa_of(k), outs, positions, channels * KK, j->w + (first * Cg + c0) * KK, Cg * KK, col, c->ld, c0 > 0, to,
-                            ld);
+                dg_im2col(g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P,
+                          c->ld);
+            /* What fills up the last tile reaches no result, but must not be denormal: that is
+             * slow. */
+            for (int64_t e = 0; e < channels * KK && whole > positions; e++)
+                clear(col + e * c->ld + positions, whole - positions);
+            dg_tile_product(dg_isa_of(k), outs, positions, channels * KK,
+                            j->w + (first * Cg + c0) * KK, Cg * KK, col, c->ld, c0 > 0, to, ld);
         }
         for (int64_t i = 0; c->images > 1 && i < images; i++) {
             for (int64_t o = 0; o < outs; o++)
@@ -336,7 +360,8 @@ static void piece(const dg_call *k, int64_t p)
     dg_epilogue(k, start, extent);
 }
 
-void dg_conv_run(const dg_call *k, const dg_conv *g, const float *x, const float *w, float *y, bool epilogue)
+void dg_conv_run(const dg_call *k, const dg_conv *g, const float *x, const float *w, float *y,
+                 bool epilogue)
 {
     job j = {*g, cut_of(g), x, w, y, epilogue};
     dg_parallel_with(k, g->G * j.c.nimages * j.c.nrows * j.c.nouts, piece, &j);

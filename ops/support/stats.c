@@ -1,5 +1,5 @@
-/* stats.c: see stats.h. The second pass reads what the first left in the cache; differences from the mean keep the digits that a
- * one-pass variance loses. */
+/* stats.c: see stats.h. The second pass reads what the first left in the cache; differences from
+ * the mean keep the digits that a one-pass variance loses. */
 #include "ops/support/stats.h"
 
 #include "ops/support/sums.h"
@@ -35,23 +35,27 @@ DG_VARIANTS(double, squares, (const float *x, int64_t n, float mean), (x, n, mea
 void dg_stats_f32(dg_isa isa, const float *x, int64_t n, double eps, float *mean, float *rstd)
 {
     double m = dg_sum_f32(isa, x, n) / (double)n, sum = 0, off = m - (double)(float)m;
-    for (int64_t i = 0; i < n; i += RUN) sum += squares[isa](x + i, n - i < RUN ? n - i : RUN, (float)m);
+    for (int64_t i = 0; i < n; i += RUN)
+        sum += squares[isa](x + i, n - i < RUN ? n - i : RUN, (float)m);
     double var = sum / (double)n - off * off; /* off: what rounding the mean to float moved it */
     *mean = (float)m;
     *rstd = (float)(1 / sqrt((var > 0 ? var : 0) + eps));
     if (isnan(var)) *rstd = NAN;
 }
 
-DG_VARIANTS(void, normalise, (float *restrict y, const float *restrict x, int64_t n, float mean, float rstd), (y, x, n, mean, rstd), {
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * rstd;
-})
+DG_VARIANTS(void, normalise,
+            (float *restrict y, const float *restrict x, int64_t n, float mean, float rstd),
+            (y, x, n, mean, rstd), {
+                for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * rstd;
+            })
 
 void dg_normalise_f32(dg_isa isa, float *y, const float *x, int64_t n, float mean, float rstd)
 {
     normalise[isa](y, x, n, mean, rstd);
 }
 
-void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean, double *rstd)
+void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean,
+                      double *rstd)
 {
     for (int64_t r = 0; r < rows; r++, x += n) {
         double sum = 0, squared = 0;
@@ -64,7 +68,8 @@ void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, doub
 }
 
 /* mean = sum x / n;  d rstd / dx = -rstd^3 (x - mean) / n = -rstd^2 xhat / n */
-dg_value dg_stats_grad(dg_build *b, dg_value xhat, dg_value rstd, dg_value dmean, dg_value drstd, int64_t n)
+dg_value dg_stats_grad(dg_build *b, dg_value xhat, dg_value rstd, dg_value dmean, dg_value drstd,
+                       int64_t n)
 {
     dg_value dx = DG_NONE;
     if (drstd != DG_NONE) {

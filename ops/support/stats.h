@@ -4,16 +4,19 @@
 
 #include "ops/ops.h"
 
-/* mean and 1 / sqrt(biased variance + eps) of n packed floats; two passes, sums in double across short runs of floats. */
+/* mean and 1 / sqrt(biased variance + eps) of n packed floats; two passes, sums in double across
+ * short runs of floats. */
 void dg_stats_f32(dg_isa isa, const float *x, int64_t n, double eps, float *mean, float *rstd);
 /* y = (x - mean) * rstd */
 void dg_normalise_f32(dg_isa isa, float *y, const float *x, int64_t n, float mean, float rstd);
 
 /* The reference: plain double loops over rows of n; y may be NULL. */
-void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean, double *rstd);
+void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean,
+                      double *rstd);
 
-/* What flows into x through mean and rstd of n values, in terms that broadcast against x: xhat = (x - mean) * rstd.
- * dmean, drstd may be DG_NONE; then so may be the result. */
-dg_value dg_stats_grad(dg_build *b, dg_value xhat, dg_value rstd, dg_value dmean, dg_value drstd, int64_t n);
+/* What flows into x through mean and rstd of n values, in terms that broadcast against x: xhat = (x
+ * - mean) * rstd. dmean, drstd may be DG_NONE; then so may be the result. */
+dg_value dg_stats_grad(dg_build *b, dg_value xhat, dg_value rstd, dg_value dmean, dg_value drstd,
+                       int64_t n);
 
 #endif

@@ -1,5 +1,6 @@
-/* tile.h: products of matrices that lie in the second cache, for convolutions. Neither operand is packed: the right one is a block of
- * columns that the caller has just made, padded so that its rows do not fall upon each other in the first cache. */
+/* tile.h: products of matrices that lie in the second cache, for convolutions. Neither operand is
+ * packed: the right one is a block of columns that the caller has just made, padded so that its
+ * rows do not fall upon each other in the first cache. */
 #ifndef DG_OPS_TILE_H
 #define DG_OPS_TILE_H
 
@@ -13,12 +14,14 @@ static inline int64_t dg_tile_ld(int64_t n)
     return (n + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS + 16;
 }
 
-/* Row-major C[m, n] = A[m, k] B[k, n], or += with `add`. Every row of b is readable up to whole tiles; what stands behind column n does
- * not reach C. Best with k of some hundreds. The sum over k runs in order. */
-void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, bool add,
-                     float *c, int64_t ldc);
+/* Row-major C[m, n] = A[m, k] B[k, n], or += with `add`. Every row of b is readable up to whole
+ * tiles; what stands behind column n does not reach C. Best with k of some hundreds. The sum over k
+ * runs in order. */
+void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const float *b, int64_t ldb, bool add, float *c, int64_t ldc);
 
 /* to[j][i] = from[i][j] for i in [0, rows), j in [0, cols). */
-void dg_tile_transpose(dg_isa isa, int64_t rows, int64_t cols, const float *from, int64_t ldf, float *to, int64_t ldt);
+void dg_tile_transpose(dg_isa isa, int64_t rows, int64_t cols, const float *from, int64_t ldf,
+                       float *to, int64_t ldt);
 
 #endif

@@ -1,4 +1,5 @@
-/* tests/lang/patterns.c: einsum, rearrange and indexing against sums and copies over all index tuples, and what they refuse. */
+/* tests/lang/patterns.c: einsum, rearrange and indexing against sums and copies over all index
+ * tuples, and what they refuse. */
 #include "compiler/front/patterns.h"
 #include "tests/support/graph_run.h"
 
@@ -37,7 +38,8 @@ static bench *open_bench(const char *shapes)
     }
     for (int i = 0; i < t->n; i++) {
         t->x[i] = test_place(&t->b, t->m, DG_F64, t->shape[i]);
-        for (int64_t e = 0; e < dg_shape_count(&t->shape[i]); e++) t->data[i][e] = (double)((e * 7 + i * 3) % 11) - 4.5;
+        for (int64_t e = 0; e < dg_shape_count(&t->shape[i]); e++)
+            t->data[i][e] = (double)((e * 7 + i * 3) % 11) - 4.5;
     }
     return t;
 }
@@ -60,7 +62,8 @@ static int64_t count_ops(const dg_module *m, const char *name)
     return n;
 }
 
-/* ---- einsum: axes are single letters, so that this reading of a pattern shares nothing with the real one ---- */
+/* ---- einsum: axes are single letters, so that this reading of a pattern shares nothing with the
+ * real one ---- */
 
 static void check_einsum(const char *pattern, const char *shapes)
 {
@@ -105,7 +108,8 @@ static void check_einsum(const char *pattern, const char *shapes)
         if (k < 0) break;
     }
     for (int64_t e = 0; e < dg_shape_count(&s); e++) {
-        if (fabs(got[e] - want[e]) > 1e-9 * (1 + fabs(want[e]))) fail_msg("%s at %lld: %g, not %g", pattern, (long long)e, got[e], want[e]);
+        if (fabs(got[e] - want[e]) > 1e-9 * (1 + fabs(want[e])))
+            fail_msg("%s at %lld: %g, not %g", pattern, (long long)e, got[e], want[e]);
     }
     test_module_free(t->m);
 }
@@ -114,20 +118,39 @@ static void einsum_values(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"a b, b c -> a c", "2 3|3 4"},        {"b a, b c -> a c", "3 2|3 4"},          {"a b, c b -> c a", "2 3|4 3"},
-        {"b i d, b j d -> b i j", "2 3 4|2 5 4"}, {"b h i d, b h j d -> b h i j", "2 3 4 5|2 3 6 5"},
-        {"b h i j, b h j d -> b h i d", "2 3 4 5|2 3 5 6"}, {"n c, k c -> n k", "3 4|5 4"},
-        {"b i, b j -> i j", "3 2|3 4"},        {"a, b -> a b", "2|3"},                  {"a, b -> b a", "2|3"},
-        {"a b -> b a", "2 3"},                 {"a b c -> c", "2 3 4"},                 {"a b ->", "2 3"},
-        {"a, a ->", "4|4"},                    {"a b, a b -> a b", "2 3|2 3"},          {"a b, a b -> b", "2 3|2 3"},
-        {"b c y x, i y, j x -> b c i j", "2 2 3 4|5 3|2 4"}, {"a b, b c, c d -> a d", "2 3|3 4|4 2"},
-        {"a b, c -> a", "2 3|4"},              {", a -> a", "|3"},                      {"a b c d, d c b e -> a e", "2 3 2 4|4 2 3 2"},
-        {"a b c, c -> b a", "2 3 4|4"},        {"c a b, c -> a b", "4 2 3|4"},          {"a b c d, e d -> a b c e", "2 2 3 4|5 4"},
-        {"p a q b, q c -> c b a p", "2 3 4 2|4 3"}, {"a b, b -> a", "2 3|3"},           {"b, a b -> a", "3|2 3"},
-        {"i a j, k b j -> i k a b", "2 3 2|3 2 2"}, {"a b c d e f g, g -> a b c d e f", "1 2 1 2 1 2 3|3"},
+        {"a b, b c -> a c", "2 3|3 4"},
+        {"b a, b c -> a c", "3 2|3 4"},
+        {"a b, c b -> c a", "2 3|4 3"},
+        {"b i d, b j d -> b i j", "2 3 4|2 5 4"},
+        {"b h i d, b h j d -> b h i j", "2 3 4 5|2 3 6 5"},
+        {"b h i j, b h j d -> b h i d", "2 3 4 5|2 3 5 6"},
+        {"n c, k c -> n k", "3 4|5 4"},
+        {"b i, b j -> i j", "3 2|3 4"},
+        {"a, b -> a b", "2|3"},
+        {"a, b -> b a", "2|3"},
+        {"a b -> b a", "2 3"},
+        {"a b c -> c", "2 3 4"},
+        {"a b ->", "2 3"},
+        {"a, a ->", "4|4"},
+        {"a b, a b -> a b", "2 3|2 3"},
+        {"a b, a b -> b", "2 3|2 3"},
+        {"b c y x, i y, j x -> b c i j", "2 2 3 4|5 3|2 4"},
+        {"a b, b c, c d -> a d", "2 3|3 4|4 2"},
+        {"a b, c -> a", "2 3|4"},
+        {", a -> a", "|3"},
+        {"a b c d, d c b e -> a e", "2 3 2 4|4 2 3 2"},
+        {"a b c, c -> b a", "2 3 4|4"},
+        {"c a b, c -> a b", "4 2 3|4"},
+        {"a b c d, e d -> a b c e", "2 2 3 4|5 4"},
+        {"p a q b, q c -> c b a p", "2 3 4 2|4 3"},
+        {"a b, b -> a", "2 3|3"},
+        {"b, a b -> a", "3|2 3"},
+        {"i a j, k b j -> i k a b", "2 3 2|3 2 2"},
+        {"a b c d e f g, g -> a b c d e f", "1 2 1 2 1 2 3|3"},
         {"a b c d e f g h, a b c d e f g i -> a b c d e f i h", "1 2 1 2 1 2 3 2|1 2 1 2 1 2 3 2"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_einsum(cases[i][0], cases[i][1]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_einsum(cases[i][0], cases[i][1]);
 }
 
 /* Attention's products copy nothing: an operand that stands transposed is read so. */
@@ -172,7 +195,8 @@ static void einsum_refusals(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bench *t = open_bench(cases[i][1]);
         dg_pattern_error err;
-        assert_int_equal(dg_dtype_of(&t->b, dg_einsum(&t->b, cases[i][0], t->x, t->n, &err)), DG_POISON);
+        assert_int_equal(dg_dtype_of(&t->b, dg_einsum(&t->b, cases[i][0], t->x, t->n, &err)),
+                         DG_POISON);
         if (!strstr(err.text, cases[i][2])) fail_msg("%s: %s", cases[i][0], err.text);
         test_module_free(t->m);
     }
@@ -189,7 +213,8 @@ static void einsum_refusals(void **state)
 static void rearrange_values(void **state)
 {
     (void)state;
-    /* left and right as lists of factors: element numbers must agree when both are read in the order of the left's factors */
+    /* left and right as lists of factors: element numbers must agree when both are read in the
+     * order of the left's factors */
     static const struct {
         const char *pattern, *shape;
         int n;
@@ -201,9 +226,25 @@ static void rearrange_values(void **state)
     } cases[] = {
         {"a b -> b a", "2 3", 0, {0}, {0}, "ab", "ba", {2, 3}, "3 2"},
         {"b (h d) n -> b h n d", "2 6 3", 1, {"h"}, {2}, "bhdn", "bhnd", {2, 2, 3, 3}, "2 2 3 3"},
-        {"b c (h p) (w q) -> b (h w) (p q c)", "1 2 4 4", 2, {"p", "q"}, {2, 2}, "bchpwq", "bhwpqc", {1, 2, 2, 2, 2, 2}, "1 4 8"},
+        {"b c (h p) (w q) -> b (h w) (p q c)",
+         "1 2 4 4",
+         2,
+         {"p", "q"},
+         {2, 2},
+         "bchpwq",
+         "bhwpqc",
+         {1, 2, 2, 2, 2, 2},
+         "1 4 8"},
         {"b (y x) c -> b c y x", "2 6 3", 1, {"y"}, {2}, "byxc", "bcyx", {2, 2, 3, 3}, "2 3 2 3"},
-        {"(b y x) c -> b c y x", "8 3", 2, {"b", "y"}, {2, 2}, "byxc", "bcyx", {2, 2, 2, 3}, "2 3 2 2"},
+        {"(b y x) c -> b c y x",
+         "8 3",
+         2,
+         {"b", "y"},
+         {2, 2},
+         "byxc",
+         "bcyx",
+         {2, 2, 2, 3},
+         "2 3 2 2"},
         {"a b -> (a b)", "2 3", 0, {0}, {0}, "ab", "ab", {2, 3}, "6"},
         {"(a b) -> a b", "6", 1, {"b"}, {3}, "ab", "ab", {2, 3}, "2 3"},
     };
@@ -212,7 +253,8 @@ static void rearrange_values(void **state)
         int64_t sizes[3];
         memcpy(sizes, cases[i].sizes, sizeof sizes);
         dg_pattern_error err;
-        dg_value v = dg_rearrange(&t->b, cases[i].pattern, t->x[0], cases[i].names, sizes, cases[i].n, &err);
+        dg_value v =
+            dg_rearrange(&t->b, cases[i].pattern, t->x[0], cases[i].names, sizes, cases[i].n, &err);
         if (dg_dtype_of(&t->b, v) == DG_POISON) fail_msg("%s: %s", cases[i].pattern, err.text);
         static double got[ROOM];
         dg_shape s;
@@ -252,10 +294,25 @@ static void rearrange_refusals(void **state)
     } cases[] = {
         {"a b -> b", "2 3", 0, {0}, {0}, "axis `a` is missing on the right"},
         {"a -> a b", "2", 0, {0}, {0}, "axis `b` is missing on the left"},
-        {"a b -> b a", "2 3 4", 0, {0}, {0}, "the operand has rank 3, the left of the pattern 2 axes"},
+        {"a b -> b a",
+         "2 3 4",
+         0,
+         {0},
+         {0},
+         "the operand has rank 3, the left of the pattern 2 axes"},
         {"(a b) -> a b", "6", 0, {0}, {0}, "the sizes of both `a` and `b` are unknown"},
-        {"(a b) -> a b", "6", 1, {"a"}, {4}, "axis 0 has size 6, which does not split into parts of 4"},
-        {"(a b) -> a b", "6", 2, {"a", "b"}, {2, 4}, "axis 0 has size 6, which does not split into 8"},
+        {"(a b) -> a b",
+         "6",
+         1,
+         {"a"},
+         {4},
+         "axis 0 has size 6, which does not split into parts of 4"},
+        {"(a b) -> a b",
+         "6",
+         2,
+         {"a", "b"},
+         {2, 4},
+         "axis 0 has size 6, which does not split into 8"},
         {"(a b) -> a b", "6", 1, {"c"}, {4}, "the pattern has no axis `c`"},
         {"(a b) -> a b", "6", 1, {"a"}, {INT64_MAX}, "does not fit into axis 0"},
         {"a b -> b a", "2 3", 1, {"b"}, {2}, "axis `b` has size 3, 2 was given"},
@@ -266,7 +323,8 @@ static void rearrange_refusals(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bench *t = open_bench(cases[i].shape);
         dg_pattern_error err;
-        dg_value v = dg_rearrange(&t->b, cases[i].pattern, t->x[0], cases[i].names, cases[i].sizes, cases[i].n, &err);
+        dg_value v = dg_rearrange(&t->b, cases[i].pattern, t->x[0], cases[i].names, cases[i].sizes,
+                                  cases[i].n, &err);
         assert_int_equal(dg_dtype_of(&t->b, v), DG_POISON);
         if (!strstr(err.text, cases[i].text)) fail_msg("%s: %s", cases[i].pattern, err.text);
         test_module_free(t->m);
@@ -275,15 +333,37 @@ static void rearrange_refusals(void **state)
 
 /* ---- indexing ---- */
 
-#define INT_(i) {.kind = DG_IX_INT, .a = (i)}
-#define CUT_(x, y, s) {.kind = DG_IX_SLICE, .a = (x), .b = (y), .step = (s), .has_a = true, .has_b = true}
-#define FROM_(x) {.kind = DG_IX_SLICE, .a = (x), .has_a = true}
-#define EVERY_(s) {.kind = DG_IX_SLICE, .step = (s)}
-#define NEW_ {.kind = DG_IX_NEW}
-#define REST_ {.kind = DG_IX_REST}
-#define LOOK_ {.kind = DG_IX_TENSOR}
+#define INT_(i)                                                                                    \
+    {                                                                                              \
+        .kind = DG_IX_INT, .a = (i)                                                                \
+    }
+#define CUT_(x, y, s)                                                                              \
+    {                                                                                              \
+        .kind = DG_IX_SLICE, .a = (x), .b = (y), .step = (s), .has_a = true, .has_b = true         \
+    }
+#define FROM_(x)                                                                                   \
+    {                                                                                              \
+        .kind = DG_IX_SLICE, .a = (x), .has_a = true                                               \
+    }
+#define EVERY_(s)                                                                                  \
+    {                                                                                              \
+        .kind = DG_IX_SLICE, .step = (s)                                                           \
+    }
+#define NEW_                                                                                       \
+    {                                                                                              \
+        .kind = DG_IX_NEW                                                                          \
+    }
+#define REST_                                                                                      \
+    {                                                                                              \
+        .kind = DG_IX_REST                                                                         \
+    }
+#define LOOK_                                                                                      \
+    {                                                                                              \
+        .kind = DG_IX_TENSOR                                                                       \
+    }
 
-/* x has shape [3, 4, 5]; the tensor is i32[2] = {2, 0}. `dims` of the result, then its first and last element's numbers in x. */
+/* x has shape [3, 4, 5]; the tensor is i32[2] = {2, 0}. `dims` of the result, then its first and
+ * last element's numbers in x. */
 static void index_values(void **state)
 {
     (void)state;
@@ -357,7 +437,8 @@ static void index_refusals(void **state)
         memcpy(items, cases[i].items, sizeof items);
         for (int k = 0; k < 5; k++) items[k].tensor = t->x[0];
         dg_pattern_error err;
-        assert_int_equal(dg_dtype_of(&t->b, dg_index_value(&t->b, t->x[0], items, cases[i].n, &err)), DG_POISON);
+        assert_int_equal(
+            dg_dtype_of(&t->b, dg_index_value(&t->b, t->x[0], items, cases[i].n, &err)), DG_POISON);
         if (!strstr(err.text, cases[i].text)) fail_msg("case %zu: %s", i, err.text);
         test_module_free(t->m);
     }
@@ -366,8 +447,9 @@ static void index_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(einsum_values),     cmocka_unit_test(einsum_nodes),      cmocka_unit_test(einsum_refusals),
-        cmocka_unit_test(rearrange_values),  cmocka_unit_test(rearrange_refusals), cmocka_unit_test(index_values),
+        cmocka_unit_test(einsum_values),      cmocka_unit_test(einsum_nodes),
+        cmocka_unit_test(einsum_refusals),    cmocka_unit_test(rearrange_values),
+        cmocka_unit_test(rearrange_refusals), cmocka_unit_test(index_values),
         cmocka_unit_test(index_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* tests/ops/epilogue.c: ops that apply an elementwise strip to each piece of their result, against the op and the strip one after the
- * other: every element must be touched once, whatever boxes the pieces are. */
+/* tests/ops/epilogue.c: ops that apply an elementwise strip to each piece of their result, against
+ * the op and the strip one after the other: every element must be touched once, whatever boxes the
+ * pieces are. */
 #include "tests/support/op_check.h"
 
 #include "tests/support/graph_run.h"
@@ -38,7 +39,8 @@ static dg_view view_of(dg_shape s, float *data)
     return v;
 }
 
-/* silu(result + a) + b, where a has one number per channel (conv2d) or column (matmul) and b the result's shape. */
+/* silu(result + a) + b, where a has one number per channel (conv2d) or column (matmul) and b the
+ * result's shape. */
 static void run_case(const shapes *c, dg_isa isa, int threads)
 {
     dg_arena *arena = dg_arena_new();
@@ -46,7 +48,13 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
     const dg_kernel *kernel = &op->kernels[0];
     dg_attrs attrs = {c->n_attrs, c->attrs};
     dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->w}}, out[16];
-    dg_infer t = {.op = op, .attrs = &attrs, .n_in = 2, .in = in, .out = out, .input = {-1, -1}, .arena = arena};
+    dg_infer t = {.op = op,
+                  .attrs = &attrs,
+                  .n_in = 2,
+                  .in = in,
+                  .out = out,
+                  .input = {-1, -1},
+                  .arena = arena};
     if (!op->infer(&t)) fail_msg("%s", t.what);
     dg_shape y = out[0].shape, a = y;
     int axis = strcmp(c->op, "conv2d") == 0 ? 1 : y.rank - 1;
@@ -54,7 +62,8 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
     int64_t n = dg_shape_count(&y);
 
     const dg_dtype two[] = {DG_F32, DG_F32};
-    const dg_lanes *sum = dg_lanes_find(add, DG_F32, two, 2), *act = dg_lanes_find(silu, DG_F32, two, 1);
+    const dg_lanes *sum = dg_lanes_find(add, DG_F32, two, 2),
+                   *act = dg_lanes_find(silu, DG_F32, two, 1);
     const dg_dtype in_dtype[] = {DG_F32, DG_F32, DG_F32};
     const dg_strip_code code[] = {
         {.op = add, .in = {0, 1, -1}, .n_in = 2, .dtype = DG_F32, .lanes = sum},
@@ -62,15 +71,24 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
         {.op = add, .in = {4, 2, -1}, .n_in = 2, .dtype = DG_F32, .lanes = sum},
     };
     const dg_strip_out result = {.reg = 5};
-    dg_strip strip = {.space = y, .n_in = 3, .n_code = 3, .n_out = 1, .in_dtype = in_dtype, .code = code, .out = &result};
+    dg_strip strip = {.space = y,
+                      .n_in = 3,
+                      .n_code = 3,
+                      .n_out = 1,
+                      .in_dtype = in_dtype,
+                      .code = code,
+                      .out = &result};
 
     op_pool pool = {.threads = threads};
-    int64_t scratch = kernel->scratch(&t, &strip), workspace = kernel->workspace ? kernel->workspace(&t, &strip) : 0;
-    for (int i = 0; i < 8; i++) pool.scratch[i] = aligned_alloc(64, (size_t)(scratch + 127) / 64 * 64);
+    int64_t scratch = kernel->scratch(&t, &strip),
+            workspace = kernel->workspace ? kernel->workspace(&t, &strip) : 0;
+    for (int i = 0; i < 8; i++)
+        pool.scratch[i] = aligned_alloc(64, (size_t)(scratch + 127) / 64 * 64);
     void *work = aligned_alloc(64, (size_t)(workspace + 127) / 64 * 64);
     dg_run run = {.isa = isa, .parallel = op_pool_run, .pool = &pool};
-    float *bias = numbers(dg_shape_count(&a), 3), *residual = numbers(n, 4), *x = numbers(dg_shape_count(&c->x), 1),
-          *w = numbers(dg_shape_count(&c->w), 2), *plain = malloc(sizeof(float) * (size_t)n), *whole = malloc(sizeof(float) * (size_t)n);
+    float *bias = numbers(dg_shape_count(&a), 3), *residual = numbers(n, 4),
+          *x = numbers(dg_shape_count(&c->x), 1), *w = numbers(dg_shape_count(&c->w), 2),
+          *plain = malloc(sizeof(float) * (size_t)n), *whole = malloc(sizeof(float) * (size_t)n);
     dg_view views[4] = {view_of(c->x, x), view_of(c->w, w), view_of(a, bias), view_of(y, residual)};
     dg_view to = view_of(y, plain);
     dg_call k = {.in = views,
@@ -95,8 +113,9 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
         v = v / (1 + exp(-v)) + (double)residual[i];
         if (!(fabs(v - (double)whole[i]) <= 1e-5 * (1 + fabs(v)))) {
             dg_type type = {DG_F32, y};
-            fail_msg("%s -> %s on %s: element %lld is %g, not %g", c->op, dg_type_name(arena, &type), dg_isa_name(isa), (long long)i,
-                     (double)whole[i], v);
+            fail_msg("%s -> %s on %s: element %lld is %g, not %g", c->op,
+                     dg_type_name(arena, &type), dg_isa_name(isa), (long long)i, (double)whole[i],
+                     v);
         }
     }
     for (int i = 0; i < 8; i++) free(pool.scratch[i]);
@@ -117,12 +136,17 @@ static void run_all(const shapes *cases, int n)
 static void products(void **state)
 {
     (void)state;
-#define PRODUCT(x_, w_) {.op = "matmul", .x = x_, .w = w_, .attrs = {{.name = "tx", .kind = DG_INT}, {.name = "ty", .kind = DG_INT}}, .n_attrs = 2}
+#define PRODUCT(x_, w_)                                                                            \
+    {                                                                                              \
+        .op = "matmul", .x = x_, .w = w_,                                                          \
+        .attrs = {{.name = "tx", .kind = DG_INT}, {.name = "ty", .kind = DG_INT}}, .n_attrs = 2    \
+    }
     const shapes cases[] = {
         PRODUCT(DG_SHAPE(3, 5), DG_SHAPE(5, 7)),
         PRODUCT(DG_SHAPE(300, 200), DG_SHAPE(200, 310)),
         PRODUCT(DG_SHAPE(4, 3, 5), DG_SHAPE(5, 7)),
-        PRODUCT(DG_SHAPE(5, 7, 33, 90), DG_SHAPE(90, 300)), /* pieces that begin and end within the leading axes */
+        PRODUCT(DG_SHAPE(5, 7, 33, 90),
+                DG_SHAPE(90, 300)), /* pieces that begin and end within the leading axes */
         PRODUCT(DG_SHAPE(1000, 1, 80), DG_SHAPE(80, 120)),
         PRODUCT(DG_SHAPE(3, 40, 50), DG_SHAPE(3, 50, 60)),
         PRODUCT(DG_SHAPE(2, 3, 300, 100), DG_SHAPE(2, 3, 100, 270)),
@@ -134,21 +158,25 @@ static void products(void **state)
 static void convolutions(void **state)
 {
     (void)state;
-    static const int64_t one[] = {1, 1}, two[] = {2, 2}, border[] = {1, 1, 1, 1}, none[] = {0, 0, 0, 0};
-#define CONVOLUTION(x_, w_, stride_, pad_, groups_)                                                                    \
-    {                                                                                                                  \
-        .op = "conv2d", .x = x_, .w = w_, .n_attrs = 4, .attrs = {                                                     \
-            {.name = "stride", .kind = DG_INTS, .n = 2, .v.ints = stride_},                                            \
-            {.name = "pad", .kind = DG_INTS, .n = 4, .v.ints = pad_},                                                  \
-            {.name = "dilation", .kind = DG_INTS, .n = 2, .v.ints = one},                                              \
-            {.name = "groups", .kind = DG_INT, .v.i = groups_},                                                        \
-        }                                                                                                              \
+    static const int64_t one[] = {1, 1}, two[] = {2, 2}, border[] = {1, 1, 1, 1},
+                         none[] = {0, 0, 0, 0};
+#define CONVOLUTION(x_, w_, stride_, pad_, groups_)                                                \
+    {                                                                                              \
+        .op = "conv2d", .x = x_, .w = w_, .n_attrs = 4, .attrs = {                                 \
+            {.name = "stride", .kind = DG_INTS, .n = 2, .v.ints = stride_},                        \
+            {.name = "pad", .kind = DG_INTS, .n = 4, .v.ints = pad_},                              \
+            {.name = "dilation", .kind = DG_INTS, .n = 2, .v.ints = one},                          \
+            {.name = "groups", .kind = DG_INT, .v.i = groups_},                                    \
+        }                                                                                          \
     }
     const shapes cases[] = {
         CONVOLUTION(DG_SHAPE(2, 3, 5, 6), DG_SHAPE(4, 3, 3, 3), one, border, 1),
-        CONVOLUTION(DG_SHAPE(2, 40, 32, 32), DG_SHAPE(130, 40, 3, 3), one, border, 1), /* blocks of rows */
-        CONVOLUTION(DG_SHAPE(11, 40, 7, 7), DG_SHAPE(70, 40, 3, 3), one, border, 1),   /* several images in a piece */
-        CONVOLUTION(DG_SHAPE(1, 64, 16, 16), DG_SHAPE(256, 64, 3, 3), one, border, 1), /* blocks of output channels */
+        CONVOLUTION(DG_SHAPE(2, 40, 32, 32), DG_SHAPE(130, 40, 3, 3), one, border,
+                    1), /* blocks of rows */
+        CONVOLUTION(DG_SHAPE(11, 40, 7, 7), DG_SHAPE(70, 40, 3, 3), one, border,
+                    1), /* several images in a piece */
+        CONVOLUTION(DG_SHAPE(1, 64, 16, 16), DG_SHAPE(256, 64, 3, 3), one, border,
+                    1), /* blocks of output channels */
         CONVOLUTION(DG_SHAPE(3, 6, 17, 15), DG_SHAPE(8, 3, 3, 3), two, border, 2),
         CONVOLUTION(DG_SHAPE(2, 5, 9, 9), DG_SHAPE(5, 1, 3, 3), one, border, 5),
         CONVOLUTION(DG_SHAPE(2, 20, 16, 16), DG_SHAPE(33, 20, 1, 1), one, none, 1),

@@ -8,7 +8,8 @@ static const op_case cases[] = {
     OK("f32[9]", ""),
     OK("f32[5,1]", "", .no_grad_check = true),
     OK("f32[70,515]", "", .no_grad_check = true),
-    OK("f32[3,9000]", "", .low = 99, .high = 101, .no_grad_check = true, .tolerance = 1e-10), /* the mean is kept as a float */
+    OK("f32[3,9000]", "", .low = 99, .high = 101, .no_grad_check = true,
+       .tolerance = 1e-10), /* the mean is kept as a float */
     BAD("f32", "", "`x` has rank 0"),
     BAD("i32[2,4]", "", "wanted are floats"),
 };

@@ -1,4 +1,5 @@
-/* tests/ops/matmul.c: every combination of transposes, leading axes, products by a matrix, sizes beside the tile and block sizes. */
+/* tests/ops/matmul.c: every combination of transposes, leading axes, products by a matrix, sizes
+ * beside the tile and block sizes. */
 #include "tests/support/op_check.h"
 
 static const op_case cases[] = {

@@ -10,7 +10,8 @@ static void range(int input, int64_t n, double *values)
 static const op_case cases[] = {
     OK("i32 i32 i32", "shape=[7] key=5", .fill = range),
     OK("i32 i32 i32", "shape=[20000] key=77", .fill = range),
-    OK("i32 i32 i32", "shape=[7] key=5", .int_low = 4, .int_high = 5, .fails = "the range 4..4 is empty"),
+    OK("i32 i32 i32", "shape=[7] key=5", .int_low = 4, .int_high = 5,
+       .fails = "the range 4..4 is empty"),
     BAD("i32 f32 i32", "shape=[3] key=1", "wanted is i32"),
     BAD("i32 i32 i32[2]", "shape=[3] key=1", "has rank 1"),
 };
