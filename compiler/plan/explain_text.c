@@ -140,7 +140,7 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     dg_text_add(t, "\n%d steps from %d nodes   %d in place   ", p->n_steps, p->nodes, s->in_place);
     if (s->swaps > 0) dg_text_add(t, "%d carries swapped   ", s->swaps);
     if (s->segments > 0) dg_text_add(t, "%d concat by segments   ", s->segments);
-    dg_text_add(t, "%d copies", s->copies);
+    dg_text_add(t, "%d %s", s->copies, s->copies == 1 ? "copy" : "copies");
     if (!o->canonical) dg_text_add(t, "   %.1f ms", p->seconds * 1e3);
     dg_text_add(t, "\n");
 }

@@ -77,6 +77,61 @@ static void json(void **state)
     plan_text_free(&t);
 }
 
+/* As much of JSON Schema as docs/plan.schema.json uses. */
+static void conforms(json_t *schema, json_t *v, const char *where)
+{
+    json_t *type = json_object_get(schema, "type"), *types = json_is_array(type) ? json_incref(type) : json_pack("[O]", type);
+    static const char *const names[] = {[JSON_OBJECT] = "object", [JSON_ARRAY] = "array",  [JSON_STRING] = "string", [JSON_INTEGER] = "integer",
+                                        [JSON_REAL] = "number",   [JSON_TRUE] = "boolean", [JSON_FALSE] = "boolean", [JSON_NULL] = "null"};
+    bool fits = false;
+    size_t i;
+    json_t *one;
+    json_array_foreach(types, i, one)
+    {
+        const char *name = json_string_value(one);
+        fits |= strcmp(name, names[json_typeof(v)]) == 0 || (strcmp(name, "number") == 0 && json_is_integer(v));
+    }
+    if (!fits) fail_msg("%s is of type %s", where, names[json_typeof(v)]);
+    json_decref(types);
+    json_t *choice = json_object_get(schema, "enum");
+    fits = !choice;
+    json_array_foreach(choice, i, one) fits |= json_equal(one, v);
+    if (!fits) fail_msg("%s is `%s`", where, json_string_value(v));
+    json_array_foreach(v, i, one) conforms(json_object_get(schema, "items"), one, where);
+    if (!json_is_object(v)) return;
+    const char *key;
+    json_t *properties = json_object_get(schema, "properties"), *others = json_object_get(schema, "additionalProperties");
+    json_array_foreach(json_object_get(schema, "required"), i, one)
+    {
+        if (!json_object_get(v, json_string_value(one))) fail_msg("%s has no %s", where, json_string_value(one));
+    }
+    json_object_foreach(v, key, one)
+    {
+        json_t *inner = json_object_get(properties, key);
+        if (inner) conforms(inner, one, key);
+        else if (json_is_object(others)) conforms(others, one, key);
+        else if (json_is_false(others)) fail_msg("%s has an unknown %s", where, key);
+    }
+}
+
+static void schema(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("explained", text, NULL, false);
+    dg_file f;
+    assert_true(dg_file_read(t.diag, "docs/plan.schema.json", 1 << 20, &f));
+    json_t *rules = dg_json_read(t.diag, "E901", "schema", (const char *)f.bytes, f.length);
+    assert_non_null(rules);
+    for (int canonical = 0; canonical < 2; canonical++) {
+        json_t *root = json_of(&t, canonical);
+        conforms(rules, root, "the plan");
+        json_decref(root);
+    }
+    json_decref(rules);
+    dg_file_close(&f);
+    plan_text_free(&t);
+}
+
 /* Whatever changes what is computed changes the hash: an attribute, a number in a table. */
 static void hash(void **state)
 {
@@ -141,6 +196,6 @@ static void dot(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(hash), cmocka_unit_test(table), cmocka_unit_test(dot)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(schema), cmocka_unit_test(hash), cmocka_unit_test(table), cmocka_unit_test(dot)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
