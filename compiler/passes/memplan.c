@@ -1,32 +1,38 @@
 /* memplan: a place for every value of a scheduled graph.
  *
  * In     an order of steps, kernels chosen.
- * Out    a dg_layout: whose bytes each value has, and where they lie; workspace; carries that trade places. The graph is untouched.
- * Keeps  two values alive at the same step share no byte, unless one is a view of the other. A step has three moments: results
- *        and workspace appear, the kernel runs, operands nobody needs any more go; so a result may lie in an operand's bytes only
- *        where the node permits it. What a body reads from outside lives to the loop's end. Outputs live to the end.
- * Method values are gathered into classes that share one buffer, each class being a list of lives that follow one another:
- *        the next value of a carry joins its argument, the new value of a place the old one, an initial value its carry, and at
- *        last results their dying operands. Carries that could not be joined trade buffers after each trip; buffers that trade are
- *        all taken as long as any of them. Then classes and workspace are placed (memplan_place.c). */
+ * Out    a dg_layout: whose bytes each value has, and where they lie; workspace; carries that trade
+ *        places. The graph is untouched.
+ * Keeps  two values alive at the same step share no byte, unless one is a view of the other. A step
+ *        has three moments: results and workspace appear, the kernel runs, operands nobody needs
+ *        any more go; so a result may lie in an operand's bytes only where the node permits it.
+ *        What a body reads from outside lives to the loop's end. Outputs live to the end.
+ * Method values are gathered into classes that share one buffer, each class being a list of lives
+ *        that follow one another: the next value of a carry joins its argument, the new value of a
+ *        place the old one, an initial value its carry, and at last results their dying operands.
+ *        Carries that could not be joined trade buffers after each trip; buffers that trade are all
+ *        taken as long as any of them. Then classes and workspace are placed (memplan_place.c).
+ * */
 #include "compiler/passes/memplan.h"
 
 #include <assert.h>
 #include <string.h>
 
-typedef struct life { /* `from` is made at step `first`; `to` is read for the last time at step `last` */
+typedef struct life { /* `from` is made at step `first`; `to` is read for the last time at step
+                         `last` */
     int32_t first, last;
     dg_value from, to;
 } life;
 
-typedef struct class {
+typedef struct class
+{
     int n, room;
-    life *lives;      /* in order; those that touch are one */
-    dg_value parent;  /* union-find */
-    int64_t bytes;    /* of each of its values */
+    life *lives;     /* in order; those that touch are one */
+    dg_value parent; /* union-find */
+    int64_t bytes;   /* of each of its values */
     dg_home home;
-    int32_t index;    /* of the place */
-    dg_value trade;   /* union-find of classes that trade buffers */
+    int32_t index;  /* of the place */
+    dg_value trade; /* union-find of classes that trade buffers */
     bool trades;
 } class;
 
@@ -39,14 +45,14 @@ typedef struct planner {
     dg_effects fx;
     bool reference;
     int32_t steps;
-    int32_t *begin, *end; /* by node: its step; of loops the first and the last. -1: takes none */
-    dg_node *node_at;     /* by step */
+    int32_t *begin, *end;  /* by node: its step; of loops the first and the last. -1: takes none */
+    dg_node *node_at;      /* by step */
     int32_t *first, *last; /* by base */
-    class *classes;       /* by base */
-    dg_node *order;       /* nodes of all regions as they run */
+    class *classes;        /* by base */
+    dg_node *order;        /* nodes of all regions as they run */
     int n_order;
-    dg_value *place;      /* by place: the value it had, or DG_NONE */
-    const char *why;      /* of the join refused last */
+    dg_value *place; /* by place: the value it had, or DG_NONE */
+    const char *why; /* of the join refused last */
 } planner;
 
 /* ---- steps and lives ---- */
@@ -54,13 +60,13 @@ typedef struct planner {
 static bool takes_step(const planner *p, dg_node n)
 {
     const dg_node_info *i = dg_node_of(p->g, n);
-    return !(i->op->traits & DG_LEAF) && !(i->n_out > 0 && p->bytes[i->out[0]].view) && i->op != p->fx.output;
+    return !(i->op->traits & DG_LEAF) && !(i->n_out > 0 && p->bytes[i->out[0]].view) &&
+           i->op != p->fx.output;
 }
 
 static void number(planner *p, dg_region r)
 {
-    DG_EACH_NODE(p->g, r, n)
-    {
+    DG_EACH_NODE(p->g, r, n) {
         p->order[p->n_order++] = n;
         p->begin[n] = p->end[n] = -1;
         if (!takes_step(p, n)) continue;
@@ -89,19 +95,23 @@ static void find_lives(planner *p)
     for (size_t v = 0; v < g->values.n; v++) p->first[v] = p->last[v] = -1;
     for (int k = 0; k < p->n_order; k++) {
         const dg_node_info *i = dg_node_of(g, p->order[k]);
-        for (int o = 0; o < i->n_out; o++) p->first[i->out[o]] = p->last[i->out[o]] = p->end[p->order[k]];
+        for (int o = 0; o < i->n_out; o++)
+            p->first[i->out[o]] = p->last[i->out[o]] = p->end[p->order[k]];
         if (i->body == DG_NONE) continue;
         const dg_region_info *r = dg_region_of(g, i->body);
-        for (size_t j = 0; j < r->args.n; j++) p->first[r->args.at[j]] = p->last[r->args.at[j]] = p->begin[p->order[k]];
+        for (size_t j = 0; j < r->args.n; j++)
+            p->first[r->args.at[j]] = p->last[r->args.at[j]] = p->begin[p->order[k]];
     }
     for (int k = 0; k < p->n_order; k++) {
         dg_node n = p->order[k];
         const dg_node_info *i = dg_node_of(g, n);
         if (p->begin[n] < 0 && i->op != p->fx.output) continue;
-        for (int j = 0; j < i->n_in; j++) read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
+        for (int j = 0; j < i->n_in; j++)
+            read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
         if (i->body == DG_NONE) continue;
         const dg_region_info *r = dg_region_of(g, i->body);
-        if (r->args.n > 0) p->last[r->args.at[0]] = p->end[n]; /* the trip, counted at the end of each */
+        if (r->args.n > 0)
+            p->last[r->args.at[0]] = p->end[n]; /* the trip, counted at the end of each */
         for (size_t j = 0; j < r->results.n; j++) {
             dg_value base = p->bytes[r->results.at[j]].base;
             if (dg_value_of(g, base)->region == i->body) {
@@ -117,7 +127,8 @@ static void find_lives(planner *p)
 
 static dg_value root(const planner *p, dg_value v)
 {
-    while (p->classes[v].parent != v) v = p->classes[v].parent = p->classes[p->classes[v].parent].parent;
+    while (p->classes[v].parent != v)
+        v = p->classes[v].parent = p->classes[p->classes[v].parent].parent;
     return v;
 }
 
@@ -161,13 +172,16 @@ static void make_classes(planner *p)
 static bool hands_over(const planner *p, int32_t step, dg_value dead, dg_value made)
 {
     const dg_value_info *v = dg_value_of(p->g, made);
-    if (v->def == DG_NONE) { /* an argument: made at the beginning of its loop, from its initial value */
+    if (v->def ==
+        DG_NONE) { /* an argument: made at the beginning of its loop, from its initial value */
         const dg_node_info *loop = dg_node_of(p->g, dg_region_of(p->g, v->region)->owner);
         const dg_bytes *init = v->index > 0 ? &p->bytes[loop->in[v->index - 1]] : NULL;
-        return init && init->base == dead && init->whole && step == p->begin[dg_region_of(p->g, v->region)->owner];
+        return init && init->base == dead && init->whole &&
+               step == p->begin[dg_region_of(p->g, v->region)->owner];
     }
     if (step < 0) return false;
-    if (dg_node_of(p->g, v->def)->body != DG_NONE) return true; /* a loop's result shows what its carry ended with */
+    if (dg_node_of(p->g, v->def)->body != DG_NONE)
+        return true; /* a loop's result shows what its carry ended with */
     return dg_may_overwrite(p->g, p->bytes, v->def, v->index, dead);
 }
 
@@ -183,8 +197,9 @@ static bool join(planner *p, dg_value va, dg_value vb)
     life *all = DG_NEW_ARRAY(p->a, life, a->n + b->n);
     int n = 0;
     for (int i = 0, k = 0; i < a->n || k < b->n;) {
-        bool from_a = k == b->n || (i < a->n && (a->lives[i].first != b->lives[k].first ? a->lives[i].first < b->lives[k].first
-                                                                                         : a->lives[i].last < b->lives[k].last));
+        bool from_a = k == b->n || (i < a->n && (a->lives[i].first != b->lives[k].first
+                                                     ? a->lives[i].first < b->lives[k].first
+                                                     : a->lives[i].last < b->lives[k].last));
         life next = from_a ? a->lives[i++] : b->lives[k++];
         if (n > 0 && all[n - 1].last > next.first) return false;
         if (n > 0 && all[n - 1].last == next.first) {
@@ -213,9 +228,11 @@ static bool join(planner *p, dg_value va, dg_value vb)
     return true;
 }
 
-static void decide(planner *p, const char *kind, dg_node n, dg_value v, const char *outcome, const char *reason)
+static void decide(planner *p, const char *kind, dg_node n, dg_value v, const char *outcome,
+                   const char *reason)
 {
-    dg_vec_push(&p->out->decisions, (dg_decision){kind, n, v, outcome, reason, dg_type_bytes(dg_type_of(p->g, v))});
+    dg_vec_push(&p->out->decisions,
+                (dg_decision){kind, n, v, outcome, reason, dg_type_bytes(dg_type_of(p->g, v))});
 }
 
 static const char *refusal(planner *p, const char *kind)
@@ -225,7 +242,8 @@ static const char *refusal(planner *p, const char *kind)
 
 /* ---- what joins what ---- */
 
-/* Inner loops first: the next value in the bytes of the argument; the loop's result always has them. */
+/* Inner loops first: the next value in the bytes of the argument; the loop's result always has
+ * them. */
 static void join_carries(planner *p)
 {
     for (int k = p->n_order - 1; k >= 0; k--) {
@@ -238,7 +256,8 @@ static void join_carries(planner *p)
             bool same = !p->reference && p->bytes[next].whole && join(p, arg, next);
             if (!same) {
                 class *a = class_of(p, arg);
-                a->lives[a->n - 1].last = p->end[n]; /* whatever lies there, it is traded at the end of the trip */
+                a->lives[a->n - 1].last =
+                    p->end[n]; /* whatever lies there, it is traded at the end of the trip */
             }
             bool shown = join(p, arg, loop->out[j]);
             assert(shown);
@@ -261,13 +280,19 @@ static void join_places(planner *p)
         int64_t index = dg_attr_int(&w->attrs, "index");
         dg_value v = w->in[0], old = p->place[index];
         class *c = class_of(p, v);
-        if (old != DG_NONE && p->bytes[v].base == old && p->bytes[v].whole) continue; /* unchanged */
+        if (old != DG_NONE && p->bytes[v].base == old && p->bytes[v].whole)
+            continue; /* unchanged */
         bool can = false;
-        if (p->reference) p->why = "reference";
-        else if (!p->bytes[v].whole) p->why = "strided";
-        else if (c->home != DG_HOME_ARENA) p->why = "not-in-the-arena";
-        else if (c->trades) p->why = "carry-trades-buffers";
-        else can = true;
+        if (p->reference)
+            p->why = "reference";
+        else if (!p->bytes[v].whole)
+            p->why = "strided";
+        else if (c->home != DG_HOME_ARENA)
+            p->why = "not-in-the-arena";
+        else if (c->trades)
+            p->why = "carry-trades-buffers";
+        else
+            can = true;
         if (can) {
             int32_t last = c->lives[c->n - 1].last;
             c->lives[c->n - 1].last = p->steps + 1; /* past all outputs */
@@ -279,7 +304,8 @@ static void join_places(planner *p)
                 if (!can) c->lives[c->n - 1].last = last;
             }
         }
-        decide(p, "write", p->order[k], v, can ? "in place" : "copy", can ? "write.in-place" : refusal(p, "write"));
+        decide(p, "write", p->order[k], v, can ? "in place" : "copy",
+               can ? "write.in-place" : refusal(p, "write"));
     }
 }
 
@@ -291,7 +317,9 @@ static void join_inits(planner *p)
         if (loop->body == DG_NONE) continue;
         for (int j = 0; j < loop->n_out; j++) {
             dg_value arg = dg_region_of(p->g, loop->body)->args.at[j + 1], init = loop->in[j];
-            if (!p->bytes[init].whole || class_of(p, init)->home != DG_HOME_ARENA || class_of(p, arg)->home != DG_HOME_ARENA) continue;
+            if (!p->bytes[init].whole || class_of(p, init)->home != DG_HOME_ARENA ||
+                class_of(p, arg)->home != DG_HOME_ARENA)
+                continue;
             join(p, arg, init);
         }
     }
@@ -334,7 +362,8 @@ static dg_value trade_root(const planner *p, dg_value r)
     return r;
 }
 
-/* Classes that trade buffers with one another are all taken from the first life of any to the last. */
+/* Classes that trade buffers with one another are all taken from the first life of any to the last.
+ */
 static void find_trades(planner *p)
 {
     for (int k = 0; k < p->n_order; k++) {
@@ -342,7 +371,8 @@ static void find_trades(planner *p)
         if (loop->body == DG_NONE) continue;
         const dg_region_info *r = dg_region_of(p->g, loop->body);
         for (int j = 0; j < loop->n_out; j++) {
-            dg_value arg = root(p, r->args.at[j + 1]), next = root(p, p->bytes[r->results.at[j]].base);
+            dg_value arg = root(p, r->args.at[j + 1]),
+                     next = root(p, p->bytes[r->results.at[j]].base);
             if (arg == next) continue;
             assert(p->classes[arg].home == DG_HOME_ARENA && p->classes[next].home == DG_HOME_ARENA);
             p->out->carry_swap[r->args.at[j + 1]] = 1;
@@ -361,7 +391,8 @@ static void add_workspace(planner *p, dg_slot *slots, int32_t *whose, int *n)
         dg_node node = p->order[k];
         const dg_node_info *i = dg_node_of(p->g, node);
         p->out->workspace[node] = -1;
-        if (p->begin[node] < 0 || !i->kernel || (!i->kernel->workspace && !i->kernel->scratch)) continue;
+        if (p->begin[node] < 0 || !i->kernel || (!i->kernel->workspace && !i->kernel->scratch))
+            continue;
         dg_infer t = dg_types_of(p->g, node, p->a);
         if (i->kernel->scratch) p->out->scratch_bytes[node] = i->kernel->scratch(&t, i->strip);
         int64_t bytes = i->kernel->workspace ? i->kernel->workspace(&t, i->strip) : 0;
@@ -405,9 +436,11 @@ static void place_all(planner *p)
     int64_t values_alone = 0, workspace_most = 0;
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         const class *c = &p->classes[v];
-        dg_node def = dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
+        dg_node def =
+            dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
         bool shown = def != DG_NONE && dg_node_of(p->g, def)->body != DG_NONE;
-        if (!shown && !p->bytes[v].view && p->first[v] >= 0 && p->classes[root(p, v)].home == DG_HOME_ARENA)
+        if (!shown && !p->bytes[v].view && p->first[v] >= 0 &&
+            p->classes[root(p, v)].home == DG_HOME_ARENA)
             values_alone += dg_align(dg_type_bytes(dg_type_of(p->g, v)));
         if (c->parent != v || c->home != DG_HOME_ARENA) continue;
         const life *h = &hull[trade_root(p, v)];
@@ -422,15 +455,19 @@ static void place_all(planner *p)
     } else {
         dg_heuristic tried[DG_PLACE_TRIES];
         int n_tried;
-        out->arena_bytes = dg_slots_place(slots, n, out->bound_bytes, DG_PLACE_WORK, p->a, tried, &n_tried);
+        out->arena_bytes =
+            dg_slots_place(slots, n, out->bound_bytes, DG_PLACE_WORK, p->a, tried, &n_tried);
         for (int i = 0; i < n_tried; i++) dg_vec_push(&out->heuristics, tried[i]);
     }
     for (int i = 0; i < n; i++) {
-        if (whose[i] >= 0) out->storage[whose[i]].offset = slots[i].offset;
-        else out->workspace[-1 - whose[i]] = slots[i].offset;
+        if (whose[i] >= 0)
+            out->storage[whose[i]].offset = slots[i].offset;
+        else
+            out->workspace[-1 - whose[i]] = slots[i].offset;
     }
     for (size_t i = 0; i < p->g->nodes.n; i++) {
-        if (dg_align(out->workspace_bytes[i]) > workspace_most) workspace_most = dg_align(out->workspace_bytes[i]);
+        if (dg_align(out->workspace_bytes[i]) > workspace_most)
+            workspace_most = dg_align(out->workspace_bytes[i]);
     }
     out->naive_bytes = values_alone + workspace_most;
 }
@@ -476,7 +513,9 @@ static void describe(planner *p)
         dg_value r = root(p, b->base);
         const class *c = &p->classes[r];
         dg_storage *s = &p->out->storage[v];
-        int64_t offset = p->out->storage[r].offset; /* of the class, set by place_all; the root's own entry is the same */
+        int64_t offset =
+            p->out->storage[r]
+                .offset; /* of the class, set by place_all; the root's own entry is the same */
         if (c->home == DG_HOME_NONE) {
             *s = (dg_storage){.home = DG_HOME_NONE, .base = v};
             continue;
@@ -484,10 +523,17 @@ static void describe(planner *p)
         *s = (dg_storage){.home = c->home, .base = owner[r], .shift = b->shift};
         s->offset = c->home == DG_HOME_ARENA ? offset : c->index;
         memcpy(s->stride, b->stride, sizeof s->stride);
-        if (owner[r] == v) s->bytes = c->bytes;
-        else if (b->view) s->alias = "view";
-        else if (c->home == DG_HOME_PARAM || c->home == DG_HOME_STATE) s->alias = "place";
-        else s->alias = dg_value_of(p->g, v)->def == DG_NONE || dg_node_of(p->g, dg_value_of(p->g, v)->def)->body != DG_NONE ? "carry" : "in-place";
+        if (owner[r] == v)
+            s->bytes = c->bytes;
+        else if (b->view)
+            s->alias = "view";
+        else if (c->home == DG_HOME_PARAM || c->home == DG_HOME_STATE)
+            s->alias = "place";
+        else
+            s->alias = dg_value_of(p->g, v)->def == DG_NONE ||
+                               dg_node_of(p->g, dg_value_of(p->g, v)->def)->body != DG_NONE
+                           ? "carry"
+                           : "in-place";
     }
 }
 
@@ -499,10 +545,12 @@ static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
     dg_bytes_text((uint64_t)out->arena_bytes, needs);
     dg_bytes_text(o->memory, allows);
     dg_bytes_text((uint64_t)out->order_free_bound, least);
-    dg_message *e = dg_error_at(m->diag, "E601", m->entry ? m->entry : "plan", "the plan's arena takes %s, more than the budget of %s",
-                                needs, allows);
+    dg_message *e =
+        dg_error_at(m->diag, "E601", m->entry ? m->entry : "plan",
+                    "the plan's arena takes %s, more than the budget of %s", needs, allows);
     dg_note_add(m->diag, e, "one step alone takes %s: no order of steps can do with less", least);
-    dg_help_add(m->diag, e, "a smaller batch takes less; so do smaller values of what the file calls `config`");
+    dg_help_add(m->diag, e,
+                "a smaller batch takes less; so do smaller values of what the file calls `config`");
     return false;
 }
 
@@ -516,7 +564,12 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     out->workspace_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
     out->scratch_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
     out->carry_swap = DG_NEW_ARRAY(m->arena, uint8_t, values);
-    planner p = {.m = m, .g = g, .out = out, .a = dg_arena_new(), .fx = dg_effects_of(g), .reference = o->reference};
+    planner p = {.m = m,
+                 .g = g,
+                 .out = out,
+                 .a = dg_arena_new(),
+                 .fx = dg_effects_of(g),
+                 .reference = o->reference};
     p.bytes = dg_bytes_of(g, p.a);
     p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
     p.end = DG_NEW_ARRAY(p.a, int32_t, nodes);

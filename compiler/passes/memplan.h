@@ -1,11 +1,13 @@
-/* memplan.h: what the order of steps and the memory plan both need to know: whose bytes a value has, which node may write over
- * which input, and how buffers are placed. Private to schedule.c, memplan*.c and plan.c. */
+/* memplan.h: what the order of steps and the memory plan both need to know: whose bytes a value
+ * has, which node may write over which input, and how buffers are placed. Private to keep.c,
+ * schedule.c, memplan*.c and plan.c. */
 #ifndef DG_PASSES_MEMPLAN_H
 #define DG_PASSES_MEMPLAN_H
 
 #include "compiler/passes/passes.h"
 
-/* The ops by which a graph meets the world (graph.h). Their nodes are part of the IR itself, as the loop is. */
+/* The ops by which a graph meets the world (graph.h). Their nodes are part of the IR itself, as the
+ * loop is. */
 typedef struct dg_effects {
     const dg_op *input, *place, *constant, *write, *output, *check;
 } dg_effects;
@@ -20,8 +22,9 @@ typedef struct dg_bytes {
 } dg_bytes;
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a); /* by value id */
 
-/* Output `out` of node n may be computed in the bytes of `base`, which n reads: every read of them is of the element that is about
- * to be written, or the op says so (dg_op.in_place). Asks nothing about lifetimes. */
+/* Output `out` of node n may be computed in the bytes of `base`, which n reads: every read of them
+ * is of the element that is about to be written, or the op says so (dg_op.in_place). Asks nothing
+ * about lifetimes. */
 bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node n, int out, dg_value base);
 
 /* The node that stands in region r and is n or holds n. */
@@ -37,11 +40,13 @@ typedef struct dg_slot {
 /* The largest sum of sizes taken at one step, and the first step where it is reached. */
 int64_t dg_slots_bound(const dg_slot *s, int n, int32_t *step);
 
-/* Offsets such that slots taken at the same step share no byte; returns the end of the highest. Several orders and fits are tried
- * (`tried` gets their names and results, at most DG_PLACE_TRIES), then a seeded search of `work` comparisons while the result is above
- * 1.005 x bound. The same input gives the same offsets. */
+/* Offsets such that slots taken at the same step share no byte; returns the end of the highest.
+ * Several orders and fits are tried (`tried` gets their names and results, at most DG_PLACE_TRIES),
+ * then a seeded search of `work` comparisons while the result is above 1.005 x bound. The same
+ * input gives the same offsets. */
 #define DG_PLACE_TRIES 9
 #define DG_PLACE_WORK ((int64_t)1 << 26)
-int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a, dg_heuristic *tried, int *n_tried);
+int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a,
+                       dg_heuristic *tried, int *n_tried);
 
 #endif

@@ -2,9 +2,11 @@
  *
  * In     slots: first and last step, size.
  * Out    an offset for each, and the end of the highest.
- * Keeps  slots taken at one step share no byte. Nothing depends on time, addresses or threads: limits count comparisons.
- * Method greedy in several orders, each with first and best fit (Pisarchyk & Lee 2020, arXiv:2001.03288); then the best order is
- *        improved by moving a slot from the top of the arena, or one that stands in its way, to an earlier turn. */
+ * Keeps  slots taken at one step share no byte. Nothing depends on time, addresses or threads:
+ *        limits count comparisons.
+ * Method greedy in several orders, each with first and best fit (Pisarchyk & Lee 2020,
+ *        arXiv:2001.03288); then the best order is improved by moving a slot from the top of the
+ *        arena, or one that stands in its way, to an earlier turn. */
 #include "compiler/passes/memplan.h"
 
 #include "compiler/base/os.h"
@@ -47,7 +49,8 @@ typedef struct placer {
     int64_t work;    /* comparisons left */
 } placer;
 
-/* Places the slots in the order given; the end of the highest, or INT64_MAX once that is not below `limit`. */
+/* Places the slots in the order given; the end of the highest, or INT64_MAX once that is not below
+ * `limit`. */
 static int64_t place(placer *p, const int32_t *order, bool best_fit, int64_t limit)
 {
     int64_t top = 0;
@@ -109,10 +112,18 @@ static void sort_slots(const dg_slot *s, int n, int how, key *keys, int32_t *ord
         int64_t life = (int64_t)s[i].last - s[i].first + 1;
         keys[i] = (key){.id = i, .then = s[i].size};
         switch (how) {
-        case BY_SIZE: keys[i].by = s[i].size, keys[i].then = life; break;
-        case BY_AREA: keys[i].by = s[i].size > INT64_MAX / life ? INT64_MAX : s[i].size * life; break;
-        case BY_LIFE: keys[i].by = life; break;
-        default: keys[i].by = -s[i].first; break;
+        case BY_SIZE:
+            keys[i].by = s[i].size, keys[i].then = life;
+            break;
+        case BY_AREA:
+            keys[i].by = s[i].size > INT64_MAX / life ? INT64_MAX : s[i].size * life;
+            break;
+        case BY_LIFE:
+            keys[i].by = life;
+            break;
+        default:
+            keys[i].by = -s[i].first;
+            break;
         }
     }
     qsort(keys, (size_t)n, sizeof *keys, by_key);
@@ -135,7 +146,8 @@ static uint64_t next_random(uint64_t *state) /* splitmix64 */
     return z ^ z >> 31;
 }
 
-/* One of the first n of an order, taken at a step at which `id` is taken too, if a few draws find one. */
+/* One of the first n of an order, taken at a step at which `id` is taken too, if a few draws find
+ * one. */
 static int32_t meets(const placer *p, const int32_t *order, int n, int32_t id, uint64_t *seed)
 {
     const dg_slot *a = &p->slots[id];
@@ -146,8 +158,9 @@ static int32_t meets(const placer *p, const int32_t *order, int n, int32_t id, u
     }
 }
 
-/* The search, with first fit: each trial moves one slot before another that it meets; what is not worse is kept. The slot is one that
- * ends at the top, or now and then one that meets such a one. */
+/* The search, with first fit: each trial moves one slot before another that it meets; what is not
+ * worse is kept. The slot is one that ends at the top, or now and then one that meets such a one.
+ */
 static int64_t search(placer *p, int32_t *order, int64_t enough)
 {
     uint64_t seed = 0x6467;
@@ -184,7 +197,8 @@ static int64_t search(placer *p, int32_t *order, int64_t enough)
     return top;
 }
 
-int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a, dg_heuristic *tried, int *n_tried)
+int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a,
+                       dg_heuristic *tried, int *n_tried)
 {
     *n_tried = 0;
     if (n == 0) return 0;

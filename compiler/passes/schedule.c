@@ -1,14 +1,17 @@
 /* schedule: the order in which nodes run, chosen for a low peak of live bytes.
  *
  * In     kernels chosen, copies for strided operands inserted.
- * Out    the nodes of each region in a new order: leaves, then each node that runs, followed by the views of its results; results
- *        of the entry last.
- * Keeps  data flow. Readers of a place stand before the node that makes its new value, and readers of a carry before the node
- *        that makes the next one, wherever no cycle forbids it, so that memplan can compute the new value in the old one's bytes.
- * Method each region is ordered several times: by source position, depth first from the results, backward in reverse of forward;
- *        each plainly and with nodes that free bytes drawn forward; and greedily by (does the peak grow, net change of live bytes,
- *        source position). The best by (peak, bytes x steps) then gets its growing nodes moved as late as they may be. Bodies come
- *        before the regions that hold them, so that a loop counts with its body's peak. */
+ * Out    the nodes of each region in a new order: leaves, then each node that runs, followed by the
+ *        views of its results; results of the entry last.
+ * Keeps  data flow. Readers of a place stand before the node that makes its new value, and readers
+ *        of a carry before the node that makes the next one, wherever no cycle forbids it, so that
+ *        memplan can compute the new value in the old one's bytes.
+ * Method each region is ordered several times: by source position, depth first from the results,
+ *        backward in reverse of forward; each plainly and with nodes that free bytes drawn
+ *        forward; and greedily by (does the peak grow, net change of live bytes, source
+ *        position). The best by (peak, bytes x steps) then gets its growing nodes moved as late
+ *        as they may be. Bodies come before the regions that hold them, so that a loop counts
+ *        with its body's peak. */
 #include "compiler/passes/memplan.h"
 
 #include <assert.h>
@@ -18,18 +21,19 @@ typedef struct item { /* a node that runs, or that consumes: write, check */
     dg_node node;
     int32_t reads, n_reads; /* buffers, in `pool` */
     int32_t makes, n_makes;
-    int32_t over, n_over;   /* pairs (made, read): the first may lie in the second's bytes */
-    int32_t edge;           /* first of its edges, -1 */
+    int32_t over, n_over; /* pairs (made, read): the first may lie in the second's bytes */
+    int32_t edge;         /* first of its edges, -1 */
     int32_t n_pred;
-    int64_t extra;          /* bytes taken while it runs: workspace, a body's peak */
+    int64_t extra; /* bytes taken while it runs: workspace, a body's peak */
 } item;
 
 typedef struct buffer {
     dg_value base;
-    int64_t bytes;      /* that count: 0 for places, constants, inputs, and what is computed in their bytes */
-    int32_t maker;      /* item, -1: there from the start */
+    int64_t bytes; /* that count: 0 for places, constants, inputs, and what is computed in their
+                      bytes */
+    int32_t maker; /* item, -1: there from the start */
     int32_t readers, n_readers; /* items, in `readers_pool` */
-    bool pinned;        /* read at the end of the region */
+    bool pinned;                /* read at the end of the region */
 } buffer;
 
 typedef struct edge {
@@ -46,8 +50,8 @@ typedef struct sched {
     int64_t *body_peak;  /* by node */
     dg_value **captured; /* by node: bases read in its body and made outside of it */
     int32_t *n_captured;
-    int32_t *item_of;    /* by node, of the region at hand; -1 */
-    int32_t *buffer_of;  /* by value */
+    int32_t *item_of;   /* by node, of the region at hand; -1 */
+    int32_t *buffer_of; /* by value */
     /* the region at hand */
     int n_items, n_buffers;
     item *items;
@@ -79,7 +83,9 @@ static void add_edge(sched *s, int32_t from, int32_t to)
 static int32_t buffer_of(sched *s, dg_value base)
 {
     if (s->buffer_of[base] >= 0) return s->buffer_of[base];
-    int64_t bytes = is_leaf(s, base) || dg_value_of(s->g, base)->def == DG_NONE ? 0 : dg_align(dg_type_bytes(dg_type_of(s->g, base)));
+    int64_t bytes = is_leaf(s, base) || dg_value_of(s->g, base)->def == DG_NONE
+                        ? 0
+                        : dg_align(dg_type_bytes(dg_type_of(s->g, base)));
     s->buffers[s->n_buffers] = (buffer){.base = base, .bytes = bytes, .maker = -1};
     return s->buffer_of[base] = s->n_buffers++;
 }
@@ -135,7 +141,8 @@ static void describe_overwrites(sched *s, int32_t id)
             int32_t read = s->pool.at[i->reads + j];
             const buffer *b = &s->buffers[read];
             if (b->bytes == 0 || b->pinned || b->bytes != s->buffers[made].bytes) continue;
-            bool carried = n->body != DG_NONE && s->bytes[n->in[k]].base == b->base && s->bytes[n->in[k]].whole;
+            bool carried = n->body != DG_NONE && s->bytes[n->in[k]].base == b->base &&
+                           s->bytes[n->in[k]].whole;
             if (!carried && !dg_may_overwrite(s->g, s->bytes, i->node, k, b->base)) continue;
             dg_vec_push(&s->pool, made);
             dg_vec_push(&s->pool, read);
@@ -240,8 +247,10 @@ static score judge(sched *s, const int32_t *order)
     return (score){t.peak, t.area};
 }
 
-/* Lowest rank first among what is ready; with `eager`, first whatever then leaves no more bytes live than before. */
-static int run_ranked(sched *s, const int32_t *rank, const int32_t *by_rank, bool eager, int32_t *order, score *out)
+/* Lowest rank first among what is ready; with `eager`, first whatever then leaves no more bytes
+ * live than before. */
+static int run_ranked(sched *s, const int32_t *rank, const int32_t *by_rank, bool eager,
+                      int32_t *order, score *out)
 {
     heap ready = {s->heap, 0}, first = {s->eager, 0};
     tally t = {0};
@@ -264,12 +273,14 @@ static int run_ranked(sched *s, const int32_t *rank, const int32_t *by_rank, boo
             if (eager && change_of(s, &s->items[to]).net <= 0) heap_push(&first, rank[to]);
         }
         if (!eager) continue;
-        for (int32_t k = 0; k < s->items[id].n_reads; k++) { /* a buffer's last reader may have become worth drawing forward */
+        for (int32_t k = 0; k < s->items[id].n_reads;
+             k++) { /* a buffer's last reader may have become worth drawing forward */
             const buffer *b = &s->buffers[s->pool.at[s->items[id].reads + k]];
             if (s->left[b - s->buffers] != 1 || b->bytes == 0) continue;
             for (int32_t j = 0; j < b->n_readers; j++) {
                 int32_t reader = s->readers_pool[b->readers + j];
-                if (!s->done[reader] && s->wait[reader] == 0 && change_of(s, &s->items[reader]).net <= 0)
+                if (!s->done[reader] && s->wait[reader] == 0 &&
+                    change_of(s, &s->items[reader]).net <= 0)
                     heap_push(&first, rank[reader]);
             }
         }
@@ -294,7 +305,9 @@ static void run_greedy(sched *s, const int32_t *rank, int32_t *order, score *out
         for (int k = 0; k < n_ready; k++) {
             change c = change_of(s, &s->items[ready[k]]);
             int64_t over = t.live + c.grows > t.peak ? t.live + c.grows - t.peak : 0;
-            bool wins = over != best_over ? over < best_over : c.net != best_net ? c.net < best_net : rank[ready[k]] < rank[ready[best]];
+            bool wins = over != best_over   ? over < best_over
+                        : c.net != best_net ? c.net < best_net
+                                            : rank[ready[k]] < rank[ready[best]];
             if (k == 0 || wins) best = k, best_over = over, best_net = c.net;
         }
         int32_t id = ready[best];
@@ -323,7 +336,8 @@ static void move_late(sched *s, int32_t *order)
             const buffer *b = &s->buffers[s->pool.at[i->reads + j]];
             int32_t last = 0;
             for (int32_t q = 0; q < b->n_readers; q++) {
-                if (at[s->readers_pool[b->readers + q]] > last) last = at[s->readers_pool[b->readers + q]];
+                if (at[s->readers_pool[b->readers + q]] > last)
+                    last = at[s->readers_pool[b->readers + q]];
             }
             if (last == k && !b->pinned) read += b->bytes;
         }
@@ -377,7 +391,8 @@ static void depth_first(sched *s, const int32_t *sinks, int n_sinks, int32_t *or
     }
 }
 
-/* Forward as it stands; backward in reverse of the forward items whose results it reads, updates after what they read. */
+/* Forward as it stands; backward in reverse of the forward items whose results it reads, updates
+ * after what they read. */
 static void mirrored(sched *s, const int32_t *source, int32_t *order)
 {
     int64_t *by = DG_NEW_ARRAY(s->a, int64_t, s->n_items);
@@ -393,8 +408,10 @@ static void mirrored(sched *s, const int32_t *source, int32_t *order)
         for (int32_t j = 0; j < i->n_reads; j++) {
             int32_t maker = s->buffers[s->pool.at[i->reads + j]].maker;
             if (maker < 0) continue;
-            if (by[maker] >= n) before = by[maker] > before ? by[maker] : before;
-            else if (by[maker] > deepest) deepest = by[maker];
+            if (by[maker] >= n)
+                before = by[maker] > before ? by[maker] : before;
+            else if (by[maker] > deepest)
+                deepest = by[maker];
         }
         by[id] = deepest < 0 ? (before ? before : 2 * n) : 2 * n - deepest;
         if (by[id] < before) by[id] = before;
@@ -471,19 +488,23 @@ static bool reads(const sched *s, int32_t id, int32_t buffer_id)
     return false;
 }
 
-/* The value that will stand in the bytes of `old` (a place, or a carry): its maker comes after the readers of `old`, and it takes no
- * bytes of its own if the maker may overwrite what it reads. */
+/* The value that will stand in the bytes of `old` (a place, or a carry): its maker comes after the
+ * readers of `old`, and it takes no bytes of its own if the maker may overwrite what it reads. */
 static void succeed(sched *s, dg_region r, dg_value old, dg_value next, int32_t *order)
 {
     const dg_bytes *b = &s->bytes[next];
     int32_t made = s->buffer_of[b->base];
-    if (!b->whole || made < 0 || dg_value_of(s->g, b->base)->region != r || s->buffers[made].maker < 0) return;
+    if (!b->whole || made < 0 || dg_value_of(s->g, b->base)->region != r ||
+        s->buffers[made].maker < 0)
+        return;
     int32_t maker = s->buffers[made].maker, before = old == DG_NONE ? -1 : s->buffer_of[old];
     if (before >= 0) {
         if (!fence(s, before, maker, order)) return;
         const dg_node_info *n = dg_node_of(s->g, s->items[maker].node);
-        bool may = dg_may_overwrite(s->g, s->bytes, s->items[maker].node, dg_value_of(s->g, b->base)->index, old);
-        if (n->body != DG_NONE) may = s->bytes[n->in[dg_value_of(s->g, b->base)->index]].base == old;
+        bool may = dg_may_overwrite(s->g, s->bytes, s->items[maker].node,
+                                    dg_value_of(s->g, b->base)->index, old);
+        if (n->body != DG_NONE)
+            may = s->bytes[n->in[dg_value_of(s->g, b->base)->index]].base == old;
         if (reads(s, maker, before) && !may) return;
     }
     s->buffers[made].bytes = 0;
@@ -499,8 +520,7 @@ static void add_fences(sched *s, dg_region r, int32_t *order)
     }
     dg_value *place = DG_NEW_ARRAY(s->a, dg_value, s->m->places.n);
     for (size_t i = 0; i < s->m->places.n; i++) place[i] = DG_NONE;
-    DG_EACH_NODE(s->g, r, n)
-    {
+    DG_EACH_NODE(s->g, r, n) {
         const dg_node_info *info = dg_node_of(s->g, n);
         if (info->op == s->fx.place) place[dg_attr_int(&info->attrs, "index")] = info->out[0];
     }
@@ -509,7 +529,8 @@ static void add_fences(sched *s, dg_region r, int32_t *order)
         if (info->op != s->fx.write) continue;
         dg_value old = place[dg_attr_int(&info->attrs, "index")];
         int32_t before = old == DG_NONE ? -1 : s->buffer_of[old];
-        if (before >= 0 && !fence(s, before, i, order)) assert(false); /* nothing comes after a write */
+        if (before >= 0 && !fence(s, before, i, order))
+            assert(false); /* nothing comes after a write */
         succeed(s, r, old, info->in[0], order);
     }
 }
@@ -545,19 +566,19 @@ static void note_captured(sched *s, dg_region r)
     if (owner == DG_NONE) return;
     DG_VEC(dg_value) found = {0};
     bool *seen = DG_NEW_ARRAY(s->a, bool, s->g->values.n);
-#define NOTE(v)                                                                                                        \
-    do {                                                                                                               \
-        dg_value base_ = (v);                                                                                          \
-        if (!seen[base_] && dg_value_of(s->g, base_)->region != r) dg_vec_push(&found, base_);                         \
-        seen[base_] = true;                                                                                            \
+#define NOTE(v)                                                                                    \
+    do {                                                                                           \
+        dg_value base_ = (v);                                                                      \
+        if (!seen[base_] && dg_value_of(s->g, base_)->region != r) dg_vec_push(&found, base_);     \
+        seen[base_] = true;                                                                        \
     } while (0)
-    DG_EACH_NODE(s->g, r, n)
-    {
+    DG_EACH_NODE(s->g, r, n) {
         const dg_node_info *info = dg_node_of(s->g, n);
         for (int k = 0; k < info->n_in; k++) NOTE(s->bytes[info->in[k]].base);
         for (int32_t k = 0; k < s->n_captured[n]; k++) NOTE(s->captured[n][k]);
     }
-    for (size_t k = 0; k < dg_region_of(s->g, r)->results.n; k++) NOTE(s->bytes[dg_region_of(s->g, r)->results.at[k]].base);
+    for (size_t k = 0; k < dg_region_of(s->g, r)->results.n; k++)
+        NOTE(s->bytes[dg_region_of(s->g, r)->results.at[k]].base);
 #undef NOTE
     s->n_captured[owner] = (int32_t)found.n;
     dg_vec_seal(&found, s->a, s->captured[owner]);
@@ -566,7 +587,8 @@ static void note_captured(sched *s, dg_region r)
 static bool runs(const sched *s, dg_node n)
 {
     const dg_node_info *info = dg_node_of(s->g, n);
-    return !(info->op->traits & DG_LEAF) && !(info->n_out > 0 && s->bytes[info->out[0]].view) && info->op != s->fx.output;
+    return !(info->op->traits & DG_LEAF) && !(info->n_out > 0 && s->bytes[info->out[0]].view) &&
+           info->op != s->fx.output;
 }
 
 static bool is_effect(const sched *s, dg_node n)
@@ -581,53 +603,64 @@ static void relink(sched *s, dg_region r, const int32_t *order)
     int n_nodes = 0;
     DG_EACH_NODE(s->g, r, n) n_nodes++;
     dg_node *all = DG_NEW_ARRAY(s->a, dg_node, n_nodes);
-    int32_t *next = DG_NEW_ARRAY(s->a, int32_t, n_nodes), *head = DG_NEW_ARRAY(s->a, int32_t, s->n_items + 3), *tail = DG_NEW_ARRAY(s->a, int32_t, s->n_items + 3);
+    int32_t *next = DG_NEW_ARRAY(s->a, int32_t, n_nodes),
+            *head = DG_NEW_ARRAY(s->a, int32_t, s->n_items + 3),
+            *tail = DG_NEW_ARRAY(s->a, int32_t, s->n_items + 3);
     int k = 0;
     for (int i = 0; i < s->n_items + 3; i++) head[i] = tail[i] = -1;
     enum { LEAVES, VIEWS, OUTPUTS };
-    DG_EACH_NODE(s->g, r, n)
-    {
+    DG_EACH_NODE(s->g, r, n) {
         const dg_node_info *info = dg_node_of(s->g, n);
         int list;
-        if (s->item_of[n] >= 0) list = s->item_of[n];
-        else if (info->op->traits & DG_LEAF) list = s->n_items + LEAVES;
-        else if (info->op == s->fx.output) list = s->n_items + OUTPUTS;
+        if (s->item_of[n] >= 0)
+            list = s->item_of[n];
+        else if (info->op->traits & DG_LEAF)
+            list = s->n_items + LEAVES;
+        else if (info->op == s->fx.output)
+            list = s->n_items + OUTPUTS;
         else {
             dg_value base = s->bytes[info->out[0]].base;
-            int32_t maker = dg_value_of(s->g, base)->region == r && s->buffer_of[base] >= 0 ? s->buffers[s->buffer_of[base]].maker : -1;
+            int32_t maker = dg_value_of(s->g, base)->region == r && s->buffer_of[base] >= 0
+                                ? s->buffers[s->buffer_of[base]].maker
+                                : -1;
             list = maker >= 0 ? maker : s->n_items + VIEWS;
         }
         all[k] = n;
         next[k] = -1;
-        if (head[list] < 0) head[list] = k;
-        else next[tail[list]] = k;
+        if (head[list] < 0)
+            head[list] = k;
+        else
+            next[tail[list]] = k;
         tail[list] = k++;
     }
     for (int i = -2; i <= s->n_items; i++) {
-        int list = i < 0 ? s->n_items + LEAVES + (i + 2) : i < s->n_items ? order[i] : s->n_items + OUTPUTS;
-        for (int32_t at = head[list]; at >= 0; at = next[at]) dg_graph_move(s->g, all[at], DG_NONE, r);
+        int list = i < 0            ? s->n_items + LEAVES + (i + 2)
+                   : i < s->n_items ? order[i]
+                                    : s->n_items + OUTPUTS;
+        for (int32_t at = head[list]; at >= 0; at = next[at])
+            dg_graph_move(s->g, all[at], DG_NONE, r);
     }
 }
 
 static void decide(sched *s, const char *reason, score got, bool chosen)
 {
-    dg_vec_push(&s->m->decisions, (dg_decision){"order", DG_NONE, DG_NONE, chosen ? "yes" : "no", reason, got.peak});
+    dg_vec_push(&s->m->decisions,
+                (dg_decision){"order", DG_NONE, DG_NONE, chosen ? "yes" : "no", reason, got.peak});
 }
 
 /* Orders region r, the bodies in it first; returns the peak of what its nodes make. */
 static int64_t order_region(sched *s, dg_region r)
 {
-    DG_EACH_NODE(s->g, r, n)
-    {
-        if (dg_node_of(s->g, n)->body != DG_NONE) s->body_peak[n] = order_region(s, dg_node_of(s->g, n)->body);
+    DG_EACH_NODE(s->g, r, n) {
+        if (dg_node_of(s->g, n)->body != DG_NONE)
+            s->body_peak[n] = order_region(s, dg_node_of(s->g, n)->body);
     }
     note_captured(s, r);
     s->n_items = s->n_buffers = 0;
     s->pool.n = s->edges.n = 0;
     memset(s->item_of, -1, s->g->nodes.n * sizeof *s->item_of);
     memset(s->buffer_of, -1, s->g->values.n * sizeof *s->buffer_of);
-    DG_EACH_NODE(s->g, r, n)
-    {
+    DG_EACH_NODE(s->g, r, n) {
         if (!is_effect(s, n) && !runs(s, n)) continue;
         s->item_of[n] = s->n_items;
         s->items[s->n_items++] = (item){.node = n};
@@ -639,8 +672,7 @@ static int64_t order_region(sched *s, dg_region r)
         int32_t b = s->buffer_of[s->bytes[dg_region_of(s->g, r)->results.at[k]].base];
         if (b >= 0) s->buffers[b].pinned = true;
     }
-    DG_EACH_NODE(s->g, r, n)
-    {
+    DG_EACH_NODE(s->g, r, n) {
         if (dg_node_of(s->g, n)->op != s->fx.output) continue;
         int32_t b = s->buffer_of[s->bytes[dg_node_of(s->g, n)->in[0]].base];
         if (b >= 0) s->buffers[b].pinned = true;
@@ -653,9 +685,12 @@ static int64_t order_region(sched *s, dg_region r)
         s->position[i] = i;
     }
     enum { SOURCE, SOURCE_EAGER, DEPTH, DEPTH_EAGER, MIRROR, MIRROR_EAGER, GREEDY, WAYS };
-    static const char *const names[WAYS] = {"order:source", "order:source, frees first", "order:depth first", "order:depth first, frees first",
-                                            "order:mirrored", "order:mirrored, frees first", "order:greedy"};
-    int32_t *order[WAYS], *sinks = DG_NEW_ARRAY(s->a, int32_t, s->n_items), *rank = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
+    static const char *const names[WAYS] = {"order:source",      "order:source, frees first",
+                                            "order:depth first", "order:depth first, frees first",
+                                            "order:mirrored",    "order:mirrored, frees first",
+                                            "order:greedy"};
+    int32_t *order[WAYS], *sinks = DG_NEW_ARRAY(s->a, int32_t, s->n_items),
+                          *rank = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
     for (int w = 0; w < WAYS; w++) order[w] = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
     for (int i = 0; i < s->n_items; i++) order[SOURCE][i] = i;
     add_fences(s, r, order[SOURCE]);
@@ -668,18 +703,25 @@ static int64_t order_region(sched *s, dg_region r)
     for (int pass = 0; pass < 2; pass++) { /* results first, then writes and checks */
         for (int i = 0; i < s->n_items; i++) {
             bool pinned = false;
-            for (int32_t k = 0; k < s->items[i].n_makes; k++) pinned |= s->buffers[s->pool.at[s->items[i].makes + k]].pinned;
+            for (int32_t k = 0; k < s->items[i].n_makes; k++)
+                pinned |= s->buffers[s->pool.at[s->items[i].makes + k]].pinned;
             if (pinned ? pass == 0 : pass == 1 && s->items[i].edge < 0) sinks[n_sinks++] = i;
         }
     }
     for (int w = SOURCE_EAGER; w < WAYS; w++) {
         int32_t *by_rank = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
-        if (w == DEPTH || w == DEPTH_EAGER) depth_first(s, sinks, n_sinks, by_rank);
-        else if (w == MIRROR || w == MIRROR_EAGER) mirrored(s, order[SOURCE], by_rank);
-        else memcpy(by_rank, order[SOURCE], (size_t)s->n_items * sizeof *by_rank);
+        if (w == DEPTH || w == DEPTH_EAGER)
+            depth_first(s, sinks, n_sinks, by_rank);
+        else if (w == MIRROR || w == MIRROR_EAGER)
+            mirrored(s, order[SOURCE], by_rank);
+        else
+            memcpy(by_rank, order[SOURCE], (size_t)s->n_items * sizeof *by_rank);
         rank_of_order(s, by_rank, rank);
-        if (w == GREEDY) run_greedy(s, rank, order[w], &got[w]);
-        else run_ranked(s, rank, by_rank, w == SOURCE_EAGER || w == DEPTH_EAGER || w == MIRROR_EAGER, order[w], &got[w]);
+        if (w == GREEDY)
+            run_greedy(s, rank, order[w], &got[w]);
+        else
+            run_ranked(s, rank, by_rank, w == SOURCE_EAGER || w == DEPTH_EAGER || w == MIRROR_EAGER,
+                       order[w], &got[w]);
         if (better(got[w], got[best])) best = w;
     }
     int32_t *late = DG_NEW_ARRAY(s->a, int32_t, s->n_items);

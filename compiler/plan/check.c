@@ -1,14 +1,16 @@
-/* check.c: the independent checker. It shares no code with the passes and reads nothing but the plan.
+/* check.c: the independent checker. It shares no code with the passes and reads nothing but the
+ * plan.
  *
  * In     a plan.
  * Out    true, or E903 with the first thing that is wrong.
- * Proves ids, shapes and offsets are sound; lives are as stated, and no two buffers taken at one step share a byte; bound, peak and
- *        sums are as stated; and, by running the plan on tokens instead of numbers, every read finds what the value's producer
- *        wrote last, a result lies over an operand only where the op permits it, workspace is nobody's, carries bring what they
- *        claim, places and outputs hold at the end what they should.
- * Method every write puts a fresh token on the bytes that it covers and drops all tokens that it touches; a read looks for the token
- *        of the value it names. Loops run two trips, and once more three where buffers are swapped, since then two bring every
- *        pointer back. */
+ * Proves ids, shapes and offsets are sound; lives are as stated, and no two buffers taken at one
+ *        step share a byte; bound, peak and sums are as stated; and, by running the plan on tokens
+ *        instead of numbers, every read finds what the value's producer wrote last, a result lies
+ *        over an operand only where the op permits it, workspace is nobody's, carries bring what
+ *        they claim, places and outputs hold at the end what they should.
+ * Method every write puts a fresh token on the bytes that it covers and drops all tokens that it
+ *        touches; a read looks for the token of the value it names. Loops run two trips, and
+ *        once more three where buffers are swapped, since then two bring every pointer back. */
 #include "compiler/plan/plan.h"
 
 #include <stdarg.h>
@@ -27,17 +29,17 @@ typedef struct checker {
     const dg_plan *p;
     dg_diag *d;
     dg_arena *a;
-    int32_t *opens;    /* by step: loop that it begins or ends; -1 */
+    int32_t *opens;                               /* by step: loop that it begins or ends; -1 */
     int32_t *first, *last, *producer, *home_loop; /* by value, derived here */
-    int32_t *group;    /* by base: union-find of buffers that are swapped */
+    int32_t *group; /* by base: union-find of buffers that are swapped */
     /* of a run on tokens */
-    int64_t *pointer;  /* by base: offset in the arena */
-    int32_t *token;    /* by value: what its producer left */
-    int32_t *place;    /* by place: what its bytes hold */
+    int64_t *pointer; /* by base: offset in the arena */
+    int32_t *token;   /* by value: what its producer left */
+    int32_t *place;   /* by place: what its bytes hold */
     int32_t next_token;
-    held *held;        /* in order, disjoint */
+    held *held; /* in order, disjoint */
     int n_held;
-    int64_t trips;     /* at most */
+    int64_t trips; /* at most */
 } checker;
 
 __attribute__((format(printf, 2, 3))) static bool wrong(checker *c, const char *format, ...)
@@ -90,40 +92,53 @@ static bool check_value(checker *c, int32_t id)
     const dg_plan_value *v = &p->values[id];
     if (v->type.dtype >= DG_DTYPES || v->type.shape.rank < 0 || v->type.shape.rank > DG_MAX_RANK)
         return wrong(c, "value %d has no type", id);
-    if (v->bytes != dg_type_bytes(&v->type)) return wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
-    if (v->base < 0 || v->base >= p->n_values || v->of < 0 || v->of >= p->n_values) return wrong(c, "value %d has no base", id);
+    if (v->bytes != dg_type_bytes(&v->type))
+        return wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
+    if (v->base < 0 || v->base >= p->n_values || v->of < 0 || v->of >= p->n_values)
+        return wrong(c, "value %d has no base", id);
     const dg_plan_value *base = &p->values[v->base], *of = &p->values[v->of];
-    if (base->base != v->base || of->of != v->of || of->base != v->base) return wrong(c, "value %d and its base disagree", id);
-    if (base->home != v->home) return wrong(c, "value %d and its base %d are in different regions", id, v->base);
-    if (v->of == id && (v->shift != 0 || !is_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
+    if (base->base != v->base || of->of != v->of || of->base != v->base)
+        return wrong(c, "value %d and its base disagree", id);
+    if (base->home != v->home)
+        return wrong(c, "value %d and its base %d are in different regions", id, v->base);
+    if (v->of == id &&
+        (v->shift != 0 || !is_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
         return wrong(c, "value %d does not fill its buffer", id);
     for (int i = 0; i < v->type.shape.rank; i++) {
         if (v->stride[i] < 0) return wrong(c, "value %d has a negative stride", id);
     }
-    if (v->shift < 0 || v->shift + extent(v) > of->bytes) return wrong(c, "value %d reaches past value %d", id, v->of);
+    if (v->shift < 0 || v->shift + extent(v) > of->bytes)
+        return wrong(c, "value %d reaches past value %d", id, v->of);
     switch (v->home) {
     case DG_HOME_ARENA:
-        if (v->base == id && (v->offset < 0 || v->offset % ALIGN != 0)) return wrong(c, "value %d lies at offset %lld", id, (long long)v->offset);
-        if (v->base == id && v->offset + rounded(v->bytes) > p->arena_bytes) return wrong(c, "value %d lies outside of the arena", id);
-        if (v->offset != base->offset + v->shift) return wrong(c, "value %d is not where its base is", id);
+        if (v->base == id && (v->offset < 0 || v->offset % ALIGN != 0))
+            return wrong(c, "value %d lies at offset %lld", id, (long long)v->offset);
+        if (v->base == id && v->offset + rounded(v->bytes) > p->arena_bytes)
+            return wrong(c, "value %d lies outside of the arena", id);
+        if (v->offset != base->offset + v->shift)
+            return wrong(c, "value %d is not where its base is", id);
         break;
     case DG_HOME_PARAM:
     case DG_HOME_STATE:
-        if (v->offset < 0 || v->offset >= p->n_places) return wrong(c, "value %d names no place", id);
+        if (v->offset < 0 || v->offset >= p->n_places)
+            return wrong(c, "value %d names no place", id);
         if (v->offset != base->offset || p->places[v->offset].trained != (v->home == DG_HOME_PARAM))
             return wrong(c, "value %d and its place disagree", id);
-        if (v->of == id && !dg_type_equal(&v->type, &p->places[v->offset].type) && v->bytes != dg_type_bytes(&p->places[v->offset].type))
+        if (v->of == id && !dg_type_equal(&v->type, &p->places[v->offset].type) &&
+            v->bytes != dg_type_bytes(&p->places[v->offset].type))
             return wrong(c, "value %d has not the type of place %lld", id, (long long)v->offset);
         break;
     case DG_HOME_IO:
-        if (v->offset < 0 || v->offset >= p->n_inputs) return wrong(c, "value %d names no input", id);
+        if (v->offset < 0 || v->offset >= p->n_inputs)
+            return wrong(c, "value %d names no input", id);
         if (v->of == id && (v->base != id || !dg_type_equal(&v->type, &p->inputs[v->offset].type)))
             return wrong(c, "value %d has not the type of its input", id);
         break;
     case DG_HOME_CONST:
         if (v->of == id && (v->base != id || !v->data)) return wrong(c, "table %d has no data", id);
         break;
-    default: return wrong(c, "value %d is nowhere", id);
+    default:
+        return wrong(c, "value %d is nowhere", id);
     }
     return true;
 }
@@ -140,29 +155,34 @@ static bool check_step(checker *c, int32_t id, int32_t loop)
 {
     const dg_plan *p = c->p;
     const dg_plan_step *s = &p->steps[id];
-    if (s->n_in < 0 || s->n_out < 0 || !ids_good(p, s->in, s->n_in) || !ids_good(p, s->out, s->n_out))
+    if (s->n_in < 0 || s->n_out < 0 || !ids_good(p, s->in, s->n_in) ||
+        !ids_good(p, s->out, s->n_out))
         return wrong(c, "step %d names a value that is not there", id);
     if (s->loop != loop) return wrong(c, "step %d says it is in another loop", id);
     for (int i = 0; i < s->n_out; i++) {
-        if (p->values[s->out[i]].of != s->out[i]) return wrong(c, "step %d writes the view %d", id, s->out[i]);
+        if (p->values[s->out[i]].of != s->out[i])
+            return wrong(c, "step %d writes the view %d", id, s->out[i]);
     }
-    if (s->workspace_bytes < 0 || s->scratch_bytes < 0) return wrong(c, "step %d has workspace of negative size", id);
-    if (s->workspace_bytes > 0 &&
-        (s->workspace < 0 || s->workspace % ALIGN != 0 || s->workspace + rounded(s->workspace_bytes) > p->arena_bytes))
+    if (s->workspace_bytes < 0 || s->scratch_bytes < 0)
+        return wrong(c, "step %d has workspace of negative size", id);
+    if (s->workspace_bytes > 0 && (s->workspace < 0 || s->workspace % ALIGN != 0 ||
+                                   s->workspace + rounded(s->workspace_bytes) > p->arena_bytes))
         return wrong(c, "the workspace of step %d lies outside of the arena", id);
     switch (s->kind) {
     case DG_STEP_KERNEL:
         if (!s->op || (!s->kernel && !s->op->ref)) return wrong(c, "step %d has no kernel", id);
         break;
     case DG_STEP_COPY:
-        if (s->n_in != 1 || s->n_out != 1 || !dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type))
+        if (s->n_in != 1 || s->n_out != 1 ||
+            !dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type))
             return wrong(c, "step %d does not copy one value", id);
         if (!in_store(&p->values[s->out[0]])) return wrong(c, "step %d copies to no place", id);
         break;
     case DG_STEP_CHECK:
         if (s->n_in < 1 || s->n_out != 0) return wrong(c, "step %d checks nothing", id);
         break;
-    default: break;
+    default:
+        break;
     }
     return true;
 }
@@ -174,10 +194,13 @@ static bool check_loops(checker *c)
     for (int32_t s = 0; s < p->n_steps; s++) c->opens[s] = -1;
     for (int32_t l = 0; l < p->n_loops; l++) {
         const dg_plan_loop *loop = &p->loops[l];
-        if (loop->begin < 0 || loop->end <= loop->begin || loop->end >= p->n_steps || loop->parent >= l || loop->trips < 0)
+        if (loop->begin < 0 || loop->end <= loop->begin || loop->end >= p->n_steps ||
+            loop->parent >= l || loop->trips < 0)
             return wrong(c, "loop %d is no loop", l);
-        if (c->opens[loop->begin] >= 0 || c->opens[loop->end] >= 0) return wrong(c, "loop %d shares its steps", l);
-        if (p->steps[loop->begin].kind != DG_STEP_LOOP || p->steps[loop->end].kind != DG_STEP_LOOP_END)
+        if (c->opens[loop->begin] >= 0 || c->opens[loop->end] >= 0)
+            return wrong(c, "loop %d shares its steps", l);
+        if (p->steps[loop->begin].kind != DG_STEP_LOOP ||
+            p->steps[loop->end].kind != DG_STEP_LOOP_END)
             return wrong(c, "loop %d has other steps at its ends", l);
         c->opens[loop->begin] = c->opens[loop->end] = l;
     }
@@ -185,7 +208,8 @@ static bool check_loops(checker *c)
     for (int32_t s = 0; s < p->n_steps; s++) {
         const dg_plan_step *step = &p->steps[s];
         int32_t l = c->opens[s];
-        if ((l >= 0) != (step->kind == DG_STEP_LOOP || step->kind == DG_STEP_LOOP_END)) return wrong(c, "step %d belongs to no loop", s);
+        if ((l >= 0) != (step->kind == DG_STEP_LOOP || step->kind == DG_STEP_LOOP_END))
+            return wrong(c, "step %d belongs to no loop", s);
         if (step->kind == DG_STEP_LOOP_END) {
             if (open != l) return wrong(c, "loop %d ends inside another", l);
             open = p->loops[l].parent;
@@ -201,21 +225,26 @@ static bool check_loops(checker *c)
         const dg_plan_loop *loop = &p->loops[l];
         const dg_plan_step *begin = &p->steps[loop->begin], *end = &p->steps[loop->end];
         int stops = loop->stop >= 0;
-        if (begin->n_in != loop->n_carries || begin->n_out != loop->n_carries + 1 || end->n_in != loop->n_carries + stops ||
-            end->n_out != loop->n_carries || begin->out[0] != loop->trip || (stops && end->in[loop->n_carries] != loop->stop))
+        if (begin->n_in != loop->n_carries || begin->n_out != loop->n_carries + 1 ||
+            end->n_in != loop->n_carries + stops || end->n_out != loop->n_carries ||
+            begin->out[0] != loop->trip || (stops && end->in[loop->n_carries] != loop->stop))
             return wrong(c, "the steps of loop %d do not fit its carries", l);
         dg_type trip = {DG_I32, {0, {0}}}, flag = {DG_BOOL, {0, {0}}};
-        if (!dg_type_equal(&p->values[loop->trip].type, &trip) || (stops && !dg_type_equal(&p->values[loop->stop].type, &flag)))
+        if (!dg_type_equal(&p->values[loop->trip].type, &trip) ||
+            (stops && !dg_type_equal(&p->values[loop->stop].type, &flag)))
             return wrong(c, "loop %d counts or stops by a value of another type", l);
         for (int k = 0; k < loop->n_carries; k++) {
             const dg_plan_carry *q = &loop->carries[k];
-            if (begin->in[k] != q->init || begin->out[k + 1] != q->arg || end->in[k] != q->next || end->out[k] != q->out)
+            if (begin->in[k] != q->init || begin->out[k + 1] != q->arg || end->in[k] != q->next ||
+                end->out[k] != q->out)
                 return wrong(c, "carry %d of loop %d is not that of its steps", k, l);
             const dg_type *t = &p->values[q->arg].type;
-            if (!dg_type_equal(t, &p->values[q->init].type) || !dg_type_equal(t, &p->values[q->next].type) ||
+            if (!dg_type_equal(t, &p->values[q->init].type) ||
+                !dg_type_equal(t, &p->values[q->next].type) ||
                 !dg_type_equal(t, &p->values[q->out].type))
                 return wrong(c, "carry %d of loop %d changes type", k, l);
-            if (p->values[q->out].base != p->values[q->arg].base) return wrong(c, "the result of carry %d of loop %d lies elsewhere", k, l);
+            if (p->values[q->out].base != p->values[q->arg].base)
+                return wrong(c, "the result of carry %d of loop %d lies elsewhere", k, l);
         }
     }
     return true;
@@ -223,7 +252,8 @@ static bool check_loops(checker *c)
 
 /* ---- lives ---- */
 
-/* The step until which a read in loop `from` keeps a value of loop `home`; -2 when that loop is none around it. */
+/* The step until which a read in loop `from` keeps a value of loop `home`; -2 when that loop is
+ * none around it. */
 static int32_t reach(const dg_plan *p, int32_t step, int32_t from, int32_t home)
 {
     while (from != home) {
@@ -237,7 +267,8 @@ static int32_t reach(const dg_plan *p, int32_t step, int32_t from, int32_t home)
 static bool read_value(checker *c, int32_t id, int32_t step, int32_t from)
 {
     int32_t of = c->p->values[id].of;
-    if (c->producer[of] < -1) return wrong(c, "step %d reads value %d, which is made later or never", step, id);
+    if (c->producer[of] < -1)
+        return wrong(c, "step %d reads value %d, which is made later or never", step, id);
     int32_t until = reach(c->p, step, from, c->home_loop[of]);
     if (until < 0) return wrong(c, "step %d reads value %d of a loop that is over", step, id);
     if (until > c->last[of]) c->last[of] = until;
@@ -263,7 +294,8 @@ static bool find_lives(checker *c)
     }
     for (int32_t i = 0; i < p->n_values; i++) { /* what is there before the run */
         const dg_plan_value *v = &p->values[i];
-        bool leaf = v->home == DG_HOME_CONST || v->home == DG_HOME_IO || (in_store(v) && p->places[v->offset].value == i);
+        bool leaf = v->home == DG_HOME_CONST || v->home == DG_HOME_IO ||
+                    (in_store(v) && p->places[v->offset].value == i);
         if (v->of == i && leaf) c->producer[i] = -1;
     }
     for (int32_t s = 0; s < p->n_steps; s++) {
@@ -285,7 +317,8 @@ static bool find_lives(checker *c)
     for (int i = 0; i < p->n_places; i++) {
         if (!p->places[i].written) continue;
         int32_t v = p->places[i].written_value;
-        if (!ids_good(p, &v, 1) || !in_store(&p->values[v]) || p->values[v].offset != i || p->values[v].shift != 0 || !is_packed(&p->values[v]))
+        if (!ids_good(p, &v, 1) || !in_store(&p->values[v]) || p->values[v].offset != i ||
+            p->values[v].shift != 0 || !is_packed(&p->values[v]))
             return wrong(c, "place %d is written by no value of its own", i);
         if (!read_value(c, v, p->n_steps, -1)) return false;
     }
@@ -298,8 +331,10 @@ static bool find_lives(checker *c)
             c->home_loop[i] = c->home_loop[v->of];
         }
         if (c->producer[i] == -2) return wrong(c, "value %d is never made", i);
-        if (v->producer != c->producer[i] || v->first != c->first[i] || v->last != c->last[i] || v->loop != c->home_loop[i])
-            return wrong(c, "value %d is said to live from step %d to %d, and lives from %d to %d", i, v->first, v->last, c->first[i], c->last[i]);
+        if (v->producer != c->producer[i] || v->first != c->first[i] || v->last != c->last[i] ||
+            v->loop != c->home_loop[i])
+            return wrong(c, "value %d is said to live from step %d to %d, and lives from %d to %d",
+                         i, v->first, v->last, c->first[i], c->last[i]);
     }
     return true;
 }
@@ -330,8 +365,10 @@ static int where(const taken *t, int n, int64_t begin)
     int low = 0;
     while (low < n) {
         int mid = (low + n) / 2;
-        if (t[mid].begin < begin) low = mid + 1;
-        else n = mid;
+        if (t[mid].begin < begin)
+            low = mid + 1;
+        else
+            n = mid;
     }
     return low;
 }
@@ -341,7 +378,8 @@ static bool check_overlap(checker *c, taken *all, int n)
 {
     const dg_plan *p = c->p;
     taken *now = DG_NEW_ARRAY(c->a, taken, n);
-    int32_t *ending = DG_NEW_ARRAY(c->a, int32_t, p->n_steps + 1), *after = DG_NEW_ARRAY(c->a, int32_t, n);
+    int32_t *ending = DG_NEW_ARRAY(c->a, int32_t, p->n_steps + 1),
+            *after = DG_NEW_ARRAY(c->a, int32_t, n);
     for (int s = 0; s <= p->n_steps; s++) ending[s] = -1;
     int64_t live = 0, most = 0, top = 0;
     int32_t most_at = 0;
@@ -351,11 +389,16 @@ static bool check_overlap(checker *c, taken *all, int n)
         for (; next < n && all[next].first == s; next++) {
             taken t = all[next];
             int at = where(now, n_now, t.begin);
-            const taken *clash = at > 0 && now[at - 1].end > t.begin ? &now[at - 1] : at < n_now && now[at].begin < t.end ? &now[at] : NULL;
+            const taken *clash = at > 0 && now[at - 1].end > t.begin   ? &now[at - 1]
+                                 : at < n_now && now[at].begin < t.end ? &now[at]
+                                                                       : NULL;
             if (clash) {
                 const taken *value = t.id >= 0 ? &t : clash, *other = value == &t ? clash : &t;
-                if (other->id >= 0) return wrong(c, "values %d and %d share bytes at step %d", value->id, other->id, s);
-                return wrong(c, "value %d and the workspace of step %d share bytes", value->id, -1 - other->id);
+                if (other->id >= 0)
+                    return wrong(c, "values %d and %d share bytes at step %d", value->id, other->id,
+                                 s);
+                return wrong(c, "value %d and the workspace of step %d share bytes", value->id,
+                             -1 - other->id);
             }
             memmove(&now[at + 1], &now[at], (size_t)(n_now - at) * sizeof *now);
             now[at] = t;
@@ -374,9 +417,11 @@ static bool check_overlap(checker *c, taken *all, int n)
         }
     }
     if (most != p->bound || most_at != p->peak_step)
-        return wrong(c, "the bound is %lld at step %d, not %lld at step %d", (long long)most, most_at, (long long)p->bound, p->peak_step);
+        return wrong(c, "the bound is %lld at step %d, not %lld at step %d", (long long)most,
+                     most_at, (long long)p->bound, p->peak_step);
     if (top != p->arena_bytes || p->peak != top)
-        return wrong(c, "the arena needs %lld bytes, not %lld", (long long)top, (long long)p->arena_bytes);
+        return wrong(c, "the arena needs %lld bytes, not %lld", (long long)top,
+                     (long long)p->arena_bytes);
     return true;
 }
 
@@ -388,12 +433,14 @@ static bool check_buffers(checker *c)
         for (int k = 0; k < p->loops[l].n_carries; k++) {
             const dg_plan_carry *q = &p->loops[l].carries[k];
             int32_t a = p->values[q->arg].base, b = p->values[q->next].base;
-            if (q->how == 1 && (p->values[a].home != DG_HOME_ARENA || p->values[b].home != DG_HOME_ARENA || a == b))
+            if (q->how == 1 && (p->values[a].home != DG_HOME_ARENA ||
+                                p->values[b].home != DG_HOME_ARENA || a == b))
                 return wrong(c, "carry %d of loop %d swaps what cannot be swapped", k, l);
             c->group[group_of(c, a)] = group_of(c, b);
         }
     }
-    int32_t *first = DG_NEW_ARRAY(c->a, int32_t, p->n_values), *last = DG_NEW_ARRAY(c->a, int32_t, p->n_values);
+    int32_t *first = DG_NEW_ARRAY(c->a, int32_t, p->n_values),
+            *last = DG_NEW_ARRAY(c->a, int32_t, p->n_values);
     for (int32_t i = 0; i < p->n_values; i++) first[i] = INT32_MAX, last[i] = -1;
     for (int32_t i = 0; i < p->n_values; i++) {
         int32_t g = group_of(c, p->values[i].base);
@@ -410,17 +457,25 @@ static bool check_buffers(checker *c)
     }
     int64_t workspace = 0, scratch = 0;
     for (int32_t s = 0; s < p->n_steps; s++) {
-        int64_t bytes = rounded(p->steps[s].workspace_bytes), own = rounded(p->steps[s].scratch_bytes);
+        int64_t bytes = rounded(p->steps[s].workspace_bytes),
+                own = rounded(p->steps[s].scratch_bytes);
         if (bytes > workspace) workspace = bytes;
         if (own > scratch) scratch = own;
-        if (bytes > 0) all[n++] = (taken){s, s, p->steps[s].workspace, p->steps[s].workspace + bytes, -1 - s};
+        if (bytes > 0)
+            all[n++] = (taken){s, s, p->steps[s].workspace, p->steps[s].workspace + bytes, -1 - s};
     }
-    if (workspace != p->workspace_peak || scratch != p->scratch) return wrong(c, "workspace or scratch is not as stated");
+    if (workspace != p->workspace_peak || scratch != p->scratch)
+        return wrong(c, "workspace or scratch is not as stated");
     int64_t weights = 0, state = 0, io = 0, consts = 0;
-    for (int i = 0; i < p->n_places; i++) *(p->places[i].trained ? &weights : &state) += rounded(dg_type_bytes(&p->places[i].type));
+    for (int i = 0; i < p->n_places; i++)
+        *(p->places[i].trained ? &weights : &state) += rounded(dg_type_bytes(&p->places[i].type));
     for (int i = 0; i < p->n_inputs; i++) io += rounded(dg_type_bytes(&p->inputs[i].type));
-    for (int32_t i = 0; i < p->n_values; i++) consts += p->values[i].home == DG_HOME_CONST && p->values[i].base == i ? rounded(p->values[i].bytes) : 0;
-    if (weights != p->weights || state != p->state || io != p->io || consts != p->consts) return wrong(c, "the sums of regions are not as stated");
+    for (int32_t i = 0; i < p->n_values; i++)
+        consts += p->values[i].home == DG_HOME_CONST && p->values[i].base == i
+                      ? rounded(p->values[i].bytes)
+                      : 0;
+    if (weights != p->weights || state != p->state || io != p->io || consts != p->consts)
+        return wrong(c, "the sums of regions are not as stated");
     return check_overlap(c, all, n);
 }
 
@@ -431,13 +486,16 @@ static int find_held(const checker *c, int64_t begin) /* the first that ends beh
     int low = 0, high = c->n_held;
     while (low < high) {
         int mid = (low + high) / 2;
-        if (c->held[mid].end <= begin) low = mid + 1;
-        else high = mid;
+        if (c->held[mid].end <= begin)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return low;
 }
 
-/* Puts a token on bytes of the arena; whatever they held, even in part, is lost. Token 0 is nobody's. */
+/* Puts a token on bytes of the arena; whatever they held, even in part, is lost. Token 0 is
+ * nobody's. */
 static void put(checker *c, int64_t begin, int64_t end, int32_t token)
 {
     if (end <= begin) return;
@@ -455,22 +513,27 @@ static bool holds(const checker *c, int32_t of)
     if (v->home != DG_HOME_ARENA || v->bytes == 0) return true;
     int64_t begin = c->pointer[v->base];
     int at = find_held(c, begin);
-    return at < c->n_held && c->held[at].begin == begin && c->held[at].end == begin + v->bytes && c->held[at].token == c->token[of];
+    return at < c->n_held && c->held[at].begin == begin && c->held[at].end == begin + v->bytes &&
+           c->held[at].token == c->token[of];
 }
 
 static bool see(checker *c, int32_t id, int32_t step)
 {
     if (holds(c, c->p->values[id].of)) return true;
-    return wrong(c, "step %d reads value %d (%s), whose bytes have been written over", step, id, c->p->values[id].path);
+    return wrong(c, "step %d reads value %d (%s), whose bytes have been written over", step, id,
+                 c->p->values[id].path);
 }
 
 static bool write_value(checker *c, int32_t id, int32_t step)
 {
     const dg_plan_value *v = &c->p->values[id];
     int32_t token = c->token[id] = c->next_token++;
-    if (in_store(v)) c->place[v->offset] = token;
-    else if (v->home == DG_HOME_ARENA) put(c, c->pointer[v->base], c->pointer[v->base] + v->bytes, token);
-    else return wrong(c, "step %d writes value %d, which is no memory of its own", step, id);
+    if (in_store(v))
+        c->place[v->offset] = token;
+    else if (v->home == DG_HOME_ARENA)
+        put(c, c->pointer[v->base], c->pointer[v->base] + v->bytes, token);
+    else
+        return wrong(c, "step %d writes value %d, which is no memory of its own", step, id);
     return true;
 }
 
@@ -493,7 +556,8 @@ static bool permits(const dg_plan *p, const dg_plan_step *s, int out, int in)
     if (x->shift != 0 || !is_packed(x) || !dg_type_equal(&x->type, &y->type)) return false;
     if (out == 0 && in < s->n_own && in < 32 && (s->op->in_place >> in & 1)) return true;
     if (!s->strip || s->op->epilogue) return false; /* the strip is not the whole step */
-    return s->strip->out[out].reduce == 0 && in < s->strip->n_in && dg_shape_equal(&x->type.shape, &s->strip->space);
+    return s->strip->out[out].reduce == 0 && in < s->strip->n_in &&
+           dg_shape_equal(&x->type.shape, &s->strip->space);
 }
 
 static bool run_step(checker *c, int32_t id)
@@ -507,10 +571,12 @@ static bool run_step(checker *c, int32_t id)
         for (int i = 0; i < s->n_in; i++) {
             if (!share(c, s->in[i], s->out[o])) continue;
             if (s->kind != DG_STEP_KERNEL || !permits(p, s, o, i))
-                return wrong(c, "step %d writes value %d over its operand %d", id, s->out[o], s->in[i]);
+                return wrong(c, "step %d writes value %d over its operand %d", id, s->out[o],
+                             s->in[i]);
         }
         for (int i = 0; i < o; i++) {
-            if (share(c, s->out[i], s->out[o])) return wrong(c, "step %d writes two results to the same bytes", id);
+            if (share(c, s->out[i], s->out[o]))
+                return wrong(c, "step %d writes two results to the same bytes", id);
         }
     }
     if (s->workspace_bytes > 0) put(c, s->workspace, s->workspace + s->workspace_bytes, 0);
@@ -533,10 +599,12 @@ static bool run_loop(checker *c, int32_t id)
         const dg_plan_carry *q = &l->carries[k];
         if (!see(c, q->init, l->begin)) return false;
         if (!q->copy_in) {
-            if (p->values[q->init].base != p->values[q->arg].base) return wrong(c, "carry %d of loop %d begins with other bytes", k, id);
+            if (p->values[q->init].base != p->values[q->arg].base)
+                return wrong(c, "carry %d of loop %d begins with other bytes", k, id);
             c->token[q->arg] = c->token[p->values[q->init].of];
         } else {
-            if (share(c, q->init, q->arg)) return wrong(c, "carry %d of loop %d is copied onto itself", k, id);
+            if (share(c, q->init, q->arg))
+                return wrong(c, "carry %d of loop %d is copied onto itself", k, id);
             if (!write_value(c, q->arg, l->begin)) return false;
         }
     }
@@ -556,16 +624,19 @@ static bool run_loop(checker *c, int32_t id)
         for (int k = 0; k < l->n_carries; k++) {
             const dg_plan_carry *q = &l->carries[k];
             if (q->how != 1) continue;
-            int64_t *a = &c->pointer[p->values[q->arg].base], *b = &c->pointer[p->values[q->next].base], was = *a;
+            int64_t *a = &c->pointer[p->values[q->arg].base],
+                    *b = &c->pointer[p->values[q->next].base], was = *a;
             *a = *b;
             *b = was;
         }
         for (int k = 0; k < l->n_carries; k++) c->token[l->carries[k].arg] = next[k];
         for (int k = 0; k < l->n_carries; k++) {
-            if (!holds(c, l->carries[k].arg)) return wrong(c, "carry %d of loop %d does not bring its next value", k, id);
+            if (!holds(c, l->carries[k].arg))
+                return wrong(c, "carry %d of loop %d does not bring its next value", k, id);
         }
     }
-    for (int k = 0; k < l->n_carries; k++) c->token[l->carries[k].out] = c->token[l->carries[k].arg];
+    for (int k = 0; k < l->n_carries; k++)
+        c->token[l->carries[k].out] = c->token[l->carries[k].arg];
     return true;
 }
 
@@ -598,12 +669,15 @@ static bool run(checker *c, int64_t trips)
     int32_t before = c->next_token;
     if (!run_steps(c, 0, p->n_steps)) return false;
     for (int i = 0; i < p->n_outputs; i++) {
-        if (!holds(c, p->values[p->outputs[i].value].of)) return wrong(c, "output %d has been written over", i);
+        if (!holds(c, p->values[p->outputs[i].value].of))
+            return wrong(c, "output %d has been written over", i);
     }
     for (int i = 0; i < p->n_places; i++) {
         const dg_plan_place *q = &p->places[i];
-        if (!q->written && c->place[i] >= before) return wrong(c, "place %d is written, though nothing writes it", i);
-        if (q->written && !holds(c, p->values[q->written_value].of)) return wrong(c, "place %d does not hold its new value at the end", i);
+        if (!q->written && c->place[i] >= before)
+            return wrong(c, "place %d is written, though nothing writes it", i);
+        if (q->written && !holds(c, p->values[q->written_value].of))
+            return wrong(c, "place %d does not hold its new value at the end", i);
     }
     return true;
 }

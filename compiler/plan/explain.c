@@ -42,14 +42,16 @@ int32_t dg_step_loop(const dg_plan *p, int32_t step)
 /* A kernel that stores its only operand as it is. */
 static bool only_moves(const dg_plan *p, const dg_plan_step *s)
 {
-    return s->kind == DG_STEP_KERNEL && s->n_in == 1 && s->n_out == 1 && s->kernel && s->kernel->any_dtype &&
+    return s->kind == DG_STEP_KERNEL && s->n_in == 1 && s->n_out == 1 && s->kernel &&
+           s->kernel->any_dtype &&
            dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type);
 }
 
 dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
 {
     dg_story s = {.live = dg_plan_live(p, a)};
-    s.total = p->weights + p->grads + p->state + p->consts + p->io + p->arena_bytes + p->scratch * (threads > 0 ? threads : 1);
+    s.total = p->weights + p->grads + p->state + p->consts + p->io + p->arena_bytes +
+              p->scratch * (threads > 0 ? threads : 1);
     for (int32_t i = 0; i < p->n_values; i++) {
         const dg_plan_value *v = &p->values[i];
         bool written = v->producer >= 0 && p->steps[v->producer].kind == DG_STEP_KERNEL;
@@ -57,7 +59,9 @@ dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
     }
     for (int32_t i = 0; i < p->n_places; i++) { /* a new value without an old one */
         const dg_plan_place *q = &p->places[i];
-        if (q->written && q->in_place && q->value < 0 && p->values[q->written_value].base == q->written_value) s.in_place++;
+        if (q->written && q->in_place && q->value < 0 &&
+            p->values[q->written_value].base == q->written_value)
+            s.in_place++;
     }
     for (int32_t i = 0; i < p->n_loops; i++) {
         for (int k = 0; k < p->loops[i].n_carries; k++) {
@@ -67,7 +71,8 @@ dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
     }
     for (int32_t i = 0; i < p->n_steps; i++) {
         int64_t trips = 1;
-        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent) trips *= p->loops[l].trips;
+        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent)
+            trips *= p->loops[l].trips;
         s.flops += p->steps[i].flops * (double)trips;
         s.copies += p->steps[i].kind == DG_STEP_COPY || only_moves(p, &p->steps[i]);
     }

@@ -1,6 +1,8 @@
-/* explain_dot.c: the plan as a picture: boxes are steps inside the clusters of their scopes, edges are values with their bytes.
+/* explain_dot.c: the plan as a picture: boxes are steps inside the clusters of their scopes, edges
+ * are values with their bytes.
  *
- * In     a plan; how many levels of scopes to show: what lies deeper is one box per scope. 0 shows every step.
+ * In     a plan; how many levels of scopes to show: what lies deeper is one box per scope. 0 shows
+ *        every step.
  * Out    DOT text. Edges to a result computed in the operand's bytes are bold. */
 #include "compiler/plan/explain.h"
 
@@ -10,7 +12,7 @@
 typedef struct box {
     const char *scope; /* of the first step, `length` characters of it */
     int length, steps;
-    int32_t first;     /* step */
+    int32_t first; /* step */
 } box;
 
 typedef struct picture {
@@ -46,7 +48,8 @@ static void make_boxes(picture *d, int depth, dg_arena *a)
         bool deeper = false;
         int length = depth > 0 ? cut(scope, depth, &deeper) : (int)strlen(scope);
         if (deeper) { /* one box for all steps of a scope in one phase of one loop */
-            dg_str key = dg_intern_printf(names, "%.*s %d %d", length, scope, (int)p->steps[s].phase, p->steps[s].loop);
+            dg_str key = dg_intern_printf(names, "%.*s %d %d", length, scope,
+                                          (int)p->steps[s].phase, p->steps[s].loop);
             box *b = dg_map_get(known, key);
             if (!b) {
                 b = &d->boxes[d->n_boxes++];
@@ -106,7 +109,8 @@ static int by_scope(const void *pa, const void *pb)
 static void draw_clusters(const picture *d, dg_arena *a, dg_text *t)
 {
     key *keys = DG_NEW_ARRAY(a, key, d->n_boxes);
-    for (int32_t i = 0; i < d->n_boxes; i++) keys[i] = (key){d->boxes[i].scope, d->boxes[i].length, i};
+    for (int32_t i = 0; i < d->n_boxes; i++)
+        keys[i] = (key){d->boxes[i].scope, d->boxes[i].length, i};
     qsort(keys, (size_t)d->n_boxes, sizeof *keys, by_scope);
     const char *open = ""; /* the scope whose clusters are open */
     int length = 0, clusters = 0;
@@ -153,12 +157,14 @@ static void draw_edges(const picture *d, dg_arena *a, dg_text *t)
             dg_map64_set(drawn, name, 1);
             bool over = false;
             for (int k = 0; k < step->n_out; k++) over |= p->values[step->out[k]].base == v->base;
-            dg_text_add(t, "s%d -> s%d [label=\"%s\"%s];\n", d->boxes[from].first, d->boxes[to].first,
-                        dg_bytes_text((uint64_t)p->values[v->of].bytes, bytes), over ? " style=bold" : "");
+            dg_text_add(t, "s%d -> s%d [label=\"%s\"%s];\n", d->boxes[from].first,
+                        d->boxes[to].first, dg_bytes_text((uint64_t)p->values[v->of].bytes, bytes),
+                        over ? " style=bold" : "");
         }
     }
     for (int l = 0; l < p->n_loops; l++)
-        dg_text_add(t, "s%d -> s%d [style=dotted label=\"x%lld\" constraint=false];\n", d->boxes[d->box_of[p->loops[l].end]].first,
+        dg_text_add(t, "s%d -> s%d [style=dotted label=\"x%lld\" constraint=false];\n",
+                    d->boxes[d->box_of[p->loops[l].end]].first,
                     d->boxes[d->box_of[p->loops[l].begin]].first, (long long)p->loops[l].trips);
 }
 
@@ -169,7 +175,8 @@ void dg_explain_dot(const dg_plan *p, const dg_explain_options *o, dg_text *out)
     make_boxes(&d, o->depth, a);
     dg_text_add(out, "digraph \"");
     quoted(out, p->entry, (int)strlen(p->entry));
-    dg_text_add(out, "\" {\nnode [shape=box fontname=monospace fontsize=10]; edge [fontname=monospace fontsize=8];\n");
+    dg_text_add(out, "\" {\nnode [shape=box fontname=monospace fontsize=10]; edge "
+                     "[fontname=monospace fontsize=8];\n");
     draw_clusters(&d, a, out);
     draw_edges(&d, a, out);
     dg_text_add(out, "}\n");

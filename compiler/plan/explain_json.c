@@ -1,8 +1,9 @@
-/* explain_json.c: the plan as one JSON object, "dg-plan/1.0": for programs, for diffs, and as what a plan's hash is of. The schema
- * is docs/plan.schema.json.
+/* explain_json.c: the plan as one JSON object, "dg-plan/1.0": for programs, for diffs, and as what
+ * a plan's hash is of. The schema is docs/plan.schema.json.
  *
  * In     a plan.
- * Out    keys in a fixed order, integers for bytes, ids dense from 0; canonical: no times, no hash of itself. */
+ * Out    keys in a fixed order, integers for bytes, ids dense from 0; canonical: no times, no
+ *        hash of itself. */
 #include "compiler/base/json.h"
 #include "compiler/plan/explain.h"
 
@@ -21,15 +22,19 @@ static void int_at(writer *w, const char *key, int64_t v)
 static void id_at(writer *w, const char *key, int64_t v) /* null for none */
 {
     dg_json_key(w, key);
-    if (v < 0) dg_json_null(w);
-    else dg_json_int(w, v);
+    if (v < 0)
+        dg_json_null(w);
+    else
+        dg_json_int(w, v);
 }
 
 static void text_at(writer *w, const char *key, const char *s)
 {
     dg_json_key(w, key);
-    if (s) dg_json_string(w, s);
-    else dg_json_null(w);
+    if (s)
+        dg_json_string(w, s);
+    else
+        dg_json_null(w);
 }
 
 static void bool_at(writer *w, const char *key, bool v)
@@ -40,8 +45,10 @@ static void bool_at(writer *w, const char *key, bool v)
 
 static void number(writer *w, double v)
 {
-    if (fabs(v) < 9e15 && v == floor(v)) dg_json_int(w, (int64_t)v);
-    else dg_json_double(w, v);
+    if (fabs(v) < 9e15 && v == floor(v))
+        dg_json_int(w, (int64_t)v);
+    else
+        dg_json_double(w, v);
 }
 
 static void ints_at(writer *w, const char *key, const int64_t *v, int n)
@@ -80,20 +87,28 @@ static void attrs_at(writer *w, const dg_attrs *attrs)
     for (int i = 0; i < attrs->n; i++) {
         const dg_attr *a = &attrs->at[i];
         switch (a->kind) {
-        case DG_INT: int_at(w, a->name, a->v.i); break;
+        case DG_INT:
+            int_at(w, a->name, a->v.i);
+            break;
         case DG_FLOAT:
             dg_json_key(w, a->name);
             dg_json_double(w, a->v.f);
             break;
-        case DG_INTS: ints_at(w, a->name, a->v.ints, a->n); break;
+        case DG_INTS:
+            ints_at(w, a->name, a->v.ints, a->n);
+            break;
         case DG_FLOATS:
             dg_json_key(w, a->name);
             dg_json_open(w, '[');
             for (int k = 0; k < a->n; k++) dg_json_double(w, a->v.floats[k]);
             dg_json_close(w, ']');
             break;
-        case DG_STR: text_at(w, a->name, a->v.str); break;
-        case DG_DATA: hash_at(w, a->name, dg_hash(a->v.data, (size_t)a->n)); break;
+        case DG_STR:
+            text_at(w, a->name, a->v.str);
+            break;
+        case DG_DATA:
+            hash_at(w, a->name, dg_hash(a->v.data, (size_t)a->n));
+            break;
         }
     }
     dg_json_close(w, '}');
@@ -236,7 +251,11 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     type_at(w, &v->type);
     ints_at(w, "strides", v->stride, v->type.shape.rank);
     text_at(w, "region", dg_home_name(v->home));
-    int_at(w, v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place" : v->home == DG_HOME_IO ? "port" : "offset", v->offset);
+    int_at(w,
+           v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place"
+           : v->home == DG_HOME_IO                              ? "port"
+                                                                : "offset",
+           v->offset);
     int_at(w, "bytes", v->bytes);
     int_at(w, "first", v->first);
     int_at(w, "last", v->last);
@@ -258,7 +277,8 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     dg_json_close(w, '}');
 }
 
-/* A strip's instructions: "mul 0 2" writes the next register; then which registers come out, with the axes summed. */
+/* A strip's instructions: "mul 0 2" writes the next register; then which registers come out, with
+ * the axes summed. */
 static void strip_at(writer *w, const dg_strip *s)
 {
     dg_json_key(w, "strip");

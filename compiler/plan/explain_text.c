@@ -26,8 +26,10 @@ static unit unit_of(int64_t peak)
 static void column(dg_text *t, const char *s, int width)
 {
     int n = (int)strlen(s);
-    if (n <= width) dg_text_add(t, "%-*s  ", width, s);
-    else dg_text_add(t, "%.*s..  ", width - 2, s);
+    if (n <= width)
+        dg_text_add(t, "%-*s  ", width, s);
+    else
+        dg_text_add(t, "%.*s..  ", width - 2, s);
 }
 
 /* What a row is about: of a step that writes places, the first param, else the first of them. */
@@ -36,7 +38,9 @@ static int32_t shown_value(const dg_plan *p, const dg_plan_step *s)
     int32_t shown = s->n_out > 0 ? s->out[0] : s->n_in > 0 ? s->in[0] : -1;
     for (int i = s->n_out - 1; i >= 0; i--) {
         dg_home home = p->values[s->out[i]].home;
-        if (home == DG_HOME_PARAM || (home == DG_HOME_STATE && p->values[shown].home != DG_HOME_PARAM)) shown = s->out[i];
+        if (home == DG_HOME_PARAM ||
+            (home == DG_HOME_STATE && p->values[shown].home != DG_HOME_PARAM))
+            shown = s->out[i];
     }
     return shown;
 }
@@ -57,11 +61,14 @@ static void column_path(dg_text *t, const dg_plan *p, int32_t id, int width)
     char number[16];
     const char *s = id >= 0 ? name_of(p, id, number) : "";
     int n = (int)strlen(s);
-    if (n <= width) dg_text_add(t, "%-*s  ", width, s);
-    else dg_text_add(t, "..%s  ", s + n - width + 2);
+    if (n <= width)
+        dg_text_add(t, "%-*s  ", width, s);
+    else
+        dg_text_add(t, "..%s  ", s + n - width + 2);
 }
 
-static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, int value_width, dg_text *t)
+static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, int value_width,
+                dg_text *t)
 {
     const dg_plan_step *s = &p->steps[id];
     char offset[32] = "", bytes[32] = "", shape[96] = "", more[24] = "";
@@ -72,8 +79,10 @@ static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, 
         for (int i = 0; i < s->n_out; i++) sum += p->values[s->out[i]].bytes;
         dg_shape_times(&v->type.shape, shape);
         dg_bytes_text((uint64_t)sum, bytes);
-        if (v->home == DG_HOME_ARENA) dg_bytes_text((uint64_t)v->offset, offset);
-        else snprintf(offset, sizeof offset, "%s", dg_home_name(v->home));
+        if (v->home == DG_HOME_ARENA)
+            dg_bytes_text((uint64_t)v->offset, offset);
+        else
+            snprintf(offset, sizeof offset, "%s", dg_home_name(v->home));
         if (s->n_out > 1) snprintf(more, sizeof more, "%s%d values", *s->why ? ", " : "", s->n_out);
     }
     int depth = dg_step_depth(p, id) * 2;
@@ -81,7 +90,8 @@ static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, 
     column(t, s->label, KERNEL - depth);
     column_path(t, p, shown, value_width);
     column(t, shape, SHAPE);
-    dg_text_add(t, "%*s  %*s  %*.1f  %s%s", BYTES, offset, BYTES, bytes, LIVE, (double)story->live[id] / live.bytes, s->why, more);
+    dg_text_add(t, "%*s  %*s  %*.1f  %s%s", BYTES, offset, BYTES, bytes, LIVE,
+                (double)story->live[id] / live.bytes, s->why, more);
     while (t->n > 0 && t->at[t->n - 1] == ' ') t->at[--t->n] = 0;
     dg_text_add(t, "\n");
 }
@@ -90,15 +100,18 @@ static void loop_row(const dg_plan *p, int32_t id, dg_text *t)
 {
     int32_t l = dg_step_loop(p, id);
     const dg_plan_loop *loop = &p->loops[l];
-    dg_text_add(t, "%*d  %*sloop %d x%lld", STEP, id, dg_step_depth(p, id) * 2, "", l, (long long)loop->trips);
+    dg_text_add(t, "%*d  %*sloop %d x%lld", STEP, id, dg_step_depth(p, id) * 2, "", l,
+                (long long)loop->trips);
     for (int c = 0; c < loop->n_carries; c++) {
         char number[16];
-        dg_text_add(t, "%s%s (%s%s)", c == 0 ? "  carries " : ", ", name_of(p, loop->carries[c].arg, number),
-                    dg_carry_how(p, &loop->carries[c]), loop->carries[c].copy_in ? ", copied in" : "");
+        dg_text_add(t, "%s%s (%s%s)", c == 0 ? "  carries " : ", ",
+                    name_of(p, loop->carries[c].arg, number), dg_carry_how(p, &loop->carries[c]),
+                    loop->carries[c].copy_in ? ", copied in" : "");
     }
     int tables = 0; /* that the body reads by trip: made outside, last read at its end */
     for (int32_t v = 0; v < p->n_values; v++)
-        tables += p->values[v].role == DG_ROLE_TABLE && p->values[v].of == v && p->values[v].last == loop->end;
+        tables += p->values[v].role == DG_ROLE_TABLE && p->values[v].of == v &&
+                  p->values[v].last == loop->end;
     if (tables > 0) dg_text_add(t, "  %d table%s", tables, tables == 1 ? "" : "s");
     if (loop->stop >= 0) dg_text_add(t, "  may stop early");
     dg_text_add(t, "\n");
@@ -120,7 +133,8 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
         const char *path = at->n_out > 0 ? name_of(p, at->out[0], number) : "";
         dg_text_add(t, " at step %d (%s%s%s)", p->peak_step, at->label, *path ? " " : "", path);
     }
-    snprintf(ratio, sizeof ratio, "%.4f", p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
+    snprintf(ratio, sizeof ratio, "%.4f",
+             p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
     amount(t, "   bound", p->bound);
     dg_text_add(t, "   ratio %s", ratio);
     amount(t, "   naive", p->naive);
@@ -150,16 +164,21 @@ void dg_explain_text(const dg_plan *p, const dg_explain_options *o, dg_text *out
     dg_arena *a = dg_arena_new();
     dg_story story = dg_story_of(p, o->threads, a);
     if (!o->summary_only) {
-        int width = o->width > 0 ? o->width : 110, fixed = STEP + KERNEL + SHAPE + 2 * BYTES + LIVE + 2 * 7;
+        int width = o->width > 0 ? o->width : 110,
+            fixed = STEP + KERNEL + SHAPE + 2 * BYTES + LIVE + 2 * 7;
         int value_width = width > fixed + 24 ? width - fixed : 24;
         unit live = unit_of(p->bound);
-        dg_text_add(out, "%*s  %-*s  %-*s  %-*s  %*s  %*s  %*s  why\n", STEP, "step", KERNEL, "kernel", value_width, "value", SHAPE,
-                    "shape", BYTES, "offset", BYTES, "bytes", LIVE, live.name);
+        dg_text_add(out, "%*s  %-*s  %-*s  %-*s  %*s  %*s  %*s  why\n", STEP, "step", KERNEL,
+                    "kernel", value_width, "value", SHAPE, "shape", BYTES, "offset", BYTES, "bytes",
+                    LIVE, live.name);
         for (int32_t i = 0; i < p->n_steps; i++) {
-            if (p->steps[i].kind == DG_STEP_LOOP) loop_row(p, i, out);
+            if (p->steps[i].kind == DG_STEP_LOOP)
+                loop_row(p, i, out);
             else if (p->steps[i].kind == DG_STEP_LOOP_END)
-                dg_text_add(out, "%*d  %*send of loop %d\n", STEP, i, dg_step_depth(p, i) * 2, "", dg_step_loop(p, i));
-            else row(p, &story, live, i, value_width, out);
+                dg_text_add(out, "%*d  %*send of loop %d\n", STEP, i, dg_step_depth(p, i) * 2, "",
+                            dg_step_loop(p, i));
+            else
+                row(p, &story, live, i, value_width, out);
         }
     }
     summary(p, &story, o, out);

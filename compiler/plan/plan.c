@@ -1,10 +1,10 @@
 /* plan.c: scheduled IR and its layout -> dg_plan.
  *
  * In     a module after schedule, the dg_layout of memplan.
- * Out    flat steps, values, loops, ports, all copied into an arena of the plan's own: nothing points back into the compilation
- *        but ops and kernels, which are static.
- * Keeps  values are numbered in the order in which they appear, steps in the order in which they run: ids do not depend on what
- *        the passes did on the way. */
+ * Out    flat steps, values, loops, ports, all copied into an arena of the plan's own: nothing
+ *        points back into the compilation but ops and kernels, which are static.
+ * Keeps  values are numbered in the order in which they appear, steps in the order in which they
+ *        run: ids do not depend on what the passes did on the way. */
 #include "compiler/plan/plan.h"
 
 #include "compiler/passes/memplan.h"
@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const role_names[DG_ROLES] = {"activation", "residual", "gradient", "carry", "table",
-                                                 "param",      "state",    "input",    "output"};
+static const char *const role_names[DG_ROLES] = {
+    "activation", "residual", "gradient", "carry", "table", "param", "state", "input", "output"};
 
 const char *dg_role_name(dg_role r)
 {
@@ -30,14 +30,14 @@ typedef struct maker {
     dg_plan *p;
     dg_effects fx;
     dg_bytes *bytes;
-    int32_t *value;    /* plan id by IR value; -1 */
-    int32_t *step_of;  /* by IR node; -1 */
-    int32_t *place;    /* plan value by place */
+    int32_t *value;   /* plan id by IR value; -1 */
+    int32_t *step_of; /* by IR node; -1 */
+    int32_t *place;   /* plan value by place */
     DG_VEC(dg_plan_value) values;
     DG_VEC(dg_plan_step) steps;
     DG_VEC(dg_plan_loop) loops;
-    dg_map *origins;   /* copies already made */
-    dg_map *strings;   /* likewise, by interned or static text */
+    dg_map *origins; /* copies already made */
+    dg_map *strings; /* likewise, by interned or static text */
     int64_t consts;
 } maker;
 
@@ -73,7 +73,8 @@ static const origin_copy *origin_of(maker *k, const dg_origin *o)
     origin_copy *copy = dg_map_get(k->origins, o);
     if (copy) return copy;
     copy = DG_NEW(k->a, origin_copy);
-    copy->origin = (dg_origin){o->span, text_of(k, o->what), o->outer ? &origin_of(k, o->outer)->origin : NULL};
+    copy->origin = (dg_origin){o->span, text_of(k, o->what),
+                               o->outer ? &origin_of(k, o->outer)->origin : NULL};
     copy->src = place_of(k, o);
     dg_map_set(k->origins, o, copy);
     return copy;
@@ -91,7 +92,8 @@ static const dg_strip *strip_of(maker *k, const dg_strip *s)
     return copy;
 }
 
-/* Elements of a constant in the value's dtype: IR holds floats as double and everything else as i32, either all or one for all. */
+/* Elements of a constant in the value's dtype: IR holds floats as double and everything else as
+ * i32, either all or one for all. */
 static const void *table_of(maker *k, dg_value v)
 {
     const dg_type *t = dg_type_of(k->g, v);
@@ -106,13 +108,23 @@ static const void *table_of(maker *k, dg_value v)
         int64_t from = given == 1 ? 0 : i;
         double x = 0;
         int32_t whole = 0;
-        if (is_float) memcpy(&x, (const char *)data->v.data + from * (int64_t)sizeof x, sizeof x);
-        else memcpy(&whole, (const char *)data->v.data + from * (int64_t)sizeof whole, sizeof whole);
+        if (is_float)
+            memcpy(&x, (const char *)data->v.data + from * (int64_t)sizeof x, sizeof x);
+        else
+            memcpy(&whole, (const char *)data->v.data + from * (int64_t)sizeof whole, sizeof whole);
         switch (t->dtype) {
-        case DG_F32: ((float *)(void *)at)[i] = (float)x; break;
-        case DG_F64: ((double *)(void *)at)[i] = x; break;
-        case DG_I32: ((int32_t *)(void *)at)[i] = whole; break;
-        default: ((uint8_t *)at)[i] = (uint8_t)whole; break;
+        case DG_F32:
+            ((float *)(void *)at)[i] = (float)x;
+            break;
+        case DG_F64:
+            ((double *)(void *)at)[i] = x;
+            break;
+        case DG_I32:
+            ((int32_t *)(void *)at)[i] = whole;
+            break;
+        default:
+            ((uint8_t *)at)[i] = (uint8_t)whole;
+            break;
         }
     }
     return at;
@@ -127,7 +139,8 @@ static int32_t value_of(maker *k, dg_value v)
     return id;
 }
 
-/* A value when it first appears: made by step `step` in loop `loop`, -1 and -1 for what is there from the start. */
+/* A value when it first appears: made by step `step` in loop `loop`, -1 and -1 for what is there
+ * from the start. */
 static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg_origin *origin)
 {
     const dg_storage *s = &k->l->storage[v];
@@ -170,7 +183,8 @@ static void link_bases(maker *k)
     }
     for (size_t i = 0; i < k->values.n; i++) {
         dg_plan_value *out = &k->values.at[i];
-        if (out->home == DG_HOME_CONST && out->base != (int32_t)i) out->offset = k->values.at[out->base].offset + out->shift;
+        if (out->home == DG_HOME_CONST && out->base != (int32_t)i)
+            out->offset = k->values.at[out->base].offset + out->shift;
     }
 }
 
@@ -205,7 +219,9 @@ static const char *label_of(maker *k, const dg_node_info *n)
     bool body = n->strip && !n->op->epilogue;
     if (!body) dg_text_add(&t, "%s", n->op->name);
     if (n->strip) chain(&t, n->strip, body ? 4 : 3);
-    if (t.n == 0) dg_text_add(&t, "%s", n->op->name); /* a strip without instructions: only loads and stores */
+    if (t.n == 0)
+        dg_text_add(&t, "%s",
+                    n->op->name); /* a strip without instructions: only loads and stores */
     if (n->kernel && !body) dg_text_add(&t, " %s", n->kernel->name);
     const char *out = dg_arena_text(k->a, t.at, t.n);
     dg_text_free(&t);
@@ -221,10 +237,13 @@ static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
     for (int i = 0; i < n->n_out; i++) {
         const char *alias = k->l->storage[n->out[i]].alias;
         if (!alias) continue;
-        dg_text_add(&t, "%s%s", t.n > 0 ? ", " : "", strcmp(alias, "place") == 0 || strcmp(alias, "in-place") == 0 ? "in place" : alias);
+        dg_text_add(&t, "%s%s", t.n > 0 ? ", " : "",
+                    strcmp(alias, "place") == 0 || strcmp(alias, "in-place") == 0 ? "in place"
+                                                                                  : alias);
         break;
     }
-    if (workspace > 0) dg_text_add(&t, "%sws %s", t.n > 0 ? ", " : "", dg_bytes_text((uint64_t)workspace, bytes));
+    if (workspace > 0)
+        dg_text_add(&t, "%sws %s", t.n > 0 ? ", " : "", dg_bytes_text((uint64_t)workspace, bytes));
     const char *out = dg_arena_text(k->a, t.at ? t.at : "", t.n);
     dg_text_free(&t);
     return out;
@@ -300,7 +319,8 @@ static void add_write(maker *k, dg_node node)
     dg_plan_place *place = (dg_plan_place *)&k->p->places[index];
     const dg_storage *s = &k->l->storage[n->in[0]];
     place->written = true;
-    place->in_place = (s->home == DG_HOME_PARAM || s->home == DG_HOME_STATE) && s->offset == index && k->bytes[n->in[0]].whole;
+    place->in_place = (s->home == DG_HOME_PARAM || s->home == DG_HOME_STATE) &&
+                      s->offset == index && k->bytes[n->in[0]].whole;
     if (place->in_place) {
         place->written_value = value_of(k, n->in[0]);
         return;
@@ -336,8 +356,9 @@ static void add_write(maker *k, dg_node node)
     step->why = "write";
 }
 
-/* Carries in an order in which swaps one by one do what the parallel assignment says: a carry comes before the one whose argument's
- * buffer it takes, so that it finds there what the body left; the last of a ring finds its value brought by the others. */
+/* Carries in an order in which swaps one by one do what the parallel assignment says: a carry comes
+ * before the one whose argument's buffer it takes, so that it finds there what the body left; the
+ * last of a ring finds its value brought by the others. */
 static void order_carries(maker *k, dg_plan_carry *c, int n)
 {
     dg_plan_carry *sorted = DG_NEW_ARRAY(k->scratch, dg_plan_carry, n);
@@ -354,7 +375,8 @@ static void order_carries(maker *k, dg_plan_carry *c, int n)
         for (int i = 0; i < n; i++) {
             if (taken[i]) continue;
             bool wanted = false; /* by another carry that has not had its turn */
-            for (int j = 0; j < n; j++) wanted |= !taken[j] && j != i && BASE(c[j].next) == BASE(c[i].arg);
+            for (int j = 0; j < n; j++)
+                wanted |= !taken[j] && j != i && BASE(c[j].next) == BASE(c[i].arg);
             if (wanted && ring == 0) continue;
             dg_value first = BASE(c[i].arg);
             for (int at = i; at >= 0;) {
@@ -387,15 +409,20 @@ static void add_loop(maker *k, dg_node node, int32_t parent)
 
     dg_plan_carry *c = DG_NEW_ARRAY(k->a, dg_plan_carry, n->n_out);
     for (int i = 0; i < n->n_out; i++) {
-        c[i] = (dg_plan_carry){.init = n->in[i], .arg = body->args.at[i + 1], .next = body->results.at[i], .out = n->out[i]};
-        c[i].copy_in = k->l->storage[c[i].init].base != k->l->storage[c[i].arg].base || !k->bytes[c[i].init].whole;
+        c[i] = (dg_plan_carry){.init = n->in[i],
+                               .arg = body->args.at[i + 1],
+                               .next = body->results.at[i],
+                               .out = n->out[i]};
+        c[i].copy_in = k->l->storage[c[i].init].base != k->l->storage[c[i].arg].base ||
+                       !k->bytes[c[i].init].whole;
     }
     order_carries(k, c, n->n_out);
 
     dg_plan_step *s = add_step(k, node, DG_STEP_LOOP, parent);
     k->step_of[node] = begin;
     for (size_t i = 0; i < body->args.n; i++) add_value(k, body->args.at[i], begin, id, n->origin);
-    int32_t *in = DG_NEW_ARRAY(k->a, int32_t, n->n_out), *out = DG_NEW_ARRAY(k->a, int32_t, n->n_out + 1);
+    int32_t *in = DG_NEW_ARRAY(k->a, int32_t, n->n_out),
+            *out = DG_NEW_ARRAY(k->a, int32_t, n->n_out + 1);
     out[0] = value_of(k, body->args.at[0]);
     for (int i = 0; i < n->n_out; i++) {
         in[i] = c[i].init = value_of(k, c[i].init);
@@ -433,15 +460,16 @@ static void add_loop(maker *k, dg_node node, int32_t parent)
 
 static void add_region(maker *k, dg_region r, int32_t loop)
 {
-    DG_EACH_NODE(k->g, r, node)
-    {
+    DG_EACH_NODE(k->g, r, node) {
         const dg_node_info *n = dg_node_of(k->g, node);
         if (n->op->traits & DG_LEAF) {
             add_value(k, n->out[0], -1, -1, n->origin);
-            if (n->op == k->fx.place) k->place[dg_attr_int(&n->attrs, "index")] = value_of(k, n->out[0]);
+            if (n->op == k->fx.place)
+                k->place[dg_attr_int(&n->attrs, "index")] = value_of(k, n->out[0]);
         } else if (n->n_out > 0 && k->bytes[n->out[0]].view) {
             int32_t base = value_of(k, k->bytes[n->out[0]].base);
-            add_value(k, n->out[0], k->values.at[base].producer, k->values.at[base].loop, n->origin);
+            add_value(k, n->out[0], k->values.at[base].producer, k->values.at[base].loop,
+                      n->origin);
         } else if (n->body != DG_NONE) {
             add_loop(k, node, loop);
         } else if (n->op == k->fx.write) {
@@ -472,47 +500,63 @@ static void read_until(maker *k, int32_t id, int32_t step)
 
 static void find_lasts(maker *k)
 {
-    int32_t *ends = DG_NEW_ARRAY(k->scratch, int32_t, k->steps.n); /* loop that a step ends, plus 1 */
+    int32_t *ends =
+        DG_NEW_ARRAY(k->scratch, int32_t, k->steps.n); /* loop that a step ends, plus 1 */
     for (size_t i = 0; i < k->loops.n; i++) ends[k->loops.at[i].end] = (int32_t)i + 1;
     for (int32_t s = 0; (size_t)s < k->steps.n; s++) {
         const dg_plan_step *step = &k->steps.at[s];
-        int32_t loop = ends[s] ? ends[s] - 1 : step->loop; /* the end of a trip belongs to the body */
+        int32_t loop =
+            ends[s] ? ends[s] - 1 : step->loop; /* the end of a trip belongs to the body */
         for (int i = 0; i < step->n_in; i++)
             read_until(k, step->in[i], kept_until(k, s, loop, k->values.at[step->in[i]].loop));
         if (ends[s]) read_until(k, k->loops.at[ends[s] - 1].trip, s);
     }
-    for (int i = 0; i < k->p->n_outputs; i++) read_until(k, k->p->outputs[i].value, (int32_t)k->steps.n);
+    for (int i = 0; i < k->p->n_outputs; i++)
+        read_until(k, k->p->outputs[i].value, (int32_t)k->steps.n);
     for (int i = 0; i < k->p->n_places; i++) {
-        if (k->p->places[i].written) read_until(k, k->p->places[i].written_value, (int32_t)k->steps.n);
+        if (k->p->places[i].written)
+            read_until(k, k->p->places[i].written_value, (int32_t)k->steps.n);
     }
 }
 
 static void find_roles(maker *k)
 {
-    bool *residual = DG_NEW_ARRAY(k->scratch, bool, k->values.n), *carried = DG_NEW_ARRAY(k->scratch, bool, k->values.n),
+    bool *residual = DG_NEW_ARRAY(k->scratch, bool, k->values.n),
+         *carried = DG_NEW_ARRAY(k->scratch, bool, k->values.n),
          *output = DG_NEW_ARRAY(k->scratch, bool, k->values.n);
     for (size_t s = 0; s < k->steps.n; s++) {
         const dg_plan_step *step = &k->steps.at[s];
-        for (int i = 0; step->phase == DG_BACKWARD && i < step->n_in; i++) residual[k->values.at[step->in[i]].of] = true;
+        for (int i = 0; step->phase == DG_BACKWARD && i < step->n_in; i++)
+            residual[k->values.at[step->in[i]].of] = true;
         bool loop = step->kind == DG_STEP_LOOP || step->kind == DG_STEP_LOOP_END;
         for (int i = 0; loop && i < step->n_out; i++) carried[step->out[i]] = true;
     }
-    for (int i = 0; i < k->p->n_outputs; i++) output[k->values.at[k->p->outputs[i].value].of] = true;
+    for (int i = 0; i < k->p->n_outputs; i++)
+        output[k->values.at[k->p->outputs[i].value].of] = true;
     for (size_t i = 0; i < k->values.n; i++) {
         dg_plan_value *v = &k->values.at[i];
         switch (v->home) {
-        case DG_HOME_PARAM: v->role = DG_ROLE_PARAM; continue;
-        case DG_HOME_STATE: v->role = DG_ROLE_STATE; continue;
-        case DG_HOME_IO: v->role = DG_ROLE_INPUT; continue;
-        case DG_HOME_CONST: v->role = DG_ROLE_TABLE; continue;
-        default: break;
+        case DG_HOME_PARAM:
+            v->role = DG_ROLE_PARAM;
+            continue;
+        case DG_HOME_STATE:
+            v->role = DG_ROLE_STATE;
+            continue;
+        case DG_HOME_IO:
+            v->role = DG_ROLE_INPUT;
+            continue;
+        case DG_HOME_CONST:
+            v->role = DG_ROLE_TABLE;
+            continue;
+        default:
+            break;
         }
         dg_phase phase = v->producer < 0 ? DG_FORWARD : k->steps.at[v->producer].phase;
-        v->role = output[v->of]             ? DG_ROLE_OUTPUT
-                  : carried[v->of]          ? DG_ROLE_CARRY
-                  : phase == DG_BACKWARD    ? DG_ROLE_GRADIENT
+        v->role = output[v->of]                            ? DG_ROLE_OUTPUT
+                  : carried[v->of]                         ? DG_ROLE_CARRY
+                  : phase == DG_BACKWARD                   ? DG_ROLE_GRADIENT
                   : phase == DG_FORWARD && residual[v->of] ? DG_ROLE_RESIDUAL
-                                            : DG_ROLE_ACTIVATION;
+                                                           : DG_ROLE_ACTIVATION;
     }
 }
 
@@ -534,7 +578,8 @@ static void make_tables(maker *k)
         *(from->trained ? &p->weights : &p->state) += dg_align(dg_type_bytes(&from->type));
     }
     p->places = places;
-    dg_plan_port *inputs = DG_NEW_ARRAY(k->a, dg_plan_port, m->inputs.n), *outputs = DG_NEW_ARRAY(k->a, dg_plan_port, m->outputs.n);
+    dg_plan_port *inputs = DG_NEW_ARRAY(k->a, dg_plan_port, m->inputs.n),
+                 *outputs = DG_NEW_ARRAY(k->a, dg_plan_port, m->outputs.n);
     for (size_t i = 0; i < m->inputs.n; i++) {
         const dg_port *from = &m->inputs.at[i];
         inputs[i] = (dg_plan_port){text_of(k, from->name), from->type, -1, from->report};
@@ -555,11 +600,12 @@ static void fill_tables(maker *k)
 {
     dg_plan_port *inputs = (dg_plan_port *)k->p->inputs, *outputs = (dg_plan_port *)k->p->outputs;
     dg_plan_place *places = (dg_plan_place *)k->p->places;
-    DG_EACH_NODE(k->g, 0, node)
-    {
+    DG_EACH_NODE(k->g, 0, node) {
         const dg_node_info *n = dg_node_of(k->g, node);
-        if (n->op == k->fx.input) inputs[dg_attr_int(&n->attrs, "index")].value = value_of(k, n->out[0]);
-        if (n->op == k->fx.output) outputs[dg_attr_int(&n->attrs, "index")].value = value_of(k, n->in[0]);
+        if (n->op == k->fx.input)
+            inputs[dg_attr_int(&n->attrs, "index")].value = value_of(k, n->out[0]);
+        if (n->op == k->fx.output)
+            outputs[dg_attr_int(&n->attrs, "index")].value = value_of(k, n->in[0]);
     }
     for (int i = 0; i < k->p->n_places; i++) {
         places[i].value = k->place[i];
@@ -569,7 +615,8 @@ static void fill_tables(maker *k)
 
 static void add_decision(maker *k, dg_decision *out, const dg_decision *d)
 {
-    *out = (dg_decision){text_of(k, d->kind), DG_NONE, DG_NONE, text_of(k, d->outcome), text_of(k, d->reason), d->bytes};
+    *out = (dg_decision){text_of(k, d->kind),   DG_NONE, DG_NONE, text_of(k, d->outcome),
+                         text_of(k, d->reason), d->bytes};
     if (d->node != DG_NONE) out->node = k->step_of[d->node];
     if (d->value != DG_NONE) out->value = k->value[d->value];
 }
@@ -585,13 +632,17 @@ static void make_header(maker *k, const dg_plan_options *o)
     p->blas_core = text_of(k, o->blas_core);
     p->nodes = o->nodes;
     dg_plan_file *files = DG_NEW_ARRAY(k->a, dg_plan_file, o->n_files);
-    for (int i = 0; i < o->n_files; i++) files[i] = (dg_plan_file){text_of(k, o->files[i].name), o->files[i].hash};
+    for (int i = 0; i < o->n_files; i++)
+        files[i] = (dg_plan_file){text_of(k, o->files[i].name), o->files[i].hash};
     p->files = files;
     p->n_files = o->n_files;
-    dg_setting *config = DG_NEW_ARRAY(k->a, dg_setting, m->config.n), *args = DG_NEW_ARRAY(k->a, dg_setting, m->args.n);
+    dg_setting *config = DG_NEW_ARRAY(k->a, dg_setting, m->config.n),
+               *args = DG_NEW_ARRAY(k->a, dg_setting, m->args.n);
     for (size_t i = 0; i < m->config.n; i++)
-        config[i] = (dg_setting){text_of(k, m->config.at[i].name), text_of(k, m->config.at[i].text)};
-    for (size_t i = 0; i < m->args.n; i++) args[i] = (dg_setting){text_of(k, m->args.at[i].name), text_of(k, m->args.at[i].text)};
+        config[i] =
+            (dg_setting){text_of(k, m->config.at[i].name), text_of(k, m->config.at[i].text)};
+    for (size_t i = 0; i < m->args.n; i++)
+        args[i] = (dg_setting){text_of(k, m->args.at[i].name), text_of(k, m->args.at[i].text)};
     p->config = config;
     p->args = args;
     p->n_config = (int)m->config.n;
@@ -606,14 +657,16 @@ static int32_t trade_root(const int32_t *with, int32_t b)
 
 int64_t *dg_plan_live(const dg_plan *p, dg_arena *a)
 {
-    int32_t *with = DG_NEW_ARRAY(a, int32_t, p->n_values), *first = DG_NEW_ARRAY(a, int32_t, p->n_values),
+    int32_t *with = DG_NEW_ARRAY(a, int32_t, p->n_values),
+            *first = DG_NEW_ARRAY(a, int32_t, p->n_values),
             *last = DG_NEW_ARRAY(a, int32_t, p->n_values);
     int64_t *live = DG_NEW_ARRAY(a, int64_t, p->n_steps + 2);
     for (int32_t i = 0; i < p->n_values; i++) {
         with[i] = i;
         first[i] = p->n_steps;
     }
-    for (int l = 0; l < p->n_loops; l++) { /* buffers that are traded are all taken as long as any */
+    for (int l = 0; l < p->n_loops;
+         l++) { /* buffers that are traded are all taken as long as any */
         for (int c = 0; c < p->loops[l].n_carries; c++) {
             int32_t x = trade_root(with, p->values[p->loops[l].carries[c].arg].base),
                     y = trade_root(with, p->values[p->loops[l].carries[c].next].base);
@@ -644,8 +697,10 @@ static void make_summary(maker *k)
     p->order_free_bound = k->l->order_free_bound;
     p->naive = k->l->naive_bytes;
     for (int s = 0; s < p->n_steps; s++) {
-        if (dg_align(p->steps[s].workspace_bytes) > p->workspace_peak) p->workspace_peak = dg_align(p->steps[s].workspace_bytes);
-        if (dg_align(p->steps[s].scratch_bytes) > p->scratch) p->scratch = dg_align(p->steps[s].scratch_bytes);
+        if (dg_align(p->steps[s].workspace_bytes) > p->workspace_peak)
+            p->workspace_peak = dg_align(p->steps[s].workspace_bytes);
+        if (dg_align(p->steps[s].scratch_bytes) > p->scratch)
+            p->scratch = dg_align(p->steps[s].scratch_bytes);
     }
     int64_t *live = dg_plan_live(p, k->scratch);
     for (int32_t s = 0; s <= p->n_steps; s++) {
@@ -687,12 +742,15 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     dg_vec_seal(&k.steps, a, p->steps);
     dg_vec_seal(&k.loops, a, p->loops);
     dg_decision *decisions = DG_NEW_ARRAY(a, dg_decision, m->decisions.n + l->decisions.n);
-    for (size_t i = 0; i < m->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &m->decisions.at[i]);
-    for (size_t i = 0; i < l->decisions.n; i++) add_decision(&k, &decisions[p->n_decisions++], &l->decisions.at[i]);
+    for (size_t i = 0; i < m->decisions.n; i++)
+        add_decision(&k, &decisions[p->n_decisions++], &m->decisions.at[i]);
+    for (size_t i = 0; i < l->decisions.n; i++)
+        add_decision(&k, &decisions[p->n_decisions++], &l->decisions.at[i]);
     p->decisions = decisions;
     dg_heuristic *heuristics = DG_NEW_ARRAY(a, dg_heuristic, l->heuristics.n);
     for (size_t i = 0; i < l->heuristics.n; i++)
-        heuristics[i] = (dg_heuristic){text_of(&k, l->heuristics.at[i].name), l->heuristics.at[i].bytes};
+        heuristics[i] =
+            (dg_heuristic){text_of(&k, l->heuristics.at[i].name), l->heuristics.at[i].bytes};
     p->heuristics = heuristics;
     p->n_heuristics = (int)l->heuristics.n;
     make_summary(&k);

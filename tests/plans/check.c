@@ -20,7 +20,8 @@ static const char text[] =
     "  %6: f32[8, 8] = matmul(%5, %4) {tx = 0, ty = 0}\n"
     "  %7: f32[8, 8] = softmax(%6) {axis = 1}\n"
     "  %8: f32[8, 8] = matmul(%7, %3) {tx = 0, ty = 0}\n"
-    "  %9: f32[8, 8], %10: f32[8, 8], %11: f32[8, 8] = loop(%6, %8, %8) {trips = 6, stop = 0} (%12: i32, %13: f32[8, 8], %14: f32[8, 8], %15: f32[8, 8]) {\n"
+    "  %9: f32[8, 8], %10: f32[8, 8], %11: f32[8, 8] = loop(%6, %8, %8) {trips = 6, stop = 0} "
+    "(%12: i32, %13: f32[8, 8], %14: f32[8, 8], %15: f32[8, 8]) {\n"
     "    %16: f32[8, 8] = matmul(%13, %14) {tx = 0, ty = 0}\n"
     "    %17: f32[8, 8] = matmul(%16, %7) {tx = 0, ty = 0}\n"
     "    %18: f32[8, 8] = add(%15, %17)\n"
@@ -48,7 +49,8 @@ static const char text[] =
 static dg_plan_value *owner(dg_plan *p, int n)
 {
     for (int i = 0; i < p->n_values; i++) {
-        if (p->values[i].base == i && p->values[i].home == DG_HOME_ARENA && n-- == 0) return &VALUES(p)[i];
+        if (p->values[i].base == i && p->values[i].home == DG_HOME_ARENA && n-- == 0)
+            return &VALUES(p)[i];
     }
     fail_msg("the plan has too few buffers");
     return NULL;
@@ -90,7 +92,8 @@ static void overlap(dg_plan *p)
     two_alive(p, &a, &b);
     int64_t from = a->offset;
     for (int i = 0; i < p->n_values; i++) { /* with all that lies there */
-        if (p->values[i].home == DG_HOME_ARENA && p->values[i].base == (int)(a - VALUES(p))) VALUES(p)[i].offset += b->offset - from;
+        if (p->values[i].home == DG_HOME_ARENA && p->values[i].base == (int)(a - VALUES(p)))
+            VALUES(p)[i].offset += b->offset - from;
     }
 }
 static void misaligned(dg_plan *p)
@@ -132,7 +135,8 @@ static void view_of_other(dg_plan *p)
     for (int i = 0; i < p->n_values; i++) {
         if (p->values[i].of == i) continue;
         for (int k = 0; k < p->n_values; k++) {
-            if (p->values[k].of == k && k != p->values[i].of && p->values[k].base == k) VALUES(p)[i].of = k;
+            if (p->values[k].of == k && k != p->values[i].of && p->values[k].base == k)
+                VALUES(p)[i].of = k;
         }
         return;
     }
@@ -176,8 +180,10 @@ static void carries_exchanged(dg_plan *p) /* the swaps in another order */
     dg_plan_carry c = CARRIES(p)[first];
     CARRIES(p)[first] = CARRIES(p)[second];
     CARRIES(p)[second] = c;
-    int32_t *begin_in = (int32_t *)p->steps[p->loops[0].begin].in, *begin_out = (int32_t *)p->steps[p->loops[0].begin].out,
-            *end_in = (int32_t *)p->steps[p->loops[0].end].in, *end_out = (int32_t *)p->steps[p->loops[0].end].out;
+    int32_t *begin_in = (int32_t *)p->steps[p->loops[0].begin].in,
+            *begin_out = (int32_t *)p->steps[p->loops[0].begin].out,
+            *end_in = (int32_t *)p->steps[p->loops[0].end].in,
+            *end_out = (int32_t *)p->steps[p->loops[0].end].out;
     for (int i = 0; i < p->loops[0].n_carries; i++) {
         begin_in[i] = p->loops[0].carries[i].init;
         begin_out[i + 1] = p->loops[0].carries[i].arg;
@@ -256,7 +262,9 @@ static void product_over_operand(dg_plan *p) /* as in place, where the kernel ca
         const dg_plan_step *s = &p->steps[i];
         if (s->kind != DG_STEP_KERNEL || s->strip || s->n_in != 2 || s->loop >= 0) continue;
         dg_plan_value *x = &VALUES(p)[s->in[0]], *y = &VALUES(p)[s->out[0]];
-        if (x->home != DG_HOME_ARENA || y->home != DG_HOME_ARENA || x->of != s->in[0] || x->last != i) continue;
+        if (x->home != DG_HOME_ARENA || y->home != DG_HOME_ARENA || x->of != s->in[0] ||
+            x->last != i)
+            continue;
         y->base = x->base;
         y->offset = x->offset;
         return;
@@ -280,12 +288,34 @@ static void corruptions(void **state)
         void (*spoil)(dg_plan *p);
     } all[] = {
 #define CASE(f) {#f, f}
-        CASE(overlap), CASE(misaligned), CASE(outside), CASE(other_offset_than_base), CASE(view_too_long), CASE(view_of_other),
-        CASE(read_late), CASE(read_early), CASE(steps_exchanged), CASE(said_to_die_earlier), CASE(other_producer),
-        CASE(carry_not_swapped), CASE(carries_exchanged), CASE(carry_not_copied_in), CASE(carry_of_other_steps), CASE(loop_ends_early),
-        CASE(wrong_parent), CASE(workspace_on_operand), CASE(workspace_outside), CASE(bound_misstated), CASE(peak_misstated),
-        CASE(sums_misstated), CASE(place_not_written), CASE(place_written_unsaid), CASE(copy_to_other_place),
-        CASE(product_over_operand), CASE(output_gone), CASE(no_type),
+        CASE(overlap),
+        CASE(misaligned),
+        CASE(outside),
+        CASE(other_offset_than_base),
+        CASE(view_too_long),
+        CASE(view_of_other),
+        CASE(read_late),
+        CASE(read_early),
+        CASE(steps_exchanged),
+        CASE(said_to_die_earlier),
+        CASE(other_producer),
+        CASE(carry_not_swapped),
+        CASE(carries_exchanged),
+        CASE(carry_not_copied_in),
+        CASE(carry_of_other_steps),
+        CASE(loop_ends_early),
+        CASE(wrong_parent),
+        CASE(workspace_on_operand),
+        CASE(workspace_outside),
+        CASE(bound_misstated),
+        CASE(peak_misstated),
+        CASE(sums_misstated),
+        CASE(place_not_written),
+        CASE(place_written_unsaid),
+        CASE(copy_to_other_place),
+        CASE(product_over_operand),
+        CASE(output_gone),
+        CASE(no_type),
 #undef CASE
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

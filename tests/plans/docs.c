@@ -1,4 +1,5 @@
-/* docs/plans.md: each block marked `ir plan` gives the block marked `plan` behind it. With DG_BLESS set, the latter are rewritten. */
+/* docs/plans.md: each block marked `ir plan` gives the block marked `plan` behind it. With DG_BLESS
+ * set, the latter are rewritten. */
 #include "tests/plans/plan_of.h"
 
 #define FILE_NAME "docs/plans.md"
@@ -17,14 +18,17 @@ static void blocks(void **state)
     int n = 0;
     for (char *ir; (ir = strstr(at, open)); n++) {
         ir += strlen(open);
-        char *end = strstr(ir, close), *want = end ? strstr(end, result) : NULL, *last = want ? strstr(want + strlen(result), close) : NULL;
+        char *end = strstr(ir, close), *want = end ? strstr(end, result) : NULL,
+             *last = want ? strstr(want + strlen(result), close) : NULL;
         assert_non_null(last);
         want += strlen(result);
         dg_text_addn(&out, at, (size_t)(want - at));
         plan_text t = plan_of(FILE_NAME, dg_arena_text(a, ir, (size_t)(end - ir)), NULL, false);
         dg_text plan = {0};
-        dg_explain_text(t.plan, &(dg_explain_options){.canonical = true, .threads = 2, .width = 100}, &plan);
-        if (!getenv("DG_BLESS")) assert_string_equal(plan.at, dg_arena_text(a, want, (size_t)(last - want)));
+        dg_explain_text(
+            t.plan, &(dg_explain_options){.canonical = true, .threads = 2, .width = 100}, &plan);
+        if (!getenv("DG_BLESS"))
+            assert_string_equal(plan.at, dg_arena_text(a, want, (size_t)(last - want)));
         dg_text_addn(&out, plan.at, plan.n);
         dg_text_free(&plan);
         plan_text_free(&t);

@@ -1,4 +1,5 @@
-/* The formats: JSON is valid, its ids are dense, its sums agree with its parts, and canonical text has no times; DOT closes what it
+/* The formats: JSON is valid, its ids are dense, its sums agree with its parts, and canonical text
+ * has no times; DOT closes what it
  * opens. */
 #include "compiler/base/json.h"
 #include "tests/plans/plan_of.h"
@@ -13,7 +14,8 @@ static const char text[] =
     "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
     "  %1: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
     "  %2: f32[8, 8] = matmul(%1, %0) {tx = 0, ty = 0}  # net.a.out | net.a\n"
-    "  %3: f32[8, 8] = loop(%2) {trips = 4, stop = 0} (%4: i32, %5: f32[8, 8]) {  # y t carried | net\n"
+    "  %3: f32[8, 8] = loop(%2) {trips = 4, stop = 0} (%4: i32, %5: f32[8, 8]) {  # y t carried | "
+    "net\n"
     "    %6: f32[8, 8] = matmul(%5, %0) {tx = 0, ty = 0}  # net.b.c.out | net.b.c\n"
     "    %7: f32[8, 8] = transpose(%6) {perm = [1, 0]}  # net.b.c.turned | net.b.c\n"
     "    %8: f32[8, 8] = add(%6, %7)  # net.b.sum | net.b\n"
@@ -48,20 +50,24 @@ static void json(void **state)
     plan_text t = plan_of("explained", text, NULL, false);
     json_t *root = json_of(&t, true), *full = json_of(&t, false);
     assert_string_equal(json_string_value(json_object_get(root, "format")), "dg-plan/1.0");
-    static const char *const keys[] = {"format", "header", "summary", "regions", "inputs", "outputs", "places", "values", "steps", "loops", "decisions"};
+    static const char *const keys[] = {"format", "header",  "summary",  "regions",
+                                       "inputs", "outputs", "places",   "values",
+                                       "steps",  "loops",   "decisions"};
     size_t k = 0;
     const char *key;
     json_t *part;
     json_object_foreach(root, key, part) assert_string_equal(key, keys[k++]);
     assert_int_equal(k, sizeof keys / sizeof *keys);
 
-    json_t *values = json_object_get(root, "values"), *steps = json_object_get(root, "steps"), *summary = json_object_get(root, "summary");
+    json_t *values = json_object_get(root, "values"), *steps = json_object_get(root, "steps"),
+           *summary = json_object_get(root, "summary");
     size_t i;
     int64_t top = 0;
     json_array_foreach(values, i, part)
     {
         assert_int_equal(number(part, "id"), i);
-        if (strcmp(json_string_value(json_object_get(part, "region")), "arena") == 0 && number(part, "offset") + number(part, "bytes") > top)
+        if (strcmp(json_string_value(json_object_get(part, "region")), "arena") == 0 &&
+            number(part, "offset") + number(part, "bytes") > top)
             top = number(part, "offset") + number(part, "bytes");
     }
     json_array_foreach(steps, i, part) assert_int_equal(number(part, "id"), i);
@@ -70,7 +76,8 @@ static void json(void **state)
     assert_true(top <= number(summary, "peak") && top + 64 > number(summary, "peak"));
     assert_null(json_object_get(summary, "seconds"));
     assert_non_null(json_object_get(json_object_get(full, "summary"), "seconds"));
-    json_t *carry = json_array_get(json_object_get(json_array_get(json_object_get(root, "loops"), 0), "carries"), 0);
+    json_t *carry = json_array_get(
+        json_object_get(json_array_get(json_object_get(root, "loops"), 0), "carries"), 0);
     assert_string_equal(json_string_value(json_object_get(carry, "how")), "in place");
     json_decref(root);
     json_decref(full);
@@ -80,16 +87,20 @@ static void json(void **state)
 /* As much of JSON Schema as docs/plan.schema.json uses. */
 static void conforms(json_t *schema, json_t *v, const char *where)
 {
-    json_t *type = json_object_get(schema, "type"), *types = json_is_array(type) ? json_incref(type) : json_pack("[O]", type);
-    static const char *const names[] = {[JSON_OBJECT] = "object", [JSON_ARRAY] = "array",  [JSON_STRING] = "string", [JSON_INTEGER] = "integer",
-                                        [JSON_REAL] = "number",   [JSON_TRUE] = "boolean", [JSON_FALSE] = "boolean", [JSON_NULL] = "null"};
+    json_t *type = json_object_get(schema, "type"),
+           *types = json_is_array(type) ? json_incref(type) : json_pack("[O]", type);
+    static const char *const names[] = {
+        [JSON_OBJECT] = "object",   [JSON_ARRAY] = "array", [JSON_STRING] = "string",
+        [JSON_INTEGER] = "integer", [JSON_REAL] = "number", [JSON_TRUE] = "boolean",
+        [JSON_FALSE] = "boolean",   [JSON_NULL] = "null"};
     bool fits = false;
     size_t i;
     json_t *one;
     json_array_foreach(types, i, one)
     {
         const char *name = json_string_value(one);
-        fits |= strcmp(name, names[json_typeof(v)]) == 0 || (strcmp(name, "number") == 0 && json_is_integer(v));
+        fits |= strcmp(name, names[json_typeof(v)]) == 0 ||
+                (strcmp(name, "number") == 0 && json_is_integer(v));
     }
     if (!fits) fail_msg("%s is of type %s", where, names[json_typeof(v)]);
     json_decref(types);
@@ -100,17 +111,22 @@ static void conforms(json_t *schema, json_t *v, const char *where)
     json_array_foreach(v, i, one) conforms(json_object_get(schema, "items"), one, where);
     if (!json_is_object(v)) return;
     const char *key;
-    json_t *properties = json_object_get(schema, "properties"), *others = json_object_get(schema, "additionalProperties");
+    json_t *properties = json_object_get(schema, "properties"),
+           *others = json_object_get(schema, "additionalProperties");
     json_array_foreach(json_object_get(schema, "required"), i, one)
     {
-        if (!json_object_get(v, json_string_value(one))) fail_msg("%s has no %s", where, json_string_value(one));
+        if (!json_object_get(v, json_string_value(one)))
+            fail_msg("%s has no %s", where, json_string_value(one));
     }
     json_object_foreach(v, key, one)
     {
         json_t *inner = json_object_get(properties, key);
-        if (inner) conforms(inner, one, key);
-        else if (json_is_object(others)) conforms(others, one, key);
-        else if (json_is_false(others)) fail_msg("%s has an unknown %s", where, key);
+        if (inner)
+            conforms(inner, one, key);
+        else if (json_is_object(others))
+            conforms(others, one, key);
+        else if (json_is_false(others))
+            fail_msg("%s has an unknown %s", where, key);
     }
 }
 
@@ -138,8 +154,11 @@ static void hash(void **state)
     (void)state;
     dg_text other = {0};
     const char *at = strstr(text, "tx = 0, ty = 1");
-    dg_text_add(&other, "%.*stx = 1, ty = 0%s", (int)(at - text), text, at + strlen("tx = 0, ty = 1"));
-    plan_text a = plan_of("explained", text, NULL, false), b = plan_of("explained", other.at, NULL, false), c = plan_of("explained", text, NULL, false);
+    dg_text_add(&other, "%.*stx = 1, ty = 0%s", (int)(at - text), text,
+                at + strlen("tx = 0, ty = 1"));
+    plan_text a = plan_of("explained", text, NULL, false),
+              b = plan_of("explained", other.at, NULL, false),
+              c = plan_of("explained", text, NULL, false);
     c.plan->seconds = 7;
     assert_int_equal(dg_plan_hash(a.plan), dg_plan_hash(c.plan));
     assert_true(dg_plan_hash(a.plan) != dg_plan_hash(b.plan));
@@ -196,6 +215,8 @@ static void dot(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(schema), cmocka_unit_test(hash), cmocka_unit_test(table), cmocka_unit_test(dot)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(schema),
+                                       cmocka_unit_test(hash), cmocka_unit_test(table),
+                                       cmocka_unit_test(dot)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

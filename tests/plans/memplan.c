@@ -1,4 +1,5 @@
-/* What memplan promises, on graphs small enough to count by hand. A buffer of f32[8, 8] is 256 bytes, 4 times the alignment. */
+/* What memplan promises, on graphs small enough to count by hand. A buffer of f32[8, 8] is 256
+ * bytes, 4 times the alignment. */
 #include "tests/plans/plan_of.h"
 
 #define HEAD "entry \"main\"\n"
@@ -35,18 +36,21 @@ static void chain_of_products(void **state)
     plan_text_free(&t);
 }
 
-/* An elementwise result takes its dying operand's bytes; not one that is read again, not one under other strides. */
+/* An elementwise result takes its dying operand's bytes; not one that is read again, not one under
+ * other strides. */
 static void elementwise_in_place(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\noutput @1 f32[8, 8] \"z\"\ngraph {\n"
-                             "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
-                             "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
-                             "  %2: f32[8, 8] = sin(%1)\n"
-                             "  %3: f32[8, 8] = matmul(%2, %0) {tx = 0, ty = 0}\n"
-                             "  %4: f32[8, 8] = transpose(%3) {perm = [1, 0]}\n"
-                             "  %5: f32[8, 8] = add(%3, %4)\n"
-                             "  output(%5) {index = 0}\n  output(%2) {index = 1}\n}\n");
+    plan_text t = plain(
+        HEAD
+        "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\noutput @1 f32[8, 8] \"z\"\ngraph {\n"
+        "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+        "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
+        "  %2: f32[8, 8] = sin(%1)\n"
+        "  %3: f32[8, 8] = matmul(%2, %0) {tx = 0, ty = 0}\n"
+        "  %4: f32[8, 8] = transpose(%3) {perm = [1, 0]}\n"
+        "  %5: f32[8, 8] = add(%3, %4)\n"
+        "  output(%5) {index = 0}\n  output(%2) {index = 1}\n}\n");
     const dg_plan *p = t.plan;
     assert_int_equal(p->values[step_at(&t, 1)->out[0]].base, step_at(&t, 0)->out[0]);
     int32_t sum = step_at(&t, 3)->out[0];
@@ -58,7 +62,8 @@ static void elementwise_in_place(void **state)
 static void update_in_place(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "place @0 param f32[8, 8] \"w\"\ninput @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
+    plan_text t = plain(HEAD "place @0 param f32[8, 8] \"w\"\ninput @0 f32[8, 8] \"x\"\noutput @0 "
+                             "f32[8, 8] \"y\"\ngraph {\n"
                              "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
                              "  %1: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
                              "  %2: f32[8, 8] = sub(%0, %1)\n"
@@ -78,10 +83,12 @@ static void update_in_place(void **state)
 static void old_values_are_kept(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "place @0 state f32[8, 8] \"a\"\nplace @1 state f32[8, 8] \"b\"\noutput @0 f32[8, 8] \"old\"\ngraph {\n"
-                             "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
-                             "  %1: f32[8, 8] = place {index = 1, dtype = f32, shape = [8, 8]}\n"
-                             "  write(%1) {index = 0}\n  write(%0) {index = 1}\n  output(%0) {index = 0}\n}\n");
+    plan_text t = plain(
+        HEAD "place @0 state f32[8, 8] \"a\"\nplace @1 state f32[8, 8] \"b\"\noutput @0 f32[8, 8] "
+             "\"old\"\ngraph {\n"
+             "  %0: f32[8, 8] = place {index = 0, dtype = f32, shape = [8, 8]}\n"
+             "  %1: f32[8, 8] = place {index = 1, dtype = f32, shape = [8, 8]}\n"
+             "  write(%1) {index = 0}\n  write(%0) {index = 1}\n  output(%0) {index = 0}\n}\n");
     const dg_plan *p = t.plan;
     assert_int_equal(p->values[p->outputs[0].value].home, DG_HOME_ARENA);
     assert_true(p->places[0].written && p->places[1].written);
@@ -89,14 +96,16 @@ static void old_values_are_kept(void **state)
     plan_text_free(&t);
 }
 
-/* A place that only passes through is not touched; a place without an old value is computed where it belongs. */
+/* A place that only passes through is not touched; a place without an old value is computed where
+ * it belongs. */
 static void written_only(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "place @0 param f32[8, 8] \"w\"\nplace @1 param f32[8, 8] \"v\"\ngraph {\n"
-                             "  %0: f32[8, 8] = place {index = 1, dtype = f32, shape = [8, 8]}\n"
-                             "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
-                             "  write(%1) {index = 0}\n  write(%0) {index = 1}\n}\n");
+    plan_text t =
+        plain(HEAD "place @0 param f32[8, 8] \"w\"\nplace @1 param f32[8, 8] \"v\"\ngraph {\n"
+                   "  %0: f32[8, 8] = place {index = 1, dtype = f32, shape = [8, 8]}\n"
+                   "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
+                   "  write(%1) {index = 0}\n  write(%0) {index = 1}\n}\n");
     const dg_plan *p = t.plan;
     assert_int_equal(p->n_steps, 1);
     assert_int_equal(p->arena_bytes, 0);
@@ -105,17 +114,19 @@ static void written_only(void **state)
     plan_text_free(&t);
 }
 
-/* A carry in place: the body's sum lies in the argument's bytes, the initial value was made there, the result is found there. */
+/* A carry in place: the body's sum lies in the argument's bytes, the initial value was made there,
+ * the result is found there. */
 static void carry_in_place(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
-                             "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
-                             "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
-                             "  %2: f32[8, 8] = loop(%1) {trips = 3, stop = 0} (%3: i32, %4: f32[8, 8]) {\n"
-                             "    %5: f32[8, 8] = matmul(%4, %0) {tx = 0, ty = 0}\n"
-                             "    %6: f32[8, 8] = add(%5, %4)\n    yield %6\n  }\n"
-                             "  output(%2) {index = 0}\n}\n");
+    plan_text t =
+        plain(HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
+                   "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+                   "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n"
+                   "  %2: f32[8, 8] = loop(%1) {trips = 3, stop = 0} (%3: i32, %4: f32[8, 8]) {\n"
+                   "    %5: f32[8, 8] = matmul(%4, %0) {tx = 0, ty = 0}\n"
+                   "    %6: f32[8, 8] = add(%5, %4)\n    yield %6\n  }\n"
+                   "  output(%2) {index = 0}\n}\n");
     const dg_plan *p = t.plan;
     const dg_plan_carry *c = &p->loops[0].carries[0];
     assert_int_equal(c->how, 0);
@@ -129,11 +140,13 @@ static void carry_in_place(void **state)
 static void history(void **state)
 {
     (void)state;
-    plan_text t = plain(HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
-                             "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
-                             "  %1: f32[8, 8], %2: f32[8, 8], %3: f32[8, 8] = loop(%0, %0, %0) {trips = 3, stop = 0} (%4: i32, %5: f32[8, 8], %6: f32[8, 8], %7: f32[8, 8]) {\n"
-                             "    %8: f32[8, 8] = matmul(%5, %7) {tx = 0, ty = 0}\n    yield %8, %5, %6\n  }\n"
-                             "  output(%3) {index = 0}\n}\n");
+    plan_text t = plain(
+        HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
+             "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+             "  %1: f32[8, 8], %2: f32[8, 8], %3: f32[8, 8] = loop(%0, %0, %0) {trips = 3, stop = "
+             "0} (%4: i32, %5: f32[8, 8], %6: f32[8, 8], %7: f32[8, 8]) {\n"
+             "    %8: f32[8, 8] = matmul(%5, %7) {tx = 0, ty = 0}\n    yield %8, %5, %6\n  }\n"
+             "  output(%3) {index = 0}\n}\n");
     const dg_plan *p = t.plan;
     int swaps = 0;
     for (int i = 0; i < 3; i++) swaps += p->loops[0].carries[i].how == 1;
@@ -147,15 +160,17 @@ static void history(void **state)
 static void reference_shares_nothing(void **state)
 {
     (void)state;
-    const char *text = HEAD "place @0 param f64[8, 8] \"w\"\noutput @0 f64[8, 8] \"y\"\ngraph {\n"
-                            "  %0: f64[8, 8] = place {index = 0, dtype = f64, shape = [8, 8]}\n"
-                            "  %1: f64[8, 8] = sin(%0)\n  %2: f64[8, 8] = sin(%1)\n  %3: f64[8, 8] = sin(%2)\n"
-                            "  write(%2) {index = 0}\n  output(%3) {index = 0}\n}\n";
+    const char *text =
+        HEAD "place @0 param f64[8, 8] \"w\"\noutput @0 f64[8, 8] \"y\"\ngraph {\n"
+             "  %0: f64[8, 8] = place {index = 0, dtype = f64, shape = [8, 8]}\n"
+             "  %1: f64[8, 8] = sin(%0)\n  %2: f64[8, 8] = sin(%1)\n  %3: f64[8, 8] = sin(%2)\n"
+             "  write(%2) {index = 0}\n  output(%3) {index = 0}\n}\n";
     plan_text t = plan_of("memplan", text, NULL, true);
     assert_int_equal(t.plan->arena_bytes, 3 * 512);
     assert_int_equal(t.plan->arena_bytes, t.plan->naive);
     assert_false(t.plan->places[0].in_place);
-    for (int i = 0; i < t.plan->n_values; i++) assert_true(t.plan->values[i].home != DG_HOME_ARENA || t.plan->values[i].base == i);
+    for (int i = 0; i < t.plan->n_values; i++)
+        assert_true(t.plan->values[i].home != DG_HOME_ARENA || t.plan->values[i].base == i);
     plan_text_free(&t);
 }
 
@@ -179,9 +194,10 @@ static void tables(void **state)
 static void budget(void **state)
 {
     (void)state;
-    const char *text = HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
-                            "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
-                            "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n  output(%1) {index = 0}\n}\n";
+    const char *text =
+        HEAD "input @0 f32[8, 8] \"x\"\noutput @0 f32[8, 8] \"y\"\ngraph {\n"
+             "  %0: f32[8, 8] = input {index = 0, dtype = f32, shape = [8, 8]}\n"
+             "  %1: f32[8, 8] = matmul(%0, %0) {tx = 0, ty = 0}\n  output(%1) {index = 0}\n}\n";
     plan_text t = plain(text);
     dg_layout layout;
     assert_true(dg_pass_memplan(t.module, &(dg_pass_options){.memory = 256}, &layout));
@@ -197,9 +213,16 @@ static void budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chain_of_products), cmocka_unit_test(elementwise_in_place), cmocka_unit_test(update_in_place),
-        cmocka_unit_test(old_values_are_kept), cmocka_unit_test(written_only), cmocka_unit_test(carry_in_place),
-        cmocka_unit_test(history), cmocka_unit_test(reference_shares_nothing), cmocka_unit_test(tables), cmocka_unit_test(budget),
+        cmocka_unit_test(chain_of_products),
+        cmocka_unit_test(elementwise_in_place),
+        cmocka_unit_test(update_in_place),
+        cmocka_unit_test(old_values_are_kept),
+        cmocka_unit_test(written_only),
+        cmocka_unit_test(carry_in_place),
+        cmocka_unit_test(history),
+        cmocka_unit_test(reference_shares_nothing),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

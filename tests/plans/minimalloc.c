@@ -1,10 +1,11 @@
-/* The placer against the MiniMalloc problems (google/minimalloc, CSV of id, first step, end step, size), where they are at hand:
+/* The placer against the MiniMalloc problems (google/minimalloc, CSV of id, first step, end step,
+ * size), where they are at hand:
  * DG_MINIMALLOC names the folder. The capacity in the file's name is known to be enough. */
 #include "compiler/base/os.h"
 #include "compiler/passes/memplan.h"
 
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ static void no_overlap(const dg_slot *s, int n)
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < i; k++) {
             bool met = s[i].first <= s[k].last && s[k].first <= s[i].last;
-            bool apart = s[i].offset + s[i].size <= s[k].offset || s[k].offset + s[k].size <= s[i].offset;
+            bool apart =
+                s[i].offset + s[i].size <= s[k].offset || s[k].offset + s[k].size <= s[i].offset;
             assert_true(!met || apart);
         }
     }
@@ -71,8 +73,8 @@ static void problems(void **state)
         double begin = dg_clock();
         int64_t top = dg_slots_place(slots, n, bound, DG_PLACE_WORK, a, tried, &n_tried);
         double seconds = dg_clock() - begin, ratio = (double)top / (double)capacity;
-        print_message("%-16s %4d slots  bound %.4f  arena %.4f  %.3f s\n", names[i], n, (double)bound / (double)capacity, ratio,
-                      seconds);
+        print_message("%-16s %4d slots  bound %.4f  arena %.4f  %.3f s\n", names[i], n,
+                      (double)bound / (double)capacity, ratio, seconds);
         no_overlap(slots, n);
         assert_true(ratio <= 1.25);
         assert_true(seconds < 1);

@@ -1,4 +1,5 @@
-/* plan_of.h: a checked plan out of IR text, as the driver makes one. For the tests of this folder. */
+/* plan_of.h: a checked plan out of IR text, as the driver makes one. For the tests of this folder.
+ * */
 #ifndef DG_TESTS_PLANS_PLAN_OF_H
 #define DG_TESTS_PLANS_PLAN_OF_H
 
@@ -27,14 +28,17 @@ typedef struct plan_text {
 static inline const char *plan_messages(const plan_text *t)
 {
     dg_text out = {0};
-    for (size_t i = 0; i < dg_diag_count(t->diag); i++) dg_message_text(t->diag, dg_diag_at(t->diag, i), false, &out);
+    for (size_t i = 0; i < dg_diag_count(t->diag); i++)
+        dg_message_text(t->diag, dg_diag_at(t->diag, i), false, &out);
     const char *copy = dg_arena_text(t->arena, out.at ? out.at : "", out.n);
     dg_text_free(&out);
     return copy;
 }
 
-/* Runs the passes (but those in `skip`), plans and checks; a message of any of them fails the test. */
-static inline plan_text plan_of(const char *name, const char *text, const char *const *skip, bool reference)
+/* Runs the passes (but those in `skip`), plans and checks; a message of any of them fails the test.
+ */
+static inline plan_text plan_of(const char *name, const char *text, const char *const *skip,
+                                bool reference)
 {
     plan_text t = {.arena = dg_arena_new()};
     t.diag = dg_diag_new(t.arena, dg_sources_new(t.arena));
@@ -43,8 +47,10 @@ static inline plan_text plan_of(const char *name, const char *text, const char *
     dg_pass_options o = {.skip = skip, .reference = reference, .verify = true};
     dg_layout layout;
     int nodes = (int)t.module->graph->nodes.n;
-    if (!dg_passes_run(t.module, &o) || !dg_pass_memplan(t.module, &o, &layout)) fail_msg("%s", plan_messages(&t));
-    t.plan = dg_plan_make(t.module, &layout, &(dg_plan_options){.passes = &o, .nodes = nodes, .blas_core = "none"});
+    if (!dg_passes_run(t.module, &o) || !dg_pass_memplan(t.module, &o, &layout))
+        fail_msg("%s", plan_messages(&t));
+    t.plan = dg_plan_make(t.module, &layout,
+                          &(dg_plan_options){.passes = &o, .nodes = nodes, .blas_core = "none"});
     dg_vec_free(&layout.heuristics);
     dg_vec_free(&layout.decisions);
     if (!t.plan) fail_msg("%s", plan_messages(&t));

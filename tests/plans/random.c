@@ -1,4 +1,5 @@
-/* Random graphs with places, views, products, nested loops and carries in every relation: whatever the passes and the planner make of
+/* Random graphs with places, views, products, nested loops and carries in every relation: whatever
+ * the passes and the planner make of
  * them, the checker must accept; and an order never costs more than one buffer for each value. */
 #include "tests/plans/plan_of.h"
 #include "tests/support/graph_run.h"
@@ -44,7 +45,8 @@ static void add_loop(maker *k, int depth)
     dg_type types[4] = {type, type, type, type};
     dg_attr *kept = dg_arena_copy(b->graph->arena, attrs, sizeof attrs);
     const dg_op *loop = dg_op_find("loop");
-    dg_node node = dg_graph_add(b->graph, b->region, DG_NONE, loop, (dg_attrs){2, kept}, init, n, types, n);
+    dg_node node =
+        dg_graph_add(b->graph, b->region, DG_NONE, loop, (dg_attrs){2, kept}, init, n, types, n);
     dg_region r = dg_graph_add_region(b->graph, node), outer = b->region;
     dg_str path = dg_intern_z(b->graph->strings, "arg");
     dg_graph_add_arg(b->graph, r, (dg_type){DG_I32, DG_SCALAR}, path);
@@ -70,25 +72,42 @@ static void some_nodes(maker *k, int count, int depth)
     for (int i = 0; i < count && k->n_seen < 500; i++) {
         dg_value x = any(k), y = any(k);
         switch (below(k, depth < 2 ? 10 : 9)) {
-        case 0: see(k, dg_add(b, x, y)); break;
-        case 1: see(k, dg_mul(b, x, y)); break;
-        case 2: see(k, dg_unary(b, "sin", x)); break;
-        case 3: see(k, dg_unary(b, "silu", x)); break;
-        case 4: see(k, dg_matmul(b, x, y, false, below(k, 2) != 0)); break;
-        case 5: see(k, dg_transpose(b, x, (int[]){1, 0})); break;
-        case 6: see(k, dg_reshape(b, dg_reshape(b, x, DG_SHAPE(4, 16)), DG_SHAPE(8, 8))); break;
+        case 0:
+            see(k, dg_add(b, x, y));
+            break;
+        case 1:
+            see(k, dg_mul(b, x, y));
+            break;
+        case 2:
+            see(k, dg_unary(b, "sin", x));
+            break;
+        case 3:
+            see(k, dg_unary(b, "silu", x));
+            break;
+        case 4:
+            see(k, dg_matmul(b, x, y, false, below(k, 2) != 0));
+            break;
+        case 5:
+            see(k, dg_transpose(b, x, (int[]){1, 0}));
+            break;
+        case 6:
+            see(k, dg_reshape(b, dg_reshape(b, x, DG_SHAPE(4, 16)), DG_SHAPE(8, 8)));
+            break;
         case 7: { /* a row of x, and x summed */
             dg_value row = dg_slice(b, x, (int64_t[]){3, 0}, (int64_t[]){4, 8}, (int64_t[]){1, 1});
             see(k, dg_mul(b, dg_sum_keep(b, y, DG_AXES(1)), row));
             break;
         }
         case 8: {
-            dg_value half[2] = {dg_slice(b, x, (int64_t[]){0, 0}, (int64_t[]){4, 8}, (int64_t[]){1, 1}),
-                                dg_slice(b, y, (int64_t[]){0, 0}, (int64_t[]){8, 8}, (int64_t[]){2, 1})};
+            dg_value half[2] = {
+                dg_slice(b, x, (int64_t[]){0, 0}, (int64_t[]){4, 8}, (int64_t[]){1, 1}),
+                dg_slice(b, y, (int64_t[]){0, 0}, (int64_t[]){8, 8}, (int64_t[]){2, 1})};
             see(k, dg_concat(b, half, 2, 0));
             break;
         }
-        default: add_loop(k, depth); break;
+        default:
+            add_loop(k, depth);
+            break;
         }
     }
 }
@@ -102,8 +121,14 @@ static void write_place(maker *k, dg_value v, int index)
 static void random_graphs(void **state)
 {
     (void)state;
-    const char *const none[] = {NULL}, *const no_schedule[] = {"schedule", NULL}, *const no_fuse[] = {"fuse", "simplify", NULL},
-               *const nothing[] = {"expand", "simplify", "cse", "hoist", "fuse", "schedule", NULL};
+    const char *const none[] = {NULL}, *const no_schedule[] = {"schedule", NULL},
+                      *const no_fuse[] = {"fuse", "simplify", NULL}, *const nothing[] = {"expand",
+                                                                                         "simplify",
+                                                                                         "cse",
+                                                                                         "hoist",
+                                                                                         "fuse",
+                                                                                         "schedule",
+                                                                                         NULL};
     const char *const *skips[] = {none, no_schedule, no_fuse, nothing};
     const char *count = getenv("DG_GRAPHS");
     int graphs = count ? atoi(count) : 300;

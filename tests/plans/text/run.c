@@ -1,5 +1,7 @@
-/* tests/plans/text/run.c: the plan of each NAME.ir beside this file, as text, compared with NAME.expect; the checker passes on it, on
- * the plan without optional passes, and on the reference. With DG_BLESS set, the .expect files are rewritten. */
+/* tests/plans/text/run.c: the plan of each NAME.ir beside this file, as text, compared with
+ * NAME.expect; the checker passes on it, on
+ * the plan without optional passes, and on the reference. With DG_BLESS set, the .expect files are
+ * rewritten. */
 #include "tests/plans/plan_of.h"
 
 #define FOLDER "tests/plans/text"
@@ -13,11 +15,13 @@ static void one(const char *file)
     assert_true(dg_file_read(d, path, 1 << 20, &text));
     const char *const all[] = {"expand", "simplify", "cse", "hoist", "fuse", "schedule", NULL};
     const char *copy = dg_arena_text(a, (const char *)text.bytes, text.length);
-    plan_text plain = plan_of(file, copy, all, false), reference = plan_of(file, copy, NULL, true), t = plan_of(file, copy, NULL, false);
+    plan_text plain = plan_of(file, copy, all, false), reference = plan_of(file, copy, NULL, true),
+              t = plan_of(file, copy, NULL, false);
     assert_true(t.plan->arena_bytes <= plain.plan->naive || t.plan->naive == plain.plan->naive);
 
     dg_text out = {0};
-    dg_explain_text(t.plan, &(dg_explain_options){.canonical = true, .width = 120, .threads = 2}, &out);
+    dg_explain_text(t.plan, &(dg_explain_options){.canonical = true, .width = 120, .threads = 2},
+                    &out);
     char *expected = dg_arena_printf(a, "%.*s.expect", (int)(strlen(path) - 3), path);
     if (getenv("DG_BLESS")) {
         assert_true(dg_file_replace(d, expected, out.at, out.n));
