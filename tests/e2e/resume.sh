@@ -1,0 +1,60 @@
+#!/bin/bash
+# A run stopped again and again, by signals and by SIGKILL, ends with the bytes of one never stopped;
+# so does one on another number of threads, and one whose folder was moved in between.
+. "$(dirname "$0")/lib.sh"
+cp "$source_folder/tiny.dg" model.dg
+cat >run.yaml <<END
+graph: model.dg
+data: {kind: eight_gaussians}
+train: {steps: 1500, seed: 3}
+sample: {n: 40}
+log: {every: 10, samples_every: 300, eval_every: 200}
+save: {every: 300, keep: {last: 2}}
+END
+
+"$dg" train run.yaml --out whole -q --threads 2 || fail "train"
+
+"$dg" train run.yaml --out one -q --threads 1 || fail "train on one thread"
+same_runs whole one
+
+# stop AFTER SIGNAL COMMAND...: the exit code, 0 when it was done before.
+stop() {
+    local after=$1 signal=$2 pid code
+    shift 2
+    "$@" -q 2>/dev/null &
+    pid=$!
+    sleep "$after"
+    kill -s "$signal" $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    code=$?
+    case $signal:$code in
+    INT:130 | TERM:143 | KILL:137 | *:0) ;;
+    *) fail "exit $code after SIG$signal" ;;
+    esac
+}
+
+# Signals come after a part of the time that a whole run takes, so that they hit on any machine.
+start=$(date +%s.%N)
+"$dg" train run.yaml --out timed -q --steps 200 || fail "train for the time"
+part=$(echo "($(date +%s.%N) - $start)" | bc 2>/dev/null || echo 0.5)
+
+stop "$part" INT "$dg" train run.yaml --out often --threads 2
+mv often moved && mv moved often
+stop "$part" TERM "$dg" resume often
+stop "$part" KILL "$dg" resume often
+stop "$part" INT "$dg" resume often --threads 1
+stop "$part" TERM "$dg" resume often
+"$dg" resume often -q || fail "the last resume"
+same_runs whole often
+[ "$(grep -c 'going on' often/log.txt)" -ge 2 ] || fail "the run was never interrupted"
+
+# On from the end: the same as a longer run from the start.
+"$dg" train run.yaml --out longer -q --steps 1600 || fail "longer run"
+"$dg" resume often -q --steps 1600 || fail "resume to more steps"
+same longer/checkpoints/step-0001600/weights.safetensors often/checkpoints/step-0001600/weights.safetensors
+same longer/checkpoints/step-0001600/state.safetensors often/checkpoints/step-0001600/state.safetensors
+
+# Samples are those of training; sample0 goes on where the first ones ended.
+"$dg" sample whole -q -o a.npy --n 32 y=3 && "$dg" sample whole -q -o b.npy --n 16 --sample0 16 y=3 || fail "sample"
+tail -c 128 a.npy >a.tail && tail -c 128 b.npy >b.tail && same a.tail b.tail
+finish
