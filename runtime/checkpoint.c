@@ -171,6 +171,17 @@ static void prune(dg_diag *d, dg_arena *a, const char *run, int keep_last, int64
     dg_vec_free(&steps);
 }
 
+void dg_checkpoint_forget(dg_diag *d, const char *run, int64_t step)
+{
+    dg_arena *a = dg_arena_new();
+    steps_vec steps = {0};
+    if (list_steps(d, a, run, &steps))
+        for (size_t i = 0; i < steps.n; i++)
+            if (steps.at[i] > step) remove_checkpoint(a, step_folder(a, run, steps.at[i]));
+    dg_vec_free(&steps);
+    dg_arena_free(a);
+}
+
 bool dg_checkpoint_save(struct dg_store *s, dg_diag *d, const char *run, const dg_checkpoint_facts *f, int keep_last, int64_t keep_every)
 {
     dg_arena *a = dg_arena_new();

@@ -20,6 +20,9 @@ bool dg_checkpoint_save(struct dg_store *s, dg_diag *d, const char *run, const d
  * texts live in the store's arena. */
 bool dg_checkpoint_load(struct dg_store *s, dg_diag *d, const char *run, int64_t at, dg_checkpoint_facts *f);
 
+/* Removes the checkpoints after `step`: a run that goes on from an earlier one takes another way. */
+void dg_checkpoint_forget(dg_diag *d, const char *run, int64_t step);
+
 /* Any source of weights: a safetensors file, a checkpoint folder, a run folder. Only paths in or below `scope` when given. */
 bool dg_weights_load(struct dg_store *s, dg_diag *d, const char *path, const char *scope);
 bool dg_weights_save(struct dg_store *s, dg_diag *d, const char *path, bool trained_only);

@@ -4,6 +4,7 @@
 
 #include "compiler/base/os.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 dg_status dg_job_flush(dg_job *j)
@@ -28,6 +29,16 @@ dg_arg_text *dg_args_of(dg_arena *a, const dg_nameds *list)
     dg_arg_text *out = DG_NEW_ARRAY(a, dg_arg_text, list->n + 1);
     for (int i = 0; i < list->n; i++)
         out[i] = (dg_arg_text){list->at[i].name, list->at[i].text, list->at[i].place};
+    return out;
+}
+
+dg_arg_text *dg_inputs_map(dg_arena *a, const dg_config *c, const dg_plan *p, int *n)
+{
+    dg_arg_text *out = dg_args_of(a, &c->inputs);
+    *n = 0;
+    for (int i = 0; i < c->inputs.n; i++)
+        for (int k = 0; k < p->n_inputs; k++)
+            if (strcmp(p->inputs[k].name, out[i].name) == 0) out[(*n)++] = out[i];
     return out;
 }
 
@@ -117,6 +128,22 @@ static bool has(const char *name, const char *const *list, int n)
     return false;
 }
 
+/* `data.inputs` serves all entries, so a name has to be an argument of one of them. */
+static void check_inputs(dg_job *j, const dg_entry_info *entries, int n, dg_arena *a)
+{
+    const dg_nameds *inputs = &j->config->inputs;
+    int count = 0, room = 0;
+    for (int i = 0; i < n; i++) room += entries[i].n_formals;
+    const char **names = DG_NEW_ARRAY(a, const char *, room + 1);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < entries[i].n_formals; k++)
+            if (!has(entries[i].formals[k].name, names, count))
+                names[count++] = entries[i].formals[k].name;
+    for (int i = 0; i < inputs->n; i++)
+        if (!has(inputs->at[i].name, names, count))
+            unknown(j, inputs->at[i].span, "entry argument", inputs->at[i].name, names, count);
+}
+
 static void check_names(dg_job *j, dg_front *f, dg_arena *a)
 {
     const dg_config *c = j->config;
@@ -150,6 +177,7 @@ static void check_names(dg_job *j, dg_front *f, dg_arena *a)
             unknown(j, named ? wanted[i].span : c->graph_span, "entry", wanted[i].name, list,
                     n_entries);
     }
+    check_inputs(j, entries, n, a);
     for (int i = 0; i < n; i++)
         if (strcmp(entries[i].name, c->train_entry) == 0 && entries[i].kind == DG_ENTRY)
             dg_error(j->diag, "E131", c->train_span.file >= 0 ? c->train_span : c->graph_span,
@@ -214,8 +242,12 @@ bool dg_job_open(dg_context *c, dg_job *j, const char *path, const char *const *
     if (ok) {
         take_runtime(j);
         const dg_nameds *values = &j->config->values;
-        j->program =
-            dg_program_open_with(c, j->config->graph, dg_args_of(j->arena, values), values->n, lib);
+        /* By its absolute path the graph of a run folder has the same name in the plan wherever the
+         * folder lies. */
+        char *real = lib ? realpath(j->config->graph, NULL) : NULL;
+        j->program = dg_program_open_with(c, real ? real : j->config->graph,
+                                          dg_args_of(j->arena, values), values->n, lib);
+        free(real);
         ok = j->program && check_program(j);
     }
     dg_job_flush(j);

@@ -29,6 +29,8 @@ void dg_job_close(dg_job *j);
 dg_status dg_job_flush(dg_job *j);
 
 dg_arg_text *dg_args_of(dg_arena *a, const dg_nameds *list); /* n as the list's */
+/* Those pairs of `data.inputs` that name inputs of this plan. */
+dg_arg_text *dg_inputs_map(dg_arena *a, const dg_config *c, const dg_plan *p, int *n);
 /* A static value as text that a run file can hold: values read from @FILE are written out. */
 bool dg_setting_text(dg_context *c, dg_arena *a, dg_diag *d, const dg_arg_text *arg,
                      const char **out);

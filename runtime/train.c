@@ -90,21 +90,17 @@ static bool bind_data(dg_job *j, dg_session *s, const dg_dataset *data, dg_bindi
 {
     const dg_config *c = j->config;
     dg_diag *d = dg_diag_new(j->arena, NULL);
-    if (dg_bind_inputs(d, s, data, dg_args_of(j->arena, &c->inputs), c->inputs.n, NULL, b))
-        return true;
+    int n;
+    dg_arg_text *map = dg_inputs_map(j->arena, c, s->plan, &n);
+    if (dg_bind_inputs(d, s, data, map, n, NULL, b)) return true;
     dg_span span = c->size_span.file >= 0 ? c->size_span : c->data_span;
     if (span.file < 0) span = c->graph_span;
     const dg_message *m = dg_diag_count(d) ? dg_diag_at(d, 0) : NULL;
-    dg_message *own =
-        m && m->place && strcmp(m->id, "E217") != 0
-            ? dg_error(j->diag, "E132", span, "%s: %s", m->place, m->what)
-            : dg_error(j->diag, "E132", span, "%s", m ? m->what : "inputs do not fit");
-    for (int i = 0; m && i < m->n_notes; i++) {
-        if (m->notes[i].help)
-            dg_help_add(j->diag, own, "%s", m->notes[i].text);
-        else
-            dg_note_add(j->diag, own, "%s", m->notes[i].text);
-    }
+    dg_message *own = dg_error(j->diag, "E132", span, "%s: %s", m && m->place ? m->place : "data",
+                               m ? m->what : "inputs do not fit");
+    for (int i = 0; m && i < m->n_notes; i++)
+        (m->notes[i].help ? dg_help_add : dg_note_add)(j->diag, own, "%s", m->notes[i].text);
+    suggest_pad(j, own, s, data);
     return false;
 }
 
@@ -269,7 +265,9 @@ static bool load_state(dg_trainer *t, const start *s)
     if (!dg_checkpoint_load(t->store, t->diag, t->run, s->at, &f)) return false;
     dg_train_take_extra(t, f.extra);
     t->saved_step = t->store->step;
-    return compare_plans(t, &f, s);
+    if (!compare_plans(t, &f, s)) return false;
+    if (s->at >= 0) dg_checkpoint_forget(t->diag, t->run, s->at);
+    return true;
 }
 
 static bool open_trainer(dg_trainer *t, const start *s)

@@ -182,8 +182,9 @@ static bool run_evaluation(dg_trainer *t, dg_session *s, dg_diag *d)
     dg_binding b;
     const dg_plan *p = s->plan;
     double *sums = DG_NEW_ARRAY(s->arena, double, p->n_outputs + 1);
-    if (!dg_bind_inputs(d, s, t->data, dg_args_of(s->arena, &c->inputs), c->inputs.n, NULL, &b))
-        return false;
+    int n;
+    dg_arg_text *map = dg_inputs_map(s->arena, c, p, &n);
+    if (!dg_bind_inputs(d, s, t->data, map, n, NULL, &b)) return false;
     int64_t all = t->data->n_valid ? t->data->n_valid : 16 * b.batch; /* endless: a fixed piece */
     int64_t batches = all / (b.batch ? b.batch : 1);
     if (batches < 1) batches = 1;
