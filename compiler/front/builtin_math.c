@@ -1,7 +1,8 @@
 /* builtin_math.c: functions of numbers and tensors: elementwise ones, reductions, products, norms.
  *
  * In     static numbers and lists, computed at once; or tensors.
- * Out    a number, or a node of the op of the same name. Ints stay ints where the function allows it. */
+ * Out    a number, or a node of the op of the same name. Ints stay ints where the function allows
+ *        it. */
 #include "compiler/front/lower.h"
 
 #include "compiler/front/patterns.h"
@@ -18,18 +19,24 @@ static const char *op_of(const dg_bound *c)
 static dg_expr between(const dg_bound *c, dg_binop op)
 {
     dg_expr *arg = c->e->args[0].value;
-    return (dg_expr){.kind = DG_E_BINARY, .op = op, .span = c->e->span, .op_span = c->e->span, .a = arg, .b = arg};
+    return (dg_expr){.kind = DG_E_BINARY,
+                     .op = op,
+                     .span = c->e->span,
+                     .op_span = c->e->span,
+                     .a = arg,
+                     .b = arg};
 }
 
 static dg_sv no_lists(dg_bound *c, const dg_actual *a)
 {
     if (a->v.kind == DG_SV_LIST) {
         dg_message *m = dg_complain(c->L, "E021", a->span, "%s does not take a list", c->f->name);
-        dg_help_add(c->L->diag, m, "[%s(x) for x in %s] keeps doubles; f32(%s) makes a tensor", c->f->name, dg_source_of(c->L, a->span),
-                    dg_source_of(c->L, a->span));
+        dg_help_add(c->L->diag, m, "[%s(x) for x in %s] keeps doubles; f32(%s) makes a tensor",
+                    c->f->name, dg_source_of(c->L, a->span), dg_source_of(c->L, a->span));
         return dg_sv_poison;
     }
-    return dg_spoil(c->L, "E021", a->span, "%s: a number or a tensor is wanted, not %s", c->f->name, dg_sv_kind_text(c->L, a->v));
+    return dg_spoil(c->L, "E021", a->span, "%s: a number or a tensor is wanted, not %s", c->f->name,
+                    dg_sv_kind_text(c->L, a->v));
 }
 
 /* ---- one number ---- */
@@ -40,9 +47,11 @@ static dg_sv static_int_unary(dg_bound *c, int64_t x, bool *known)
     int64_t r;
     if (strcmp(c->f->name, "abs") == 0 && x != INT64_MIN) return dg_sv_of_int(x < 0 ? -x : x);
     if (strcmp(c->f->name, "sign") == 0) return dg_sv_of_int((x > 0) - (x < 0));
-    if (strcmp(c->f->name, "square") == 0 && !__builtin_mul_overflow(x, x, &r)) return dg_sv_of_int(r);
+    if (strcmp(c->f->name, "square") == 0 && !__builtin_mul_overflow(x, x, &r))
+        return dg_sv_of_int(r);
     if (strcmp(c->f->name, "square") == 0 || strcmp(c->f->name, "abs") == 0)
-        return dg_spoil(c->L, "E022", c->e->span, "%s of %lld overflows a 64-bit int", c->f->name, (long long)x);
+        return dg_spoil(c->L, "E022", c->e->span, "%s of %lld overflows a 64-bit int", c->f->name,
+                        (long long)x);
     *known = false;
     return dg_sv_poison;
 }
@@ -57,9 +66,11 @@ static dg_sv run_unary(dg_bound *c)
         double x = dg_sv_number(v), r;
         char text[32];
         dg_static_unary(c->L, c->f->name, x, &r);
-        return isfinite(r) || !isfinite(x) ? dg_sv_of_float(r)
-                                           : dg_spoil(c->L, "E022", c->e->span, "%s(%s) %s", c->f->name, dg_double_text(x, text),
-                                                      isnan(r) ? "has no real value" : "is not finite");
+        return isfinite(r) || !isfinite(x)
+                   ? dg_sv_of_float(r)
+                   : dg_spoil(c->L, "E022", c->e->span, "%s(%s) %s", c->f->name,
+                              dg_double_text(x, text),
+                              isnan(r) ? "has no real value" : "is not finite");
     }
     if (!dg_sv_is_graph(v)) return no_lists(c, c->p[0]);
     dg_value x;
@@ -75,7 +86,8 @@ static dg_sv run_round(dg_bound *c)
     double r = strcmp(c->f->name, "floor") == 0 ? floor(v.f) : nearbyint(v.f);
     char text[32];
     if (!(r >= -9223372036854775808.0 && r < 9223372036854775808.0))
-        return dg_spoil(c->L, "E022", c->e->span, "%s(%s) does not fit in a 64-bit int", c->f->name, dg_double_text(v.f, text));
+        return dg_spoil(c->L, "E022", c->e->span, "%s(%s) does not fit in a 64-bit int", c->f->name,
+                        dg_double_text(v.f, text));
     return dg_sv_of_int((int64_t)r);
 }
 
@@ -93,14 +105,18 @@ static bool axes_of(dg_bound *c, int p, int rank, int64_t *axes, int *n)
     bool seen[DG_MAX_RANK] = {false};
     for (int64_t i = 0; i < count; i++) {
         int64_t axis;
-        if (!dg_static_int(c->L, v.kind == DG_SV_LIST ? v.list->at[i] : v, c->p[p]->span, "axes", &axis)) return false;
+        if (!dg_static_int(c->L, v.kind == DG_SV_LIST ? v.list->at[i] : v, c->p[p]->span, "axes",
+                           &axis))
+            return false;
         if (axis < -rank || axis >= rank) {
-            dg_complain(c->L, "E018", c->p[p]->span, "%s: axis %lld of a tensor of rank %d", c->f->name, (long long)axis, rank);
+            dg_complain(c->L, "E018", c->p[p]->span, "%s: axis %lld of a tensor of rank %d",
+                        c->f->name, (long long)axis, rank);
             return false;
         }
         axis = axis < 0 ? axis + rank : axis;
         if (seen[axis]) {
-            dg_complain(c->L, "E018", c->p[p]->span, "%s: axis %lld stands twice", c->f->name, (long long)axis);
+            dg_complain(c->L, "E018", c->p[p]->span, "%s: axis %lld stands twice", c->f->name,
+                        (long long)axis);
             return false;
         }
         seen[axis] = true;
@@ -130,19 +146,23 @@ static dg_sv two_least(dg_bound *c, dg_sv a, dg_sv b, bool least)
 {
     dg_lower *L = c->L;
     if (dg_sv_is_number(a) && dg_sv_is_number(b)) {
-        bool first = least ? dg_sv_number(a) <= dg_sv_number(b) : dg_sv_number(a) >= dg_sv_number(b);
+        bool first =
+            least ? dg_sv_number(a) <= dg_sv_number(b) : dg_sv_number(a) >= dg_sv_number(b);
         bool floats = a.kind != b.kind;
         dg_sv r = first ? a : b;
         return floats ? dg_sv_of_float(dg_sv_number(r)) : r;
     }
-    bool fine = (dg_sv_is_graph(a) || dg_sv_is_number(a)) && (dg_sv_is_graph(b) || dg_sv_is_number(b));
+    bool fine =
+        (dg_sv_is_graph(a) || dg_sv_is_number(a)) && (dg_sv_is_graph(b) || dg_sv_is_number(b));
     if (!fine) {
         dg_sv wrong = dg_sv_is_graph(a) || dg_sv_is_number(a) ? b : a;
-        return dg_spoil(L, "E021", c->e->span, "%s: numbers or tensors are wanted, not %s", c->f->name, dg_sv_kind_text(L, wrong));
+        return dg_spoil(L, "E021", c->e->span, "%s: numbers or tensors are wanted, not %s",
+                        c->f->name, dg_sv_kind_text(L, wrong));
     }
     dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b).dtype;
-    dg_value in[2] = {dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, c->e->span, c->f->name),
-                      dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, c->e->span, c->f->name)};
+    dg_value in[2] = {
+        dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, c->e->span, c->f->name),
+        dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, c->e->span, c->f->name)};
     if (!L->b) return dg_sv_poison;
     return dg_give_op(c, least ? "minimum" : "maximum", NULL, 0, in, 2);
 }
@@ -151,11 +171,14 @@ static dg_sv fold(dg_bound *c, dg_sv list, dg_binop op, bool least, bool order)
 {
     int64_t n = list.list->n;
     dg_expr e = between(c, op);
-    if (n == 0 && order) return dg_spoil(c->L, "E021", c->p[0]->span, "%s of an empty list", c->f->name);
+    if (n == 0 && order)
+        return dg_spoil(c->L, "E021", c->p[0]->span, "%s of an empty list", c->f->name);
     if (n == 0) return dg_sv_of_int(op == DG_B_MUL);
     dg_sv v = dg_settle(c->L, list.list->at[0]);
     if (n == 1 && !dg_sv_is_graph(v) && !dg_sv_is_number(v))
-        return dg_spoil(c->L, "E021", c->p[0]->span, "%s: a list of numbers or tensors is wanted, element 0 is %s", c->f->name, dg_sv_kind_text(c->L, v));
+        return dg_spoil(c->L, "E021", c->p[0]->span,
+                        "%s: a list of numbers or tensors is wanted, element 0 is %s", c->f->name,
+                        dg_sv_kind_text(c->L, v));
     for (int64_t i = 1; i < n && v.kind != DG_SV_POISON; i++) {
         if (!dg_tick(c->L, 0, c->e->span)) return dg_sv_poison;
         dg_sv x = dg_settle(c->L, list.list->at[i]);
@@ -167,7 +190,8 @@ static dg_sv fold(dg_bound *c, dg_sv list, dg_binop op, bool least, bool order)
 static dg_sv run_sum(dg_bound *c)
 {
     dg_sv v = c->p[0]->v;
-    if (v.kind == DG_SV_LIST) return fold(c, v, strcmp(c->f->name, "prod") == 0 ? DG_B_MUL : DG_B_ADD, false, false);
+    if (v.kind == DG_SV_LIST)
+        return fold(c, v, strcmp(c->f->name, "prod") == 0 ? DG_B_MUL : DG_B_ADD, false, false);
     return dg_sv_is_graph(v) ? reduce(c, 1, 2) : no_lists(c, c->p[0]);
 }
 
@@ -178,7 +202,9 @@ static dg_sv run_mean(dg_bound *c)
     if (v.list->n == 0) return dg_spoil(c->L, "E021", c->p[0]->span, "mean of an empty list");
     dg_expr over = between(c, DG_B_DIV);
     dg_sv total = fold(c, v, DG_B_ADD, false, false);
-    return total.kind == DG_SV_POISON ? total : dg_apply_binary(c->L, &over, total, dg_sv_of_int(v.list->n));
+    return total.kind == DG_SV_POISON
+               ? total
+               : dg_apply_binary(c->L, &over, total, dg_sv_of_int(v.list->n));
 }
 
 static dg_sv run_min_max(dg_bound *c)
@@ -199,7 +225,8 @@ static dg_sv run_any_all(dg_bound *c)
     bool result = !any;
     for (int64_t i = 0; i < v.list->n; i++) {
         bool b;
-        if (!dg_static_bool(c->L, dg_settle(c->L, v.list->at[i]), c->p[0]->span, c->f->name, &b)) return dg_sv_poison;
+        if (!dg_static_bool(c->L, dg_settle(c->L, v.list->at[i]), c->p[0]->span, c->f->name, &b))
+            return dg_sv_poison;
         result = any ? result || b : result && b;
     }
     return dg_sv_of_bool(result);
@@ -229,7 +256,8 @@ static dg_sv sorted(dg_bound *c, dg_sv list)
 {
     for (int64_t i = 0; i < list.list->n; i++) {
         if (!dg_sv_is_number(list.list->at[i]))
-            return dg_spoil(c->L, "E021", c->p[0]->span, "sort: a list of numbers is wanted, element %lld is %s", (long long)i,
+            return dg_spoil(c->L, "E021", c->p[0]->span,
+                            "sort: a list of numbers is wanted, element %lld is %s", (long long)i,
                             dg_sv_kind_text(c->L, list.list->at[i]));
     }
     if (!dg_tick(c->L, list.list->n, c->e->span)) return dg_sv_poison;
@@ -244,7 +272,9 @@ static dg_sv summed(dg_bound *c, dg_sv list)
     if (!dg_tick(c->L, list.list->n, c->e->span)) return dg_sv_poison;
     dg_sv out = dg_list_new(c->L, DG_SV_LIST, list.list->n);
     for (int64_t i = 0; i < list.list->n; i++) {
-        out.list->at[i] = i == 0 ? dg_settle(c->L, list.list->at[0]) : dg_apply_binary(c->L, &plus, out.list->at[i - 1], dg_settle(c->L, list.list->at[i]));
+        out.list->at[i] = i == 0 ? dg_settle(c->L, list.list->at[0])
+                                 : dg_apply_binary(c->L, &plus, out.list->at[i - 1],
+                                                   dg_settle(c->L, list.list->at[i]));
         if (out.list->at[i].kind == DG_SV_POISON) return dg_sv_poison;
     }
     return out;
@@ -284,15 +314,20 @@ static dg_sv run_where(dg_bound *c)
     if (c->p[0]->v.kind == DG_SV_BOOL) return c->p[0]->v.b ? c->p[1]->v : c->p[2]->v;
     dg_dtype like = dg_common_dtype(L, (const dg_actual *const *)&c->p[1], 2);
     dg_value in[3];
-    if (like == DG_POISON && dg_sv_is_number(c->p[1]->v) && dg_sv_is_number(c->p[2]->v) && c->p[1]->v.kind != c->p[2]->v.kind) like = DG_F32;
-    if (!dg_arg_tensor(c, 0, &in[0]) || !dg_arg_tensor_like(c, 1, like, &in[1]) || !dg_arg_tensor_like(c, 2, like, &in[2])) return dg_sv_poison;
+    if (like == DG_POISON && dg_sv_is_number(c->p[1]->v) && dg_sv_is_number(c->p[2]->v) &&
+        c->p[1]->v.kind != c->p[2]->v.kind)
+        like = DG_F32;
+    if (!dg_arg_tensor(c, 0, &in[0]) || !dg_arg_tensor_like(c, 1, like, &in[1]) ||
+        !dg_arg_tensor_like(c, 2, like, &in[2]))
+        return dg_sv_poison;
     return dg_give_op(c, "where", NULL, 0, in, 3);
 }
 
 static dg_sv run_clip(dg_bound *c)
 {
     dg_sv x = c->p[0]->v, lo = c->p[1]->v, hi = c->p[2]->v;
-    if (dg_sv_is_number(x) && dg_sv_is_number(lo) && dg_sv_is_number(hi)) return two_least(c, two_least(c, x, lo, false), hi, true);
+    if (dg_sv_is_number(x) && dg_sv_is_number(lo) && dg_sv_is_number(hi))
+        return two_least(c, two_least(c, x, lo, false), hi, true);
     dg_dtype like = dg_common_dtype(c->L, (const dg_actual *const *)c->p, 3);
     dg_value in[3];
     for (int i = 0; i < 3; i++) {
@@ -308,7 +343,8 @@ static dg_sv run_matmul(dg_bound *c)
 {
     dg_dtype like = dg_common_dtype(c->L, (const dg_actual *const *)c->p, 2);
     dg_value in[2];
-    if (!dg_arg_tensor_like(c, 0, like, &in[0]) || !dg_arg_tensor_like(c, 1, like, &in[1])) return dg_sv_poison;
+    if (!dg_arg_tensor_like(c, 0, like, &in[0]) || !dg_arg_tensor_like(c, 1, like, &in[1]))
+        return dg_sv_poison;
     return dg_give_op(c, "matmul", NULL, 0, in, 2);
 }
 
@@ -323,7 +359,8 @@ static dg_sv run_einsum(dg_bound *c)
     for (int i = 0; i < n && like == DG_POISON; i++)
         if (dg_sv_is_graph(c->all[i + 1].v)) like = dg_graph_type(L, c->all[i + 1].v).dtype;
     for (int i = 0; i < n; i++) {
-        xs[i] = dg_tensor_of(L, c->all[i + 1].v, dg_sv_is_graph(c->all[i + 1].v) ? DG_POISON : like, c->all[i + 1].span, "einsum");
+        xs[i] = dg_tensor_of(L, c->all[i + 1].v, dg_sv_is_graph(c->all[i + 1].v) ? DG_POISON : like,
+                             c->all[i + 1].span, "einsum");
         if (!L->b || dg_dtype_of(L->b, xs[i]) == DG_POISON) return dg_sv_poison;
     }
     dg_pattern_error err = {0};
@@ -348,7 +385,8 @@ static bool ints_of(dg_bound *c, int p, int64_t fallback, int n, int64_t *out)
         return true;
     }
     if (v.list->n != n) {
-        dg_complain(c->L, "E018", c->p[p]->span, "conv2d: one int or %d of them, not %lld", n, (long long)v.list->n);
+        dg_complain(c->L, "E018", c->p[p]->span, "conv2d: one int or %d of them, not %lld", n,
+                    (long long)v.list->n);
         return false;
     }
     for (int i = 0; i < n; i++) {
@@ -362,10 +400,12 @@ static dg_sv run_conv2d(dg_bound *c)
     int64_t stride[2], pad[4], dilation[2], groups;
     dg_value in[2];
     if (!dg_arg_tensor(c, 0, &in[0]) || !dg_arg_tensor(c, 1, &in[1])) return dg_sv_poison;
-    if (!ints_of(c, 2, 1, 2, stride) || !ints_of(c, 3, 0, 4, pad) || !ints_of(c, 4, 1, 2, dilation) || !dg_arg_int(c, 5, 1, &groups))
+    if (!ints_of(c, 2, 1, 2, stride) || !ints_of(c, 3, 0, 4, pad) ||
+        !ints_of(c, 4, 1, 2, dilation) || !dg_arg_int(c, 5, 1, &groups))
         return dg_sv_poison;
     dg_arena *a = c->L->arena;
-    dg_attr attrs[] = {dg_attr_of_ints(a, "stride", stride, 2), dg_attr_of_ints(a, "pad", pad, 4), dg_attr_of_ints(a, "dilation", dilation, 2),
+    dg_attr attrs[] = {dg_attr_of_ints(a, "stride", stride, 2), dg_attr_of_ints(a, "pad", pad, 4),
+                       dg_attr_of_ints(a, "dilation", dilation, 2),
                        dg_attr_of_int("groups", groups)};
     return dg_give_op(c, "conv2d", attrs, 4, in, 2);
 }
@@ -377,7 +417,9 @@ static dg_sv run_group_norm(dg_bound *c)
     dg_value x;
     int64_t groups;
     double eps;
-    if (!dg_arg_tensor(c, 0, &x) || !dg_arg_int(c, 1, 0, &groups) || !dg_arg_float(c, 2, 1e-5, &eps)) return dg_sv_poison;
+    if (!dg_arg_tensor(c, 0, &x) || !dg_arg_int(c, 1, 0, &groups) ||
+        !dg_arg_float(c, 2, 1e-5, &eps))
+        return dg_sv_poison;
     dg_attr attrs[] = {dg_attr_of_int("groups", groups), dg_attr_of_float("eps", eps)};
     return dg_give_op(c, "group_norm", attrs, 2, &x, 1);
 }

@@ -1,7 +1,9 @@
-/* complain.c: messages of the elaborator: the sentence, where the names in it were bound, the chain of instantiation.
+/* complain.c: messages of the elaborator: the sentence, where the names in it were bound, the chain
+ * of instantiation.
  *
  * In     an id, a span, a sentence; the frames as they stand.
- * Out    messages in the form of dg-language section 12; origins of nodes, which say the same in the plan. */
+ * Out    messages in the form of dg-language section 12; origins of nodes, which say the same in
+ *        the plan. */
 #include "compiler/front/lower.h"
 
 #include <stdio.h>
@@ -52,12 +54,16 @@ static void indices(const dg_lower *L, const dg_iter *iter, bool first, dg_text 
     int n = 0;
     for (; iter && n < SHOWN; iter = iter->outer) {
         dg_sv_kind k = (dg_sv_kind)iter->v.kind;
-        if (k == DG_SV_INT || k == DG_SV_FLOAT || k == DG_SV_STR || k == DG_SV_BOOL || k == DG_SV_PLACE) list[n++] = iter;
+        if (k == DG_SV_INT || k == DG_SV_FLOAT || k == DG_SV_STR || k == DG_SV_BOOL ||
+            k == DG_SV_PLACE)
+            list[n++] = iter;
     }
     for (int i = n - 1; i >= 0; i--) {
         dg_text_add(out, "%s%s = ", first ? " with " : ", ", list[i]->name);
-        if (list[i]->v.kind == DG_SV_PLACE) dg_text_add(out, "%s", list[i]->v.spot->path);
-        else dg_sv_text(L, list[i]->v, out);
+        if (list[i]->v.kind == DG_SV_PLACE)
+            dg_text_add(out, "%s", list[i]->v.spot->path);
+        else
+            dg_sv_text(L, list[i]->v, out);
         first = false;
     }
 }
@@ -106,7 +112,8 @@ dg_message *dg_complain(dg_lower *L, const char *id, dg_span span, const char *f
     va_start(args, format);
     const char *what = dg_arena_vprintf(L->arena, format, args);
     va_end(args);
-    dg_message *m = span.file < 0 ? dg_error_at(L->diag, id, "dg", "%s", what) : dg_error(L->diag, id, span, "%s", what);
+    dg_message *m = span.file < 0 ? dg_error_at(L->diag, id, "dg", "%s", what)
+                                  : dg_error(L->diag, id, span, "%s", what);
     chain(L, m);
     return m;
 }
@@ -129,7 +136,8 @@ void dg_note_before(dg_lower *L, dg_message *m, const char *format, ...)
     va_end(args);
     int before = m->n_notes;
     dg_note_add(L->diag, m, "%s", text);
-    if (m->n_notes == before || before == 0 || strncmp(m->notes[before - 1].text, "in ", 3) != 0) return;
+    if (m->n_notes == before || before == 0 || strncmp(m->notes[before - 1].text, "in ", 3) != 0)
+        return;
     dg_note last = m->notes[before]; /* the chain stays last */
     m->notes[before] = m->notes[before - 1];
     m->notes[before - 1] = last;
@@ -141,10 +149,12 @@ void dg_note_bound(dg_lower *L, dg_message *m, const dg_expr *e)
     if (!e || e->kind != DG_E_NAME || !L->frame) return;
     const dg_binding *b = dg_binding_local(L, e->text);
     if (!b || b->target || b->span.file < 0) return;
-    if (!b->iter && strcmp(dg_where_text(L, b->span), dg_where_text(L, m->span)) == 0) return; /* the line shown already */
+    if (!b->iter && strcmp(dg_where_text(L, b->span), dg_where_text(L, m->span)) == 0)
+        return; /* the line shown already */
     dg_text t = {0};
     indices(L, b->iter, true, &t);
-    dg_note_before(L, m, "`%s` was bound at %s%s", e->text, dg_where_text(L, b->span), t.at ? t.at : "");
+    dg_note_before(L, m, "`%s` was bound at %s%s", e->text, dg_where_text(L, b->span),
+                   t.at ? t.at : "");
     dg_text_free(&t);
 }
 
@@ -153,8 +163,10 @@ void dg_note_bound(dg_lower *L, dg_message *m, const dg_expr *e)
 static void beside_inputs(dg_lower *L, dg_message *m, const dg_infer *t, int a, int b)
 {
     const char *x = dg_type_name(L->arena, &t->in[a]);
-    if (b >= 0 && b < t->n_in) dg_beside_set(L->diag, m, "%s and %s", x, dg_type_name(L->arena, &t->in[b]));
-    else dg_beside_set(L->diag, m, "%s", x);
+    if (b >= 0 && b < t->n_in)
+        dg_beside_set(L->diag, m, "%s and %s", x, dg_type_name(L->arena, &t->in[b]));
+    else
+        dg_beside_set(L->diag, m, "%s", x);
 }
 
 static const dg_expr *input_expr(const dg_site *s, int i)
@@ -181,15 +193,18 @@ static void help_ranks(dg_lower *L, dg_message *m, const dg_expr *e, const dg_in
 {
     int low = t->in[0].shape.rank < t->in[1].shape.rank ? 0 : 1;
     const dg_shape *s = &t->in[low].shape, *big = &t->in[1 - low].shape;
-    const char *small = dg_source_of(L, low ? e->b->span : e->a->span), *large = dg_source_of(L, low ? e->a->span : e->b->span);
+    const char *small = dg_source_of(L, low ? e->b->span : e->a->span),
+               *large = dg_source_of(L, low ? e->a->span : e->b->span);
     bool trails = s->rank > 0, leads = s->rank > 0;
     for (int i = 0; i < s->rank; i++) {
         int64_t d = s->dim[i], first = big->dim[i], last = big->dim[big->rank - s->rank + i];
         leads &= d == first || d == 1 || first == 1;
         trails &= d == last || d == 1 || last == 1;
     }
-    if (leads || !trails) dg_help_add(L->diag, m, "to align axis 0, write lead(%s, %s)", small, large);
-    else dg_help_add(L->diag, m, "to align the last axis, write trail(%s, %s)", small, large);
+    if (leads || !trails)
+        dg_help_add(L->diag, m, "to align axis 0, write lead(%s, %s)", small, large);
+    else
+        dg_help_add(L->diag, m, "to align the last axis, write trail(%s, %s)", small, large);
 }
 
 void dg_refused(void *ctx, const dg_infer *t)
@@ -201,27 +216,39 @@ void dg_refused(void *ctx, const dg_infer *t)
     bool binary = s->e && s->e->kind == DG_E_BINARY;
     const dg_expr *ea = input_expr(s, a), *eb = input_expr(s, b);
     const dg_actual *attr = argument(s->bound, t->attr);
-    dg_span span = attr ? attr->span : binary ? s->e->op_span : eb ? eb->span : ea ? ea->span : s->e ? s->e->span : L->origin_span;
+    dg_span span = attr     ? attr->span
+                   : binary ? s->e->op_span
+                   : eb     ? eb->span
+                   : ea     ? ea->span
+                   : s->e   ? s->e->span
+                            : L->origin_span;
 
-    dg_message *m = dg_complain(L, t->id ? t->id : "E018", span, "%s: %s", name, t->what ? t->what : "its arguments do not fit");
+    dg_message *m = dg_complain(L, t->id ? t->id : "E018", span, "%s: %s", name,
+                                t->what ? t->what : "its arguments do not fit");
     if (binary) {
         dg_extra_add(m, s->e->a->span);
         dg_extra_add(m, s->e->b->span);
     } else if (eb && ea && !attr) {
         dg_extra_add(m, ea->span);
     }
-    if (binary && t->n_in == 2) beside_inputs(L, m, t, 0, 1);
-    else if (a >= 0 && a < t->n_in) beside_inputs(L, m, t, a, b);
+    if (binary && t->n_in == 2)
+        beside_inputs(L, m, t, 0, 1);
+    else if (a >= 0 && a < t->n_in)
+        beside_inputs(L, m, t, a, b);
     else if (t->n_in > 0 && input_expr(s, 0))
-        dg_beside_set(L->diag, m, "%s is %s", dg_source_of(L, input_expr(s, 0)->span), dg_type_name(L->arena, &t->in[0]));
+        dg_beside_set(L->diag, m, "%s is %s", dg_source_of(L, input_expr(s, 0)->span),
+                      dg_type_name(L->arena, &t->in[0]));
     for (int i = 0; i < 2; i++) {
         const dg_expr *e = input_expr(s, binary ? i : t->input[i]);
         if (!e && i == 0) e = input_expr(s, 0);
         if (e) dg_note_bound(L, m, e);
     }
-    bool ranks = binary && t->n_in == 2 && t->id && strcmp(t->id, "E020") == 0 && t->in[0].shape.rank != t->in[1].shape.rank;
-    if (ranks) help_ranks(L, m, s->e, t);
-    else if (t->help) dg_help_add(L->diag, m, "%s", t->help);
+    bool ranks = binary && t->n_in == 2 && t->id && strcmp(t->id, "E020") == 0 &&
+                 t->in[0].shape.rank != t->in[1].shape.rank;
+    if (ranks)
+        help_ranks(L, m, s->e, t);
+    else if (t->help)
+        dg_help_add(L->diag, m, "%s", t->help);
 }
 
 void dg_pattern_refused(dg_lower *L, dg_span span, const char *name, const char *text)

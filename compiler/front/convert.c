@@ -1,7 +1,8 @@
 /* convert.c: from static values to tensors, and between the two graphs.
  *
  * In     numbers, lists, places where a tensor is wanted.
- * Out    constants (one for each number and table, in region 0), reads of places, copies of what initialisers need.
+ * Out    constants (one for each number and table, in region 0), reads of places, copies of what
+ *        initialisers need.
  * Keeps  tables are made from doubles and narrowed once, by the constant. */
 #include "compiler/front/lower.h"
 
@@ -21,7 +22,8 @@ dg_sv dg_settle(dg_lower *L, dg_sv v)
     }
     if (v.kind != DG_SV_TUPLE) return v;
     bool any = false;
-    for (int64_t i = 0; i < v.list->n; i++) any |= v.list->at[i].kind == DG_SV_PLACE || v.list->at[i].kind == DG_SV_TUPLE;
+    for (int64_t i = 0; i < v.list->n; i++)
+        any |= v.list->at[i].kind == DG_SV_PLACE || v.list->at[i].kind == DG_SV_TUPLE;
     if (!any) return v;
     dg_sv copy = dg_list_new(L, DG_SV_TUPLE, v.list->n);
     copy.list->depth = v.list->depth;
@@ -109,9 +111,12 @@ static bool shape_of_list(dg_sv v, dg_shape *s, int depth, dg_dtype *t)
     bool is_bool = v.kind == DG_SV_BOOL;
     if (!is_bool && !dg_sv_is_number(v)) return false;
     if (*t != DG_POISON && is_bool != (*t == DG_BOOL)) return false;
-    if (is_bool) *t = DG_BOOL;
-    else if (v.kind == DG_SV_FLOAT) *t = DG_F32;
-    else if (*t == DG_POISON) *t = DG_I32;
+    if (is_bool)
+        *t = DG_BOOL;
+    else if (v.kind == DG_SV_FLOAT)
+        *t = DG_F32;
+    else if (*t == DG_POISON)
+        *t = DG_I32;
     return true;
 }
 
@@ -147,9 +152,12 @@ dg_value dg_table_value(dg_lower *L, dg_sv list, dg_dtype t, dg_span span)
     dg_shape s;
     dg_dtype own;
     if (!dg_table_shape(list, &s, &own)) {
-        dg_message *m = dg_complain(L, "E023", span, "%s is not a table: it needs numbers, or lists of one length of numbers",
-                                    dg_sv_kind_text(L, list));
-        if (list.kind == DG_SV_LIST && dg_sv_has_graph(list)) dg_help_add(L->diag, m, "concat(...) joins tensors");
+        dg_message *m =
+            dg_complain(L, "E023", span,
+                        "%s is not a table: it needs numbers, or lists of one length of numbers",
+                        dg_sv_kind_text(L, list));
+        if (list.kind == DG_SV_LIST && dg_sv_has_graph(list))
+            dg_help_add(L->diag, m, "concat(...) joins tensors");
         return dg_poison_value(L);
     }
     if (t == DG_POISON) t = own;
@@ -158,15 +166,18 @@ dg_value dg_table_value(dg_lower *L, dg_sv list, dg_dtype t, dg_span span)
         return dg_poison_value(L);
     }
     if ((own == DG_BOOL) != (t == DG_BOOL)) {
-        dg_complain(L, "E023", span, "a list of %s against %s", own == DG_BOOL ? "bools" : "numbers", dg_dtype_name(t));
+        dg_complain(L, "E023", span, "a list of %s against %s",
+                    own == DG_BOOL ? "bools" : "numbers", dg_dtype_name(t));
         return dg_poison_value(L);
     }
     int k = section(L);
     for (size_t i = L->tables[k].n; i > 0; i--) {
         const dg_table *known = &L->tables[k].at[i - 1];
-        if (known->at == list.list->at && known->n == list.list->n && known->dtype == t) return known->v;
+        if (known->at == list.list->at && known->n == list.list->n && known->dtype == t)
+            return known->v;
     }
-    if (!dg_shape_fits(&s, t) || !dg_tick(L, dg_shape_count(&s) / 16, span)) return dg_poison_value(L);
+    if (!dg_shape_fits(&s, t) || !dg_tick(L, dg_shape_count(&s) / 16, span))
+        return dg_poison_value(L);
     int64_t n = dg_shape_count(&s);
     double *data = DG_NEW_ARRAY(L->arena, double, n), bad;
     fill(list, data);
@@ -193,7 +204,9 @@ static bool copy_node(dg_lower *L, const dg_node_info *n, dg_span span)
     const dg_graph *from = L->graphs[0].graph;
     bool input = n->op == L->find("input");
     if (n->body != DG_NONE || input || n->op == L->find("grad")) {
-        dg_complain(L, "E045", span, input ? "an initialiser cannot read the entry's input %s" : "an initialiser cannot use the result of a %s",
+        dg_complain(L, "E045", span,
+                    input ? "an initialiser cannot read the entry's input %s"
+                          : "an initialiser cannot use the result of a %s",
                     input ? dg_value_of(from, n->out[0])->path : n->op->name);
         return false;
     }
@@ -206,7 +219,8 @@ static bool copy_node(dg_lower *L, const dg_node_info *n, dg_span span)
     dg_node copy = dg_build_node(L->b, n->op, n->attrs.at, n->attrs.n, in, n->n_in);
     if (copy == DG_NONE) return false;
     for (int i = 0; i < n->n_out; i++)
-        dg_map64_set(L->imported[L->state_init], (uint64_t)n->out[i], (uint64_t)dg_node_of(L->b->graph, copy)->out[i]);
+        dg_map64_set(L->imported[L->state_init], (uint64_t)n->out[i],
+                     (uint64_t)dg_node_of(L->b->graph, copy)->out[i]);
     return true;
 }
 
@@ -222,7 +236,8 @@ static dg_value import_value(dg_lower *L, dg_value v, dg_span span)
         if (dg_map64_get(L->imported[L->state_init], (uint64_t)top.v, &done)) continue;
         const dg_value_info *info = dg_value_of(from, top.v);
         if (info->def == DG_NONE) {
-            if (info->type.dtype != DG_POISON) dg_complain(L, "E045", span, "an initialiser cannot use a value of a loop's body");
+            if (info->type.dtype != DG_POISON)
+                dg_complain(L, "E045", span, "an initialiser cannot use a value of a loop's body");
             good = false;
             break;
         }
@@ -242,7 +257,9 @@ static dg_value import_value(dg_lower *L, dg_value v, dg_span span)
         }
     }
     dg_vec_free(&todo);
-    return good && dg_map64_get(L->imported[L->state_init], (uint64_t)v, &done) ? (dg_value)done : dg_poison_value(L);
+    return good && dg_map64_get(L->imported[L->state_init], (uint64_t)v, &done)
+               ? (dg_value)done
+               : dg_poison_value(L);
 }
 
 /* ---- the general case ---- */
@@ -259,31 +276,39 @@ dg_value dg_tensor_of(dg_lower *L, dg_sv v, dg_dtype like, dg_span span, const c
 {
     if (!dg_graph_wanted(L, span, what)) return dg_poison_value(L);
     switch ((dg_sv_kind)v.kind) {
-    case DG_SV_POISON: return dg_poison_value(L);
+    case DG_SV_POISON:
+        return dg_poison_value(L);
     case DG_SV_TENSOR:
-    case DG_SV_PLACE: return dg_tensor_in(L, v);
+    case DG_SV_PLACE:
+        return dg_tensor_in(L, v);
     case DG_SV_INT:
     case DG_SV_FLOAT: {
         dg_dtype t = like != DG_POISON ? like : v.kind == DG_SV_INT ? DG_I32 : DG_F32;
         if (v.kind == DG_SV_FLOAT && !dg_dtype_is_float(t)) {
             char text[32];
-            dg_message *m = dg_complain(L, "E023", span, "%s: the float %s against a tensor of %s", what, dg_double_text(v.f, text), dg_dtype_name(t));
+            dg_message *m = dg_complain(L, "E023", span, "%s: the float %s against a tensor of %s",
+                                        what, dg_double_text(v.f, text), dg_dtype_name(t));
             dg_help_add(L->diag, m, "convert the tensor, f32(...), or write a whole number");
             return dg_poison_value(L);
         }
         double bad;
-        if (t == DG_BOOL || (!dg_dtype_is_float(t) && v.kind == DG_SV_INT && !fits_i32(&(double){(double)v.i}, 1, &bad))) {
-            dg_complain(L, "E023", span, "%s: %lld does not fit in %s", what, (long long)v.i, dg_dtype_name(t));
+        if (t == DG_BOOL || (!dg_dtype_is_float(t) && v.kind == DG_SV_INT &&
+                             !fits_i32(&(double){(double)v.i}, 1, &bad))) {
+            dg_complain(L, "E023", span, "%s: %lld does not fit in %s", what, (long long)v.i,
+                        dg_dtype_name(t));
             return dg_poison_value(L);
         }
         return dg_number_value(L, dg_sv_number(v), t);
     }
     case DG_SV_BOOL:
         if (like == DG_POISON || like == DG_BOOL) return dg_number_value(L, v.b, DG_BOOL);
-        dg_complain(L, "E023", span, "%s: a bool against a tensor of %s", what, dg_dtype_name(like));
+        dg_complain(L, "E023", span, "%s: a bool against a tensor of %s", what,
+                    dg_dtype_name(like));
         return dg_poison_value(L);
-    case DG_SV_LIST: return dg_table_value(L, v, like, span);
-    default: break;
+    case DG_SV_LIST:
+        return dg_table_value(L, v, like, span);
+    default:
+        break;
     }
     dg_complain(L, "E023", span, "%s: a tensor is wanted, not %s", what, dg_sv_kind_text(L, v));
     return dg_poison_value(L);
@@ -296,7 +321,8 @@ bool dg_static_int(dg_lower *L, dg_sv v, dg_span span, const char *what, int64_t
         return true;
     }
     if (v.kind != DG_SV_POISON)
-        dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E021", span, "%s: a whole number known while compiling is wanted, not %s", what,
+        dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E021", span,
+                    "%s: a whole number known while compiling is wanted, not %s", what,
                     dg_sv_kind_text(L, v));
     return false;
 }
@@ -309,11 +335,13 @@ bool dg_static_bool(dg_lower *L, dg_sv v, dg_span span, const char *what, bool *
     }
     if (v.kind == DG_SV_POISON) return false;
     if (dg_sv_is_graph(v)) {
-        dg_message *m = dg_complain(L, "E025", span, "%s: the condition is a tensor, known only at run time", what);
+        dg_message *m = dg_complain(L, "E025", span,
+                                    "%s: the condition is a tensor, known only at run time", what);
         dg_beside_set(L->diag, m, "%s", dg_tensor_text(L, v));
         dg_help_add(L->diag, m, "where(c, a, b) chooses at run time; both sides are computed");
     } else {
-        dg_complain(L, "E021", span, "%s: true or false is wanted, not %s", what, dg_sv_kind_text(L, v));
+        dg_complain(L, "E021", span, "%s: true or false is wanted, not %s", what,
+                    dg_sv_kind_text(L, v));
     }
     return false;
 }

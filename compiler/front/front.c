@@ -1,19 +1,20 @@
 /* front.c: a main file with its imports: opened, listed, checked without an entry.
  *
  * In     a path or a text, settings from outside.
- * Out    entries, config values, documentation; messages for what is wrong before anything is elaborated. */
+ * Out    entries, config values, documentation; messages for what is wrong before anything is
+ *        elaborated. */
 #include "compiler/front/lower.h"
 
 #include <string.h>
 
 /* Lists that have stopped growing move into the arena: a front is freed with it. */
-#define SETTLE(arena, v)                                                                                               \
-    do {                                                                                                               \
-        size_t count_ = (v)->n;                                                                                        \
-        void *copy_ = dg_arena_copy((arena), (v)->at, count_ * sizeof *(v)->at);                                       \
-        dg_vec_free(v);                                                                                                \
-        (v)->at = copy_;                                                                                               \
-        (v)->n = (v)->room = count_;                                                                                   \
+#define SETTLE(arena, v)                                                                           \
+    do {                                                                                           \
+        size_t count_ = (v)->n;                                                                    \
+        void *copy_ = dg_arena_copy((arena), (v)->at, count_ * sizeof *(v)->at);                   \
+        dg_vec_free(v);                                                                            \
+        (v)->at = copy_;                                                                           \
+        (v)->n = (v)->room = count_;                                                               \
     } while (0)
 
 /* ---- settings ---- */
@@ -29,14 +30,17 @@ static void unknown_config(dg_front *f, dg_lower *L, const dg_setting_in *in)
             const dg_symbol *s = dg_map_value(names, i);
             if (s->d->kind != DG_C_CONFIG) continue;
             int d = dg_edit_distance(s->d->name, in->name, least);
-            bool part = strlen(s->d->name) > 1 && strncmp(in->name, s->d->name, strlen(s->d->name)) == 0;
+            bool part =
+                strlen(s->d->name) > 1 && strncmp(in->name, s->d->name, strlen(s->d->name)) == 0;
             if (d < least || (!best && part)) best = s->d->name, least = d < least ? d : least;
         }
     }
     const char *name = dg_source_at(dg_diag_sources(f->diag), u->file)->name;
-    dg_setting_error(L, in, "E131",
-                     best ? dg_arena_printf(f->arena, "graph '%s' has no config value '%s' (did you mean '%s'?)", name, in->name, best)
-                          : dg_arena_printf(f->arena, "graph '%s' has no config value '%s'", name, in->name));
+    dg_setting_error(
+        L, in, "E131",
+        best ? dg_arena_printf(f->arena, "graph '%s' has no config value '%s' (did you mean '%s'?)",
+                               name, in->name, best)
+             : dg_arena_printf(f->arena, "graph '%s' has no config value '%s'", name, in->name));
 }
 
 static void apply_config(dg_front *f)
@@ -45,12 +49,16 @@ static void apply_config(dg_front *f)
     dg_lower_open(&L, f, f->arena);
     for (int i = 0; i < f->o->n_config; i++) {
         const dg_setting_in *in = &f->o->config[i];
-        dg_symbol *other, *s = dg_symbol_find(f, f->units.at[0], dg_intern_z(f->strings, in->name), &other);
+        dg_symbol *other,
+            *s = dg_symbol_find(f, f->units.at[0], dg_intern_z(f->strings, in->name), &other);
         if (!s || s->d->kind != DG_C_CONFIG) {
             unknown_config(f, &L, in);
         } else if (other) {
-            dg_setting_error(&L, in, "E131", dg_arena_printf(f->arena, "'%s' is a config value of two imports: %s and %s", in->name,
-                                                             dg_where_text(&L, s->d->name_span), dg_where_text(&L, other->d->name_span)));
+            dg_setting_error(&L, in, "E131",
+                             dg_arena_printf(f->arena,
+                                             "'%s' is a config value of two imports: %s and %s",
+                                             in->name, dg_where_text(&L, s->d->name_span),
+                                             dg_where_text(&L, other->d->name_span)));
         } else {
             s->override = in;
         }
@@ -68,7 +76,9 @@ static void list_entries(dg_front *f)
             const dg_decl *d = u->tree->decls[k];
             if (d->kind != DG_C_ENTRY && d->kind != DG_C_TRAIN && d->kind != DG_C_TEST) continue;
             dg_entry_info e = {.name = d->name,
-                               .kind = d->kind == DG_C_ENTRY ? DG_ENTRY : d->kind == DG_C_TRAIN ? DG_TRAIN : DG_TEST,
+                               .kind = d->kind == DG_C_ENTRY   ? DG_ENTRY
+                                       : d->kind == DG_C_TRAIN ? DG_TRAIN
+                                                               : DG_TEST,
                                .span = d->name_span,
                                .doc = d->doc,
                                .n_formals = d->n_formals,
@@ -95,12 +105,15 @@ int dg_front_configs(dg_front *f, const dg_config_info **out)
             const dg_map *names = k == 0 ? u->names : u->imports.at[k - 1]->names;
             for (size_t i = 0; i < dg_map_count(names); i++) {
                 dg_symbol *other, *s = dg_map_value(names, i);
-                if (s->d->kind != DG_C_CONFIG || dg_symbol_find(f, u, s->d->name, &other) != s || other) continue;
+                if (s->d->kind != DG_C_CONFIG || dg_symbol_find(f, u, s->d->name, &other) != s ||
+                    other)
+                    continue;
                 dg_text t = {0};
                 dg_sv_text(&L, dg_symbol_value(&L, s, s->d->name_span), &t);
                 const char *text = dg_arena_text(f->arena, t.at ? t.at : "", t.n);
                 dg_text_free(&t);
-                dg_config_info c = {.name = s->d->name, .text = text, .doc = s->d->doc, .span = s->d->name_span};
+                dg_config_info c = {
+                    .name = s->d->name, .text = text, .doc = s->d->doc, .span = s->d->name_span};
                 dg_vec_push(&f->configs, c);
             }
         }
@@ -161,7 +174,8 @@ bool dg_front_check(dg_front *f, dg_arena *a)
         dg_frame_enter(&L, &frame);
         for (size_t k = 0; k < dg_map_count(u->names) && !L.halted; k++) {
             dg_symbol *s = dg_map_value(u->names, k);
-            if (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG) dg_symbol_value(&L, s, s->d->name_span);
+            if (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG)
+                dg_symbol_value(&L, s, s->d->name_span);
         }
         dg_frame_leave(&L, &frame);
         dg_names_check(&L, u);

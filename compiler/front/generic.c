@@ -1,8 +1,8 @@
 /* generic.c: declared types: what fits them, which dims they bind, what they convert.
  *
  * In     a type as written, a value, the frame whose names the dims are.
- * Out    the value as the type wants it: numbers and lists become constants, rank 0 is repeated; dims bound by size.
- *        E017 where sizes disagree, E023 for dtypes, E021 for kinds. */
+ * Out    the value as the type wants it: numbers and lists become constants, rank 0 is repeated;
+ *        dims bound by size. E017 where sizes disagree, E023 for dtypes, E021 for kinds. */
 #include "compiler/front/lower.h"
 
 #include <string.h>
@@ -29,11 +29,14 @@ bool dg_dims_of(dg_lower *L, dg_sv v, dg_span span, const char *what, dg_shape *
         return false;
     }
     if (v.kind != DG_SV_LIST) {
-        dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E027", span, "%s: dims are a list of ints known while compiling, not %s", what, dg_sv_kind_text(L, v));
+        dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E027", span,
+                    "%s: dims are a list of ints known while compiling, not %s", what,
+                    dg_sv_kind_text(L, v));
         return false;
     }
     if (v.list->n > DG_MAX_RANK) {
-        dg_complain(L, "E027", span, "%s: %lld axes, at most %d are possible", what, (long long)v.list->n, DG_MAX_RANK);
+        dg_complain(L, "E027", span, "%s: %lld axes, at most %d are possible", what,
+                    (long long)v.list->n, DG_MAX_RANK);
         return false;
     }
     int unknown = 0;
@@ -43,7 +46,8 @@ bool dg_dims_of(dg_lower *L, dg_sv v, dg_span span, const char *what, dg_shape *
         if (d.kind == DG_SV_PLACE || !dg_static_int(L, d, span, what, &n)) return false;
         unknown += n == -1;
         if (n < 1 && !(open && n == -1 && unknown == 1)) {
-            dg_complain(L, "E027", span, "%s: the size %lld of axis %lld is not positive", what, (long long)n, (long long)i);
+            dg_complain(L, "E027", span, "%s: the size %lld of axis %lld is not positive", what,
+                        (long long)n, (long long)i);
             return false;
         }
         out->dim[out->rank++] = n;
@@ -88,28 +92,37 @@ static bool all_bound(dg_lower *L, const dg_texpr *t, const dg_dim **unbound)
         const dg_dim *d = &t->dims[i];
         *unbound = d;
         if (d->kind != DG_D_EXPR) return false;
-        if (d->e->kind == DG_E_NAME && !dg_binding_find(L, d->e->text) && !dg_static_symbol(L, d->e->text)) return false;
+        if (d->e->kind == DG_E_NAME && !dg_binding_find(L, d->e->text) &&
+            !dg_static_symbol(L, d->e->text))
+            return false;
     }
     return true;
 }
 
 /* ---- matching sizes ---- */
 
-static void mismatch(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis, int64_t have, int64_t want, dg_sv v, dg_span span, const char *whose)
+static void mismatch(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis, int64_t have,
+                     int64_t want, dg_sv v, dg_span span, const char *whose)
 {
     dg_message *m;
     const char *text = dg_source_of(L, d->span);
-    if (d->e->kind == DG_E_INT) m = dg_complain(L, "E017", span, "%s: axis %d has %lld, %lld is wanted", whose, axis, (long long)have, (long long)want);
-    else m = dg_complain(L, "E017", span, "%s: axis %d has %lld, where %s is %lld", whose, axis, (long long)have, text, (long long)want);
+    if (d->e->kind == DG_E_INT)
+        m = dg_complain(L, "E017", span, "%s: axis %d has %lld, %lld is wanted", whose, axis,
+                        (long long)have, (long long)want);
+    else
+        m = dg_complain(L, "E017", span, "%s: axis %d has %lld, where %s is %lld", whose, axis,
+                        (long long)have, text, (long long)want);
     dg_beside_set(L->diag, m, "%s, declared %s", dg_tensor_text(L, v), dg_texpr_text(L, t));
     if (d->e->kind != DG_E_NAME) return;
     const dg_binding *b = dg_binding_find(L, d->e->text);
     const dg_symbol *s = b ? NULL : dg_static_symbol(L, d->e->text);
-    if (b && b->span.file >= 0) dg_note_before(L, m, "`%s` was bound at %s", text, dg_where_text(L, b->span));
+    if (b && b->span.file >= 0)
+        dg_note_before(L, m, "`%s` was bound at %s", text, dg_where_text(L, b->span));
     if (s) dg_note_before(L, m, "`%s` is declared at %s", text, dg_where_text(L, s->d->name_span));
 }
 
-static bool match_dim(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis, int64_t have, dg_sv v, dg_span span, const char *whose)
+static bool match_dim(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis, int64_t have,
+                      dg_sv v, dg_span span, const char *whose)
 {
     if (d->kind != DG_D_EXPR) return true;
     dg_sv want;
@@ -131,7 +144,8 @@ static bool match_dim(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis,
     return false;
 }
 
-static bool match_shape(dg_lower *L, const dg_texpr *t, const dg_shape *s, dg_sv v, dg_span span, const char *whose)
+static bool match_shape(dg_lower *L, const dg_texpr *t, const dg_shape *s, dg_sv v, dg_span span,
+                        const char *whose)
 {
     int rest = -1;
     for (int i = 0; i < t->n; i++) {
@@ -139,7 +153,8 @@ static bool match_shape(dg_lower *L, const dg_texpr *t, const dg_shape *s, dg_sv
     }
     int named = t->n - (rest >= 0);
     if (rest < 0 ? s->rank != named : s->rank < named) {
-        dg_message *m = dg_complain(L, "E017", span, "%s: rank %d, where %s%d is declared", whose, s->rank, rest >= 0 ? "at least " : "", named);
+        dg_message *m = dg_complain(L, "E017", span, "%s: rank %d, where %s%d is declared", whose,
+                                    s->rank, rest >= 0 ? "at least " : "", named);
         dg_beside_set(L->diag, m, "%s, declared %s", dg_tensor_text(L, v), dg_texpr_text(L, t));
         if (t->n == 0) dg_help_add(L->diag, m, "mean(...) or sum(...) makes one number");
         return false;
@@ -154,13 +169,16 @@ static bool match_shape(dg_lower *L, const dg_texpr *t, const dg_shape *s, dg_sv
 
 /* ---- tensors ---- */
 
-static dg_sv repeat(dg_lower *L, const dg_texpr *t, dg_value x, dg_sv v, dg_span span, const char *whose)
+static dg_sv repeat(dg_lower *L, const dg_texpr *t, dg_value x, dg_sv v, dg_span span,
+                    const char *whose)
 {
     dg_shape s;
     const dg_dim *unbound;
     if (!all_bound(L, t, &unbound)) {
-        dg_message *m = dg_complain(L, "E017", span, "%s: one number is repeated only where the size is known, and %s is not", whose,
-                                    dg_source_of(L, unbound->span));
+        dg_message *m =
+            dg_complain(L, "E017", span,
+                        "%s: one number is repeated only where the size is known, and %s is not",
+                        whose, dg_source_of(L, unbound->span));
         dg_beside_set(L->diag, m, "%s, declared %s", dg_sv_kind_text(L, v), dg_texpr_text(L, t));
         return dg_sv_poison;
     }
@@ -174,15 +192,19 @@ static dg_sv fit_tensor(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, c
     if (!dg_sv_is_graph(v)) {
         bool fine = dg_sv_is_number(v) || v.kind == DG_SV_BOOL || v.kind == DG_SV_LIST;
         if (!fine)
-            return dg_spoil(L, "E021", span, "%s: %s is declared, not %s", whose, dg_texpr_text(L, t), dg_sv_kind_text(L, v));
+            return dg_spoil(L, "E021", span, "%s: %s is declared, not %s", whose,
+                            dg_texpr_text(L, t), dg_sv_kind_text(L, v));
         v = dg_sv_of_tensor(L, dg_tensor_of(L, v, t->dtype, span, whose));
     }
     dg_type have = dg_graph_type(L, v);
     if (have.dtype == DG_POISON) return dg_sv_poison;
     if (have.dtype != t->dtype) {
-        dg_message *m = dg_complain(L, "E023", span, "%s: %s is declared, the value is %s", whose, dg_dtype_name(t->dtype), dg_dtype_name(have.dtype));
-        dg_beside_set(L->diag, m, "%s, declared %s", dg_type_name(L->arena, &have), dg_texpr_text(L, t));
-        dg_help_add(L->diag, m, "convert it: %s(%s)", dg_dtype_name(t->dtype), dg_source_of(L, span));
+        dg_message *m = dg_complain(L, "E023", span, "%s: %s is declared, the value is %s", whose,
+                                    dg_dtype_name(t->dtype), dg_dtype_name(have.dtype));
+        dg_beside_set(L->diag, m, "%s, declared %s", dg_type_name(L->arena, &have),
+                      dg_texpr_text(L, t));
+        dg_help_add(L->diag, m, "convert it: %s(%s)", dg_dtype_name(t->dtype),
+                    dg_source_of(L, span));
         return dg_sv_poison;
     }
     int least = t->n;
@@ -195,21 +217,28 @@ static dg_sv fit_tensor(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, c
 
 static dg_sv wrong(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, const char *whose)
 {
-    dg_message *m = dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E021", span, "%s: %s is declared, the value is %s", whose, dg_texpr_text(L, t),
+    dg_message *m = dg_complain(L, dg_sv_is_graph(v) ? "E025" : "E021", span,
+                                "%s: %s is declared, the value is %s", whose, dg_texpr_text(L, t),
                                 dg_sv_kind_text(L, v));
-    if (t->kind == DG_Y_FN && dg_sv_is_number(v)) dg_help_add(L->diag, m, "a function is wanted: fn(k) => %s", dg_source_of(L, span));
-    if (v.kind == DG_SV_FLOAT && t->kind == DG_Y_NAME && strcmp(t->name, "int") == 0) dg_help_add(L->diag, m, "floor(x) and round(x) make an int");
+    if (t->kind == DG_Y_FN && dg_sv_is_number(v))
+        dg_help_add(L->diag, m, "a function is wanted: fn(k) => %s", dg_source_of(L, span));
+    if (v.kind == DG_SV_FLOAT && t->kind == DG_Y_NAME && strcmp(t->name, "int") == 0)
+        dg_help_add(L->diag, m, "floor(x) and round(x) make an int");
     return dg_sv_poison;
 }
 
-static dg_sv fit_named(dg_lower *L, const dg_texpr *t, const char *name, dg_sv v, dg_span span, const char *whose)
+static dg_sv fit_named(dg_lower *L, const dg_texpr *t, const char *name, dg_sv v, dg_span span,
+                       const char *whose)
 {
     if (strcmp(name, "int") == 0) return v.kind == DG_SV_INT ? v : wrong(L, t, v, span, whose);
-    if (strcmp(name, "float") == 0) return dg_sv_is_number(v) ? dg_sv_of_float(dg_sv_number(v)) : wrong(L, t, v, span, whose);
+    if (strcmp(name, "float") == 0)
+        return dg_sv_is_number(v) ? dg_sv_of_float(dg_sv_number(v)) : wrong(L, t, v, span, whose);
     if (strcmp(name, "bool") == 0) return v.kind == DG_SV_BOOL ? v : wrong(L, t, v, span, whose);
     if (strcmp(name, "str") == 0) return v.kind == DG_SV_STR ? v : wrong(L, t, v, span, whose);
     dg_message *m = dg_complain(L, "E010", t->span, "there is no type `%s`", name);
-    dg_help_add(L->diag, m, "types are f32 f64 i32 u8 bool with dims in brackets, int float bool str fn, [T] and (T, U)");
+    dg_help_add(L->diag, m,
+                "types are f32 f64 i32 u8 bool with dims in brackets, int float bool str fn, [T] "
+                "and (T, U)");
     return dg_sv_poison;
 }
 
@@ -231,7 +260,8 @@ static dg_sv fit_list(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, con
     out.list->depth = v.list->depth;
     bool changed = false;
     for (int64_t i = same; i < n; i++) {
-        dg_sv x = dg_fit(L, element, at[i], span, dg_arena_printf(L->arena, "%s[%lld]", whose, (long long)i));
+        dg_sv x = dg_fit(L, element, at[i], span,
+                         dg_arena_printf(L->arena, "%s[%lld]", whose, (long long)i));
         if (x.kind == DG_SV_POISON) return x;
         changed |= x.kind != at[i].kind || x.i != at[i].i;
         out.list->at[i] = x;
@@ -241,10 +271,12 @@ static dg_sv fit_list(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, con
 
 static dg_sv fit_tuple(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, const char *whose)
 {
-    if ((v.kind != DG_SV_TUPLE && v.kind != DG_SV_LIST) || v.list->n != t->n) return wrong(L, t, v, span, whose);
+    if ((v.kind != DG_SV_TUPLE && v.kind != DG_SV_LIST) || v.list->n != t->n)
+        return wrong(L, t, v, span, whose);
     dg_sv out = dg_list_new(L, DG_SV_TUPLE, t->n);
     for (int i = 0; i < t->n; i++) {
-        out.list->at[i] = dg_fit(L, t->items[i], v.list->at[i], span, dg_arena_printf(L->arena, "%s, part %d", whose, i + 1));
+        out.list->at[i] = dg_fit(L, t->items[i], v.list->at[i], span,
+                                 dg_arena_printf(L->arena, "%s, part %d", whose, i + 1));
         if (out.list->at[i].kind == DG_SV_POISON) return dg_sv_poison;
     }
     return out;
@@ -257,10 +289,14 @@ dg_sv dg_fit(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, const char *
     case DG_Y_TENSOR:
         if (!dg_texpr_is_tensor(t)) return fit_named(L, t, "bool", v, span, whose);
         return fit_tensor(L, t, v, span, whose);
-    case DG_Y_NAME: return fit_named(L, t, t->name, v, span, whose);
-    case DG_Y_FN: return v.kind == DG_SV_FN ? v : wrong(L, t, v, span, whose);
-    case DG_Y_LIST: return fit_list(L, t, v, span, whose);
-    case DG_Y_TUPLE: return fit_tuple(L, t, v, span, whose);
+    case DG_Y_NAME:
+        return fit_named(L, t, t->name, v, span, whose);
+    case DG_Y_FN:
+        return v.kind == DG_SV_FN ? v : wrong(L, t, v, span, whose);
+    case DG_Y_LIST:
+        return fit_list(L, t, v, span, whose);
+    case DG_Y_TUPLE:
+        return fit_tuple(L, t, v, span, whose);
     }
     return v;
 }

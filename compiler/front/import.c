@@ -1,9 +1,11 @@
 /* import.c: loads the main file and all that it imports, each once.
  *
  * In     a path, or a text in memory; folders of the library.
- * Out    parsed files with a table of their declarations; E061 for circles, E062 for files not found, E063 for paths that are
- *        not allowed: absolute ones, ones above the folder of the main file (or the library's), folders, devices.
- * Method an import is looked for beside the importing file, then in each library folder. A file is known by its resolved path. */
+ * Out    parsed files with a table of their declarations; E061 for circles, E062 for files not
+ *        found, E063 for paths that are not allowed: absolute ones, ones above the folder of the
+ *        main file (or the library's), folders, devices.
+ * Method an import is looked for beside the importing file, then in each library folder. A file is
+ *        known by its resolved path. */
 #define _XOPEN_SOURCE 700
 #include "compiler/front/lower.h"
 
@@ -31,15 +33,18 @@ static bool below(const char *path, const char *root)
     return strncmp(path, root, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-/* For messages and plans: the main file as it was given, its imports beside it likewise; files of the library, and all files when
- * the main one was given by an absolute path, relative to their root, so that no plan holds a path of this machine. */
+/* For messages and plans: the main file as it was given, its imports beside it likewise; files
+ * of the library, and all files when the main one was given by an absolute path, relative to
+ * their root, so that no plan holds a path of this machine. */
 static const char *shown_name(dg_front *f, const dg_unit *u)
 {
-    if (!below(u->real, u->root) || strlen(u->real) <= strlen(u->root) + 1) return dg_path_base(u->path);
+    if (!below(u->real, u->root) || strlen(u->real) <= strlen(u->root) + 1)
+        return dg_path_base(u->path);
     const char *relative = u->real + strlen(u->root) + (strcmp(u->root, "/") != 0);
     const char *given = f->o->path ? f->o->path : "";
     const dg_unit *first = f->units.n > 0 ? f->units.at[0] : u;
-    if (given[0] == '/' || !strchr(given, '/') || strcmp(first->root, u->root) != 0) return relative;
+    if (given[0] == '/' || !strchr(given, '/') || strcmp(first->root, u->root) != 0)
+        return relative;
     return u == first ? given : dg_path_join(f->arena, first->folder, relative);
 }
 
@@ -55,7 +60,8 @@ static void check_formals(dg_front *f, const dg_decl *d)
     for (int i = 1; i < d->n_formals; i++) {
         for (int k = 0; k < i; k++) {
             if (d->formals[k].name != d->formals[i].name) continue;
-            dg_error(f->diag, "E009", d->formals[i].span, "`%s` has two arguments `%s`", d->name, d->formals[i].name);
+            dg_error(f->diag, "E009", d->formals[i].span, "`%s` has two arguments `%s`", d->name,
+                     d->formals[i].name);
             return;
         }
     }
@@ -71,13 +77,16 @@ static void tabulate(dg_front *f, dg_unit *u)
         check_formals(f, d);
         dg_symbol *first = dg_map_get(u->names, d->name);
         if (first) {
-            dg_message *m = dg_error(f->diag, "E009", d->name_span, "`%s` is declared twice", d->name);
-            dg_position p = dg_source_position(dg_source_at(dg_diag_sources(f->diag), u->file), first->d->name_span.begin);
+            dg_message *m =
+                dg_error(f->diag, "E009", d->name_span, "`%s` is declared twice", d->name);
+            dg_position p = dg_source_position(dg_source_at(dg_diag_sources(f->diag), u->file),
+                                               first->d->name_span.begin);
             dg_note_add(f->diag, m, "first at line %d", p.line);
             continue;
         }
         if (dg_map_has(f->builtins, d->name))
-            dg_warning(f->diag, "W001", d->name_span, "`%s` hides the built-in function of that name", d->name);
+            dg_warning(f->diag, "W001", d->name_span,
+                       "`%s` hides the built-in function of that name", d->name);
         dg_symbol *s = DG_NEW(f->arena, dg_symbol);
         s->d = d;
         s->unit = u;
@@ -167,9 +176,12 @@ static const char *quoted(dg_front *f, const char *text)
 static bool not_found(dg_front *f, const dg_unit *u, const dg_decl *d)
 {
     const char *close = close_name(f, u, d->name);
-    dg_message *m = dg_error(f->diag, "E062", d->name_span, "the file %s is not found", quoted(f, d->name));
-    dg_note_add(f->diag, m, "looked beside %s%s", dg_path_base(u->path), f->o->lib && f->o->lib[0] ? ", then in" : "");
-    for (int i = 0; f->o->lib && f->o->lib[i] && i < 6; i++) dg_note_add(f->diag, m, "  %s", f->o->lib[i]);
+    dg_message *m =
+        dg_error(f->diag, "E062", d->name_span, "the file %s is not found", quoted(f, d->name));
+    dg_note_add(f->diag, m, "looked beside %s%s", dg_path_base(u->path),
+                f->o->lib && f->o->lib[0] ? ", then in" : "");
+    for (int i = 0; f->o->lib && f->o->lib[i] && i < 6; i++)
+        dg_note_add(f->diag, m, "  %s", f->o->lib[i]);
     if (close) dg_help_add(f->diag, m, "did you mean \"%s\"?", close);
     return false;
 }
@@ -181,11 +193,14 @@ static bool circle(dg_front *f, const dg_unit *u, const dg_unit *again, const dg
     for (size_t i = 0; i < f->units.n; i++) {
         const dg_unit *k = f->units.at[i];
         on |= k == again;
-        if (on && k->busy) dg_text_add(&t, "%s -> ", dg_source_at(dg_diag_sources(f->diag), k->file)->name);
+        if (on && k->busy)
+            dg_text_add(&t, "%s -> ", dg_source_at(dg_diag_sources(f->diag), k->file)->name);
     }
     dg_text_add(&t, "%s", dg_source_at(dg_diag_sources(f->diag), again->file)->name);
     dg_message *m = dg_error(f->diag, "E061", d->name_span, "import cycle: %s", t.at);
-    dg_help_add(f->diag, m, again == u ? "a file sees its own names without an import" : "put what both need into a third file");
+    dg_help_add(f->diag, m,
+                again == u ? "a file sees its own names without an import"
+                           : "put what both need into a third file");
     dg_text_free(&t);
     return false;
 }
@@ -194,20 +209,31 @@ static bool import_one(dg_front *f, dg_unit *u, const dg_decl *d, int depth)
 {
     const char *name = d->name;
     if (name[0] == '/' || name[0] == '\0') {
-        dg_error(f->diag, "E063", d->name_span, name[0] ? "an import is a path relative to this file or to the library, not an absolute one"
-                                                        : "an import needs a file name");
+        dg_error(
+            f->diag, "E063", d->name_span,
+            name[0]
+                ? "an import is a path relative to this file or to the library, not an absolute one"
+                : "an import needs a file name");
         return false;
     }
     found at = find_import(f, u, name);
     switch (at.state) {
-    case MISSING: return not_found(f, u, d);
+    case MISSING:
+        return not_found(f, u, d);
     case OUTSIDE: {
-        dg_message *m = dg_error(f->diag, "E063", d->name_span, "%s lies above the folder of the main file", quoted(f, name));
-        dg_help_add(f->diag, m, "files are imported from below that folder, or from a folder of --lib or DG_PATH");
+        dg_message *m = dg_error(f->diag, "E063", d->name_span,
+                                 "%s lies above the folder of the main file", quoted(f, name));
+        dg_help_add(
+            f->diag, m,
+            "files are imported from below that folder, or from a folder of --lib or DG_PATH");
         return false;
     }
-    case NOT_A_FILE: dg_error(f->diag, "E063", d->name_span, "%s is a folder or a device, not a file", quoted(f, name)); return false;
-    case FINE: break;
+    case NOT_A_FILE:
+        dg_error(f->diag, "E063", d->name_span, "%s is a folder or a device, not a file",
+                 quoted(f, name));
+        return false;
+    case FINE:
+        break;
     }
     for (size_t i = 0; i < f->units.n; i++) {
         dg_unit *k = f->units.at[i];
@@ -217,7 +243,8 @@ static bool import_one(dg_front *f, dg_unit *u, const dg_decl *d, int depth)
         return true;
     }
     if (f->units.n >= IMPORTS_LIMIT || depth >= IMPORT_DEPTH) {
-        dg_error(f->diag, "E063", d->name_span, "more than %d files, or %d deep", IMPORTS_LIMIT, IMPORT_DEPTH);
+        dg_error(f->diag, "E063", d->name_span, "more than %d files, or %d deep", IMPORTS_LIMIT,
+                 IMPORT_DEPTH);
         return false;
     }
     dg_unit *k = DG_NEW(f->arena, dg_unit);
@@ -227,7 +254,8 @@ static bool import_one(dg_front *f, dg_unit *u, const dg_decl *d, int depth)
     k->folder = dg_path_folder(f->arena, at.path);
     dg_file file;
     if (!dg_file_read(f->diag, at.path, FILE_LIMIT, &file)) return false;
-    bool good = parse_unit(f, k, dg_arena_text(f->arena, (const char *)file.bytes, file.length), file.length, depth + 1);
+    bool good = parse_unit(f, k, dg_arena_text(f->arena, (const char *)file.bytes, file.length),
+                           file.length, depth + 1);
     dg_file_close(&file);
     dg_vec_push(&u->imports, k);
     return good;
@@ -237,7 +265,8 @@ static bool load_imports(dg_front *f, dg_unit *u, int depth)
 {
     bool good = true;
     for (int i = 0; i < u->tree->n; i++) {
-        if (u->tree->decls[i]->kind == DG_C_IMPORT) good &= import_one(f, u, u->tree->decls[i], depth);
+        if (u->tree->decls[i]->kind == DG_C_IMPORT)
+            good &= import_one(f, u, u->tree->decls[i], depth);
     }
     return good;
 }
@@ -260,7 +289,8 @@ bool dg_import_main(dg_front *f)
     u->real = real ? real : path;
     u->root = resolved(f->arena, dg_path_folder(f->arena, path));
     if (!u->root) u->root = u->folder;
-    bool good = parse_unit(f, u, dg_arena_text(f->arena, (const char *)file.bytes, file.length), file.length, 0);
+    bool good = parse_unit(f, u, dg_arena_text(f->arena, (const char *)file.bytes, file.length),
+                           file.length, 0);
     dg_file_close(&file);
     return good;
 }

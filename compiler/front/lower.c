@@ -1,8 +1,10 @@
 /* lower.c: the elaboration of one entry, as often as it takes for params() to be true.
  *
  * In     a front with its files, an entry, its static arguments.
- * Out    a module: the entry's graph, the initialisers' graph, tables of places and ports; verified.
- * Keeps  each pass starts from nothing but the list of places that the pass before found; only the last one reports. */
+ * Out    a module: the entry's graph, the initialisers' graph, tables of places and ports;
+ *        verified.
+ * Keeps  each pass starts from nothing but the list of places that the pass before found; only the
+ *        last one reports. */
 #include "compiler/front/lower.h"
 
 #include "compiler/ir/rewrite.h"
@@ -19,14 +21,16 @@ static char *stack_floor(char *here)
 {
     struct rlimit r;
     size_t size = (size_t)8 << 20;
-    if (getrlimit(RLIMIT_STACK, &r) == 0 && r.rlim_cur != RLIM_INFINITY && r.rlim_cur < size) size = (size_t)r.rlim_cur;
+    if (getrlimit(RLIMIT_STACK, &r) == 0 && r.rlim_cur != RLIM_INFINITY && r.rlim_cur < size)
+        size = (size_t)r.rlim_cur;
     return here - size / 4 * 3;
 }
 
 void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
 {
     char here;
-    *L = (dg_lower){.front = f, .arena = a, .strings = f->strings, .diag = f->diag, .first_state = DG_NONE};
+    *L = (dg_lower){
+        .front = f, .arena = a, .strings = f->strings, .diag = f->diag, .first_state = DG_NONE};
     L->stack_low = stack_floor(&here);
     L->bytes_at_start = dg_arena_used(a);
     L->models = dg_map_new(a);
@@ -74,7 +78,8 @@ static void new_module(dg_lower *L)
     m->init = dg_graph_new(L->arena, L->strings, L->find);
     L->module = m;
     for (int i = 0; i < 2; i++) {
-        L->graphs[i] = (dg_build){.graph = i ? m->init : m->graph, .before = DG_NONE, .phase = DG_FORWARD};
+        L->graphs[i] =
+            (dg_build){.graph = i ? m->init : m->graph, .before = DG_NONE, .phase = DG_FORWARD};
         L->graphs[i].scope = dg_intern(L->strings, "", 0);
         L->graphs[i].refused = dg_refused;
         L->graphs[i].ctx = L;
@@ -102,8 +107,10 @@ static void record(dg_lower *L, dg_str name, dg_sv v, bool config)
     dg_text t = {0};
     dg_sv_text(L, v, &t);
     dg_setting s = {name, dg_intern(L->strings, t.at ? t.at : "", t.n)};
-    if (config) dg_vec_push(&L->module->config, s);
-    else dg_vec_push(&L->module->args, s);
+    if (config)
+        dg_vec_push(&L->module->config, s);
+    else
+        dg_vec_push(&L->module->args, s);
     dg_text_free(&t);
 }
 
@@ -118,7 +125,8 @@ static void bind_static(dg_lower *L, const dg_formal *f, const dg_setting_in *in
     } else if (f->fallback) {
         v = f->type ? dg_fit(L, f->type, fallback, f->fallback->span, f->name) : fallback;
     } else {
-        dg_message *m = dg_complain(L, "E053", f->span, "the argument `%s` of %s has no value", f->name, L->entry->name);
+        dg_message *m = dg_complain(L, "E053", f->span, "the argument `%s` of %s has no value",
+                                    f->name, L->entry->name);
         dg_help_add(L->diag, m, "give it, %s=..., or a default in the entry", f->name);
     }
     L->b = b;
@@ -153,11 +161,16 @@ static void unknown_argument(dg_lower *L, const dg_setting_in *in)
         if (d < least) best = e->formals[i].name, least = d;
     }
     bool input = false;
-    for (int i = 0; i < e->n_formals; i++) input |= is_input(&e->formals[i]) && strcmp(e->formals[i].name, in->name) == 0;
-    dg_setting_error(L, in, "E131",
-                     input  ? dg_arena_printf(L->arena, "the argument `%s` of %s is a tensor: it is bound to data", in->name, e->name)
-                     : best ? dg_arena_printf(L->arena, "%s has no argument '%s' (did you mean '%s'?)", e->name, in->name, best)
-                            : dg_arena_printf(L->arena, "%s has no argument '%s'", e->name, in->name));
+    for (int i = 0; i < e->n_formals; i++)
+        input |= is_input(&e->formals[i]) && strcmp(e->formals[i].name, in->name) == 0;
+    dg_setting_error(
+        L, in, "E131",
+        input
+            ? dg_arena_printf(L->arena, "the argument `%s` of %s is a tensor: it is bound to data",
+                              in->name, e->name)
+        : best ? dg_arena_printf(L->arena, "%s has no argument '%s' (did you mean '%s'?)", e->name,
+                                 in->name, best)
+               : dg_arena_printf(L->arena, "%s has no argument '%s'", e->name, in->name));
 }
 
 /* Static ones before any tensor's sizes are read. */
@@ -166,11 +179,13 @@ static void bind_arguments(dg_lower *L, const dg_setting_in *args, int n)
     const dg_entry_info *e = L->entry;
     for (int i = 0; i < n; i++) {
         bool known = false;
-        for (int k = 0; k < e->n_formals; k++) known |= !is_input(&e->formals[k]) && strcmp(e->formals[k].name, args[i].name) == 0;
+        for (int k = 0; k < e->n_formals; k++)
+            known |= !is_input(&e->formals[k]) && strcmp(e->formals[k].name, args[i].name) == 0;
         if (!known) unknown_argument(L, &args[i]);
     }
     for (int k = 0; k < e->n_formals; k++) {
-        if (!is_input(&e->formals[k])) bind_static(L, &e->formals[k], given(args, n, e->formals[k].name));
+        if (!is_input(&e->formals[k]))
+            bind_static(L, &e->formals[k], given(args, n, e->formals[k].name));
     }
     for (int k = 0; k < e->n_formals; k++) {
         if (is_input(&e->formals[k])) bind_input(L, &e->formals[k]);
@@ -192,7 +207,8 @@ static void outputs(dg_lower *L, dg_sv v, dg_span span)
 {
     if (v.kind == DG_SV_TUPLE || v.kind == DG_SV_LIST) {
         bool table = v.kind == DG_SV_LIST && !dg_sv_has_graph(v);
-        for (int64_t i = 0; !table && i < v.list->n; i++) outputs(L, dg_settle(L, v.list->at[i]), span);
+        for (int64_t i = 0; !table && i < v.list->n; i++)
+            outputs(L, dg_settle(L, v.list->at[i]), span);
         if (!table) return;
     }
     if (v.kind == DG_SV_POISON || v.kind == DG_SV_NONE) return;
@@ -200,7 +216,8 @@ static void outputs(dg_lower *L, dg_sv v, dg_span span)
     dg_type t = *dg_type_of(L->b->graph, x);
     if (t.dtype == DG_POISON) return;
     int n = (int)L->module->outputs.n;
-    dg_str name = n == 0 ? dg_intern_z(L->strings, "result") : dg_intern_printf(L->strings, "result.%d", n);
+    dg_str name =
+        n == 0 ? dg_intern_z(L->strings, "result") : dg_intern_printf(L->strings, "result.%d", n);
     dg_at(L, span);
     emit_output(L, x, (dg_port){.name = name, .type = t, .span = span});
 }
@@ -237,7 +254,8 @@ static void set_phases(dg_lower *L)
     for (dg_node n = 0; n < (dg_node)g->nodes.n; n++) {
         const dg_node_info *i = dg_node_of(g, n);
         if (!i->op) continue;
-        bool result = i->op == output && !L->module->outputs.at[dg_attr_int(&i->attrs, "index")].report;
+        bool result =
+            i->op == output && !L->module->outputs.at[dg_attr_int(&i->attrs, "index")].report;
         if (result || i->op == check || i->op->traits & DG_LEAF) mark_needed(g, n, forward, &todo);
         if (i->op == grad) {
             for (int k = 0; k < i->n_in; k++) dg_vec_push(&todo, i->in[k]);
@@ -286,7 +304,9 @@ static void record_configs(dg_lower *L)
         const dg_map *names = k == 0 ? u->names : u->imports.at[k - 1]->names;
         for (size_t i = 0; i < dg_map_count(names); i++) {
             dg_symbol *other, *s = dg_map_value(names, i);
-            if (s->d->kind != DG_C_CONFIG || dg_symbol_find(L->front, L->front->units.at[0], s->d->name, &other) != s || other) continue;
+            if (s->d->kind != DG_C_CONFIG ||
+                dg_symbol_find(L->front, L->front->units.at[0], s->d->name, &other) != s || other)
+                continue;
             dg_sv v = dg_symbol_value(L, s, s->d->name_span);
             if (v.kind != DG_SV_POISON) record(L, s->d->name, v, true);
         }
@@ -318,7 +338,9 @@ static void elaborate_once(dg_lower *L, const dg_setting_in *args, int n_args)
     dg_unit *u = unit_of(L->front, e->span.file);
     const dg_decl *d = decl_of(u, e);
     L->training = e->kind == DG_TRAIN;
-    dg_frame frame = {.what = dg_arena_printf(L->arena, "%s %s", kinds[e->kind], e->name), .unit = u, .call = e->span};
+    dg_frame frame = {.what = dg_arena_printf(L->arena, "%s %s", kinds[e->kind], e->name),
+                      .unit = u,
+                      .call = e->span};
     dg_frame_enter(L, &frame);
     file_asserts(L);
     bind_arguments(L, args, n_args);
@@ -326,8 +348,11 @@ static void elaborate_once(dg_lower *L, const dg_setting_in *args, int n_args)
         dg_exec(L, d->body);
         dg_sv v = frame.result;
         if (d->type && v.kind != DG_SV_POISON && !frame.returned)
-            v = dg_spoil(L, "E054", d->span, "%s: a result is declared, but no `return` was reached", e->name);
-        if (d->type && v.kind != DG_SV_POISON) v = dg_fit(L, d->type, v, frame.result_span, dg_arena_printf(L->arena, "%s: the result", e->name));
+            v = dg_spoil(L, "E054", d->span,
+                         "%s: a result is declared, but no `return` was reached", e->name);
+        if (d->type && v.kind != DG_SV_POISON)
+            v = dg_fit(L, d->type, v, frame.result_span,
+                       dg_arena_printf(L->arena, "%s: the result", e->name));
         outputs(L, v, frame.result_span.end > 0 ? frame.result_span : e->span);
     }
     reports(L);
@@ -359,7 +384,8 @@ static bool finish(dg_lower *L)
     return dg_verify(m, "front");
 }
 
-dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *entry, const dg_setting_in *args, int n_args,
+dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *entry,
+                              const dg_setting_in *args, int n_args,
                               const dg_op *(*find)(const char *name))
 {
     enum { PASSES = 3 };
@@ -385,7 +411,10 @@ dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *ent
             dg_diag_rewind(f->diag, mark);
             continue;
         }
-        if (!settled) dg_error(f->diag, "E046", entry->span, "the places that params() lists change with every elaboration of %s", entry->name);
+        if (!settled)
+            dg_error(f->diag, "E046", entry->span,
+                     "the places that params() lists change with every elaboration of %s",
+                     entry->name);
         dg_module *m = L.module;
         bool good = dg_diag_errors(f->diag) == before && finish(&L);
         if (!good) drop_module(m);

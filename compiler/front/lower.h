@@ -1,13 +1,14 @@
-/* lower.h: what the files of the elaborator share. The elaborator walks the tree of one entry: static values are computed
- * at once, tensors become nodes of the module's graphs. front.h is what others see.
+/* lower.h: what the files of the elaborator share. The elaborator walks the tree of one entry:
+ * static values are computed at once, tensors become nodes of the module's graphs. front.h is what
+ * others see.
  *
- *     static.c          static values: lists, texts, equality        consteval.c       operators on them
- *     scope.c           names, local bindings, frames                complain.c        messages with chain and notes
- *     generic.c         types of formals, binding of dims            convert.c         static value -> tensor
- *     setting.c         values from outside                          lower.c           the driver of one entry
- *     lower_expr.c lower_index.c lower_stmt.c lower_call.c lower_loop.c                the walk
- *     place.c           parameters and states                        path.c            scopes, labels, streams
- *     builtin.c builtin_static.c builtin_math.c builtin_shape.c builtin_draw.c builtin_place.c                       */
+ *     static.c      static values: lists, texts, equality   consteval.c  operators on them
+ *     scope.c       names, local bindings, frames           complain.c   messages, chain and notes
+ *     generic.c     declared types, binding of dims         convert.c    static value -> tensor
+ *     setting.c     values from outside                     lower.c      the driver of one entry
+ *     lower_*.c     the walk: expr, index, stmt, call, loop names.c      what dg check finds
+ *     place.c       parameters and states                   path.c       scopes, labels, streams
+ *     builtin*.c    the built-in functions: static, math, shape, draw, place */
 #ifndef DG_FRONT_LOWER_H
 #define DG_FRONT_LOWER_H
 
@@ -22,7 +23,7 @@ struct dg_loop;
 struct dg_bound;
 struct dg_builtin;
 
-/* ---- static values ---------------------------------------------------------------------------------------------------- */
+/* ---- static values ------------------------------------------------------------------- */
 
 typedef enum dg_sv_kind {
     DG_SV_POISON, /* of something that failed: accepted everywhere in silence */
@@ -57,7 +58,8 @@ typedef struct dg_sv {
     };
 } dg_sv;
 
-/* Lists are values, but `a + b` may grow into free room behind a, which nobody else sees: appending costs what is appended. */
+/* Lists are values, but `a + b` may grow into free room behind a, which nobody else sees:
+ * appending costs what is appended. */
 typedef struct dg_list_room {
     int64_t used, room;
     dg_sv *at;
@@ -85,52 +87,59 @@ typedef struct dg_env {
     const struct dg_env *outer;
 } dg_env;
 
-typedef enum dg_fn_kind { DG_FN_BLOCK, DG_FN_CLOSURE, DG_FN_MODEL, DG_FN_BUILTIN, DG_FN_SWAP, DG_FN_FROZEN } dg_fn_kind;
+typedef enum dg_fn_kind {
+    DG_FN_BLOCK,
+    DG_FN_CLOSURE,
+    DG_FN_MODEL,
+    DG_FN_BUILTIN,
+    DG_FN_SWAP,
+    DG_FN_FROZEN
+} dg_fn_kind;
 struct dg_fn {
     dg_fn_kind kind;
-    const dg_decl *block;              /* BLOCK */
-    const dg_expr *e;                  /* CLOSURE */
-    struct dg_unit *unit;              /* where its text stands: BLOCK, CLOSURE */
-    const dg_env *env;                 /* CLOSURE */
-    struct dg_model *model;            /* MODEL */
-    const struct dg_builtin *builtin;  /* BUILTIN */
-    dg_fn *inner;                      /* SWAP, FROZEN */
-    dg_str swap;                       /* SWAP: scope of the states */
+    const dg_decl *block;             /* BLOCK */
+    const dg_expr *e;                 /* CLOSURE */
+    struct dg_unit *unit;             /* where its text stands: BLOCK, CLOSURE */
+    const dg_env *env;                /* CLOSURE */
+    struct dg_model *model;           /* MODEL */
+    const struct dg_builtin *builtin; /* BUILTIN */
+    dg_fn *inner;                     /* SWAP, FROZEN */
+    dg_str swap;                      /* SWAP: scope of the states */
 };
 
 /* A model: a function value with a scope of its own. One for each path and elaboration. */
 typedef struct dg_model {
     dg_str path;
-    const void *decl;  /* dg_decl or dg_stmt that declares it */
+    const void *decl; /* dg_decl or dg_stmt that declares it */
     dg_span span;
     dg_fn *body;
-    int calls;         /* without a label, so far */
-    bool active;       /* being elaborated */
+    int calls;                    /* without a label, so far */
+    bool active;                  /* being elaborated */
     struct dg_scope *declared_in; /* NULL: by a file */
 } dg_model;
 
-/* ---- files and names ---------------------------------------------------------------------------------------------------- */
+/* ---- files and names ----------------------------------------------------------------- */
 
 typedef struct dg_symbol {
     const dg_decl *d;
     struct dg_unit *unit;
     enum { DG_SYM_NEW, DG_SYM_BUSY, DG_SYM_DONE } state;
-    dg_sv v;             /* DONE: of const, config, block */
+    dg_sv v; /* DONE: of const, config, block */
     const dg_setting_in *override;
-    dg_model *model;     /* of the elaboration `pass` */
+    dg_model *model; /* of the elaboration `pass` */
     int pass;
 } dg_symbol;
 
 typedef struct dg_unit { /* one file */
     int32_t file;
-    const char *path;    /* as opened */
-    const char *real;    /* the one spelling by which it is known */
+    const char *path; /* as opened */
+    const char *real; /* the one spelling by which it is known */
     const char *folder, *root;
     dg_tree *tree;
-    dg_map *names;       /* of its own: dg_symbol */
-    dg_map *visible;     /* found before: name -> dg_symbol; only hits */
+    dg_map *names;   /* of its own: dg_symbol */
+    dg_map *visible; /* found before: name -> dg_symbol; only hits */
     DG_VEC(struct dg_unit *) imports;
-    bool busy;           /* being loaded */
+    bool busy; /* being loaded */
 } dg_unit;
 
 struct dg_front {
@@ -142,15 +151,16 @@ struct dg_front {
     DG_VEC(dg_entry_info) entries;
     DG_VEC(dg_config_info) configs;
     DG_VEC(int32_t) files;
-    dg_map *builtins;    /* name -> dg_builtin */
-    int pass;            /* number of the running elaboration, never repeated */
+    dg_map *builtins; /* name -> dg_builtin */
+    int pass;         /* number of the running elaboration, never repeated */
 };
 
-bool dg_import_main(dg_front *f);   /* import.c: loads the main file and all it imports */
-/* The symbol that `name` has in a file: its own, else of its imports. NULL: none; *other is set when two imports clash. */
+bool dg_import_main(dg_front *f); /* import.c: loads the main file and all it imports */
+/* The symbol that `name` has in a file: its own, else of its imports. NULL: none; *other is set
+ * when two imports clash. */
 dg_symbol *dg_symbol_find(dg_front *f, dg_unit *u, dg_str name, dg_symbol **other);
 
-/* ---- paths ---------------------------------------------------------------------------------------------------------------- */
+/* ---- paths --------------------------------------------------------------------------- */
 
 typedef struct dg_model_call { /* one call of a model, while it is elaborated */
     dg_model *model;
@@ -167,26 +177,29 @@ typedef struct dg_owned {
 
 typedef struct dg_scope { /* one call that may own places and streams */
     dg_str path;
-    struct dg_scope *parent; /* that what it owns counts for; NULL: the entry, a model's call, an initialiser */
-    dg_str name;             /* in the parent */
-    dg_span span;            /* of the call */
+    struct dg_scope
+        *parent; /* that what it owns counts for; NULL: the entry, a model's call, an initialiser */
+    dg_str name; /* in the parent */
+    dg_span span; /* of the call */
     const dg_expr *call;
     const dg_model_call *in;
-    bool owns, bad;          /* bad: a repeated name was reported */
+    bool owns, bad; /* bad: a repeated name was reported */
     int n_owned;
     dg_owned *owned;
-    dg_map *index;           /* of owned, once there are many */
+    dg_map *index; /* of owned, once there are many */
 } dg_scope;
 
-dg_scope *dg_scope_new(dg_lower *L, dg_scope *parent, dg_str name, dg_span span, const dg_expr *call);
+dg_scope *dg_scope_new(dg_lower *L, dg_scope *parent, dg_str name, dg_span span,
+                       const dg_expr *call);
 dg_str dg_path_join_names(dg_lower *L, dg_str scope, dg_str name);
-/* `name` becomes a thing that the scope owns. False after E041, or when one was reported for a scope around it. */
+/* `name` becomes a thing that the scope owns. False after E041, or when one was reported for a
+ * scope around it. */
 bool dg_scope_own(dg_lower *L, dg_scope *s, dg_str name, dg_span span, const char *what);
 /* The label of a call or place, evaluated; NULL after reporting. */
 dg_str dg_label(dg_lower *L, const dg_expr *label);
 uint64_t dg_stream_key(dg_lower *L, dg_str path);
 
-/* ---- places -------------------------------------------------------------------------------------------------------------- */
+/* ---- places -------------------------------------------------------------------------- */
 
 typedef struct dg_spot_value { /* the value a place has, for each loop that is open */
     dg_value v;
@@ -199,14 +212,14 @@ struct dg_spot { /* a param or a state */
     dg_str path;
     dg_type type;
     bool trained, declared, written;
-    dg_str swap;            /* made by swap(net, scope) and not declared: the scope */
+    dg_str swap; /* made by swap(net, scope) and not declared: the scope */
     int index, order;
-    int model_call;         /* id of the model call that declared it last */
+    int model_call; /* id of the model call that declared it last */
     dg_span span;
-    const dg_origin *origin;
+    const dg_origin *origin, *write_origin; /* of the declaration, of the last write */
     const char *init;
-    dg_spot_value *now;     /* NULL: not read yet */
-    dg_value entry_read;    /* the `place` node's value, or DG_NONE */
+    dg_spot_value *now;  /* NULL: not read yet */
+    dg_value entry_read; /* the `place` node's value, or DG_NONE */
     dg_value init_read, init_value;
     dg_node init_write;
 };
@@ -231,17 +244,16 @@ typedef struct dg_swapped {
 dg_spot *dg_spot_declare(dg_lower *L, const dg_stmt *s); /* param or state; NULL after reporting */
 dg_value dg_spot_read(dg_lower *L, dg_spot *p);
 void dg_spot_write(dg_lower *L, dg_spot *p, dg_value v);
-dg_spot *dg_spot_swapped(dg_lower *L, dg_spot *p); /* what `p` is under the swaps in force */
 dg_sv dg_params_of(dg_lower *L, dg_model *m);
 bool dg_places_settled(dg_lower *L); /* every params() gave what is there at the end */
 void dg_places_finish(dg_lower *L);  /* writes, numbering, the module's table */
 
-/* ---- loops ---------------------------------------------------------------------------------------------------------------- */
+/* ---- loops --------------------------------------------------------------------------- */
 
 typedef struct dg_carry {
     dg_value init, arg, next;
-    dg_spot *spot;       /* of a place; else NULL */
-    dg_str report;       /* of a stacked report; else NULL */
+    dg_spot *spot; /* of a place; else NULL */
+    dg_str report; /* of a stacked report; else NULL */
     dg_span span;
 } dg_carry;
 
@@ -250,13 +262,14 @@ typedef struct dg_loop {
     dg_region region;
     int graph;
     int64_t trips;
-    dg_value trip, flat; /* flat: counted row by row through the loops around; DG_NONE until asked for */
-    dg_value stop;       /* or DG_NONE */
+    dg_value trip,
+        flat;      /* flat: counted row by row through the loops around; DG_NONE until asked for */
+    dg_value stop; /* or DG_NONE */
     DG_VEC(dg_carry) carries;
     dg_span span;
 } dg_loop;
 
-/* ---- the elaborator ---------------------------------------------------------------------------------------------------------- */
+/* ---- the elaborator ------------------------------------------------------------------ */
 
 typedef struct dg_iter { /* a `for` index in force */
     dg_str name;
@@ -266,11 +279,11 @@ typedef struct dg_iter { /* a `for` index in force */
 
 typedef struct dg_frame { /* a function being elaborated */
     struct dg_frame *caller;
-    const char *what;        /* "unet", "model net", "train step" */
-    const dg_decl *block;    /* for the check against recursion */
+    const char *what;     /* "unet", "model net", "train step" */
+    const dg_decl *block; /* for the check against recursion */
     dg_unit *unit;
     const dg_env *env;
-    size_t base;             /* first of its bindings */
+    size_t base; /* first of its bindings */
     const dg_iter *iter;
     dg_span call;            /* where the caller calls it */
     const dg_origin *outer;  /* origin of that call */
@@ -291,9 +304,9 @@ typedef struct dg_actual { /* an argument as given */
 
 typedef struct dg_site { /* what is being emitted, for the messages of shape rules */
     const dg_expr *e;
-    const char *name;           /* "concat", "`*`" */
+    const char *name; /* "concat", "`*`" */
     int n;
-    const dg_expr *in[8];       /* expression of each input; NULL unknown */
+    const dg_expr *in[8];         /* expression of each input; NULL unknown */
     const struct dg_bound *bound; /* arguments by parameter, or NULL */
 } dg_site;
 
@@ -327,11 +340,11 @@ struct dg_lower {
     DG_VEC(dg_binding) stack;
     dg_scope *scope, root;
     dg_loop *loop;
-    int depth;          /* of calls */
-    char *stack_low;    /* C stack may grow down to here */
+    int depth;       /* of calls */
+    char *stack_low; /* C stack may grow down to here */
     int64_t steps;
     size_t bytes_at_start;
-    bool halted;        /* a budget is used up: everything is poison */
+    bool halted; /* a budget is used up: everything is poison */
     bool training;
     int remats, model_calls;
     dg_site site;
@@ -342,18 +355,19 @@ struct dg_lower {
     DG_VEC(dg_spot *) spots; /* in order of creation */
     dg_map *spot_by_path;
     int declared;
-    dg_map *init_texts; /* statement -> source of its initialiser */
+    dg_map *init_texts;          /* statement -> source of its initialiser */
     const dg_known_place *known; /* of the pass before */
     int n_known;
     DG_VEC(dg_params_query) queries;
     const dg_swapped *swaps;
-    dg_map *models;     /* path -> dg_model */
-    dg_map *reports;    /* name -> itself */
-    dg_node first_state; /* initialisers of parameters stand before it */
-    bool state_init;    /* a state is being initialised: its section of the graph */
+    dg_map *models;             /* path -> dg_model */
+    dg_map *reports;            /* name -> itself */
+    dg_node first_state;        /* initialisers of parameters stand before it */
+    bool state_init;            /* a state is being initialised: its section of the graph */
     DG_VEC(dg_table) tables[3]; /* entry, parameters' initialisers, states' */
     dg_map64 *numbers[3];
-    dg_map64 *imported[2]; /* value of the entry -> value of the initialisers; of parameters, of states */
+    dg_map64 *
+        imported[2]; /* value of the entry -> value of the initialisers; of parameters, of states */
     DG_VEC(dg_port) reported; /* ports behind the results */
     DG_VEC(dg_value) reported_value;
 };
@@ -367,71 +381,81 @@ dg_sv dg_sv_of_str(dg_str s);
 dg_sv dg_sv_of_tensor(const dg_lower *L, dg_value v);
 dg_sv dg_sv_of_fn(dg_fn *fn);
 bool dg_sv_is_number(dg_sv v);
-bool dg_sv_is_graph(dg_sv v);           /* tensor or place */
-bool dg_sv_has_graph(dg_sv v);          /* or a list with one in it */
-double dg_sv_number(dg_sv v);           /* int or float */
-dg_sv dg_list_new(dg_lower *L, dg_sv_kind kind, int64_t n); /* elements to be filled in by the caller */
-dg_sv dg_list_nest(dg_lower *L, dg_sv list, dg_span span); /* all elements are there: refuses lists nested too deeply */
+bool dg_sv_is_graph(dg_sv v);  /* tensor or place */
+bool dg_sv_has_graph(dg_sv v); /* or a list with one in it */
+double dg_sv_number(dg_sv v);  /* int or float */
+dg_sv dg_list_new(dg_lower *L, dg_sv_kind kind,
+                  int64_t n); /* elements to be filled in by the caller */
+dg_sv dg_list_nest(dg_lower *L, dg_sv list,
+                   dg_span span); /* all elements are there: refuses lists nested too deeply */
 dg_sv dg_list_copy(dg_lower *L, dg_sv_kind kind, const dg_sv *at, int64_t n);
 dg_sv dg_list_slice(dg_lower *L, dg_sv list, int64_t from, int64_t n, int64_t step);
 dg_sv dg_list_concat(dg_lower *L, dg_sv a, dg_sv b);
 dg_sv dg_ints(dg_lower *L, const int64_t *at, int n);
 bool dg_sv_equal(dg_sv a, dg_sv b);
-void dg_sv_text(const dg_lower *L, dg_sv v, dg_text *out); /* as the language writes it; tensors by type */
-const char *dg_sv_show(const dg_lower *L, dg_sv v);  /* the same, in the arena, cut to a line */
+void dg_sv_text(const dg_lower *L, dg_sv v,
+                dg_text *out);                      /* as the language writes it; tensors by type */
+const char *dg_sv_show(const dg_lower *L, dg_sv v); /* the same, in the arena, cut to a line */
 const char *dg_sv_kind_text(const dg_lower *L, dg_sv v); /* "a list of 3", "f32[2]" */
 
 /* consteval.c */
 dg_sv dg_static_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b);
 dg_sv dg_static_negate(dg_lower *L, const dg_expr *e, dg_sv a);
-bool dg_static_unary(dg_lower *L, const char *name, double x, double *out); /* sqrt exp ...; false: no such function */
-dg_sv dg_finite(dg_lower *L, dg_span span, const char *what, double result, bool finite_operands);
-const char *dg_binop_text(dg_binop op); /* "+" */
+bool dg_static_unary(dg_lower *L, const char *name, double x,
+                     double *out);        /* sqrt exp ...; false: no such function */
+const char *dg_binop_text(dg_binop op);   /* "+" */
 const char *dg_binop_quoted(dg_binop op); /* "`+`" */
-const char *dg_binop_name(dg_binop op); /* name of the IR's op, NULL: none */
+const char *dg_binop_name(dg_binop op);   /* name of the IR's op, NULL: none */
 
 /* scope.c */
-dg_binding *dg_binding_local(dg_lower *L, dg_str name); /* of this frame; NULL */
-const dg_binding *dg_binding_find(dg_lower *L, dg_str name); /* also captured */
+dg_binding *dg_binding_local(dg_lower *L, dg_str name);               /* of this frame; NULL */
+const dg_binding *dg_binding_find(dg_lower *L, dg_str name);          /* also captured */
 dg_binding *dg_bind(dg_lower *L, dg_str name, dg_sv v, dg_span span); /* overwrites or makes */
 dg_binding *dg_bind_new(dg_lower *L, dg_str name, dg_sv v, dg_span span);
 const dg_env *dg_env_capture(dg_lower *L);
 dg_sv dg_name_value(dg_lower *L, dg_str name, dg_span span); /* reports E008 */
 dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span);
-dg_model *dg_symbol_model(dg_lower *L, dg_symbol *s);
-dg_symbol *dg_static_symbol(dg_lower *L, dg_str name); /* a const or config that the frame's file sees */
-void dg_suggest(dg_lower *L, dg_message *m, dg_str name);
+dg_symbol *dg_static_symbol(dg_lower *L,
+                            dg_str name); /* a const or config that the frame's file sees */
 void dg_warn_hidden(dg_lower *L, dg_str name, dg_span span);
 void dg_frame_enter(dg_lower *L, dg_frame *f);
 void dg_frame_leave(dg_lower *L, dg_frame *f);
 bool dg_names_check(dg_lower *L, dg_unit *u); /* names.c: every name in a file's bodies is known */
 
 /* complain.c */
-__attribute__((format(printf, 4, 5))) dg_message *dg_complain(dg_lower *L, const char *id, dg_span span, const char *format, ...);
-__attribute__((format(printf, 4, 5))) dg_sv dg_spoil(dg_lower *L, const char *id, dg_span span, const char *format, ...);
+__attribute__((format(printf, 4, 5))) dg_message *
+dg_complain(dg_lower *L, const char *id, dg_span span, const char *format, ...);
+__attribute__((format(printf, 4, 5))) dg_sv dg_spoil(dg_lower *L, const char *id, dg_span span,
+                                                     const char *format, ...);
 void dg_note_bound(dg_lower *L, dg_message *m, const dg_expr *e); /* "`h` was bound at ..." */
-__attribute__((format(printf, 3, 4))) void dg_note_before(dg_lower *L, dg_message *m, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void dg_note_before(dg_lower *L, dg_message *m,
+                                                          const char *format, ...);
 const char *dg_where_text(const dg_lower *L, dg_span span); /* "unet.dg:50" */
 const char *dg_source_of(const dg_lower *L, dg_span span);  /* the text, on one line, cut */
 const dg_origin *dg_frame_origin(dg_lower *L, dg_frame *f);
-void dg_refused(void *L, const dg_infer *t);                 /* dg_build.refused */
+void dg_refused(void *L, const dg_infer *t); /* dg_build.refused */
 void dg_pattern_refused(dg_lower *L, dg_span span, const char *name, const char *text);
-const char *dg_tensor_text(const dg_lower *L, dg_sv v);      /* "f32[2, 3]" */
+const char *dg_tensor_text(const dg_lower *L, dg_sv v); /* "f32[2, 3]" */
 
 /* generic.c */
 const char *dg_texpr_text(dg_lower *L, const dg_texpr *t);
-bool dg_dims_of(dg_lower *L, dg_sv v, dg_span span, const char *what, dg_shape *out, bool open); /* a list as a shape; open: -1 allowed */
-/* The value of a formal or result that is declared to be `t`; binds dims in the frame; poison after reporting. */
+bool dg_dims_of(dg_lower *L, dg_sv v, dg_span span, const char *what, dg_shape *out,
+                bool open); /* a list as a shape; open: -1 allowed */
+/* The value of a formal or result that is declared to be `t`; binds dims in the frame; poison
+ * after reporting. */
 dg_sv dg_fit(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, const char *whose);
-bool dg_shape_declared(dg_lower *L, const dg_texpr *t, dg_shape *out); /* all dims from what is bound */
+bool dg_shape_declared(dg_lower *L, const dg_texpr *t,
+                       dg_shape *out); /* all dims from what is bound */
 bool dg_texpr_is_tensor(const dg_texpr *t);
 bool dg_annotate(dg_lower *L, const dg_texpr *t, dg_sv *v, dg_span span, dg_str name);
 
 /* convert.c */
 dg_value dg_poison_value(dg_lower *L);
-dg_sv dg_settle(dg_lower *L, dg_sv v);       /* a place becomes its value, also inside tuples */
-dg_value dg_tensor_of(dg_lower *L, dg_sv v, dg_dtype like, dg_span span, const char *what); /* like: dtype for static numbers, DG_POISON: their own */
-dg_value dg_tensor_in(dg_lower *L, dg_sv v); /* of a tensor or place, brought into the graph in use */
+dg_sv dg_settle(dg_lower *L, dg_sv v); /* a place becomes its value, also inside tuples */
+dg_value dg_tensor_of(dg_lower *L, dg_sv v, dg_dtype like, dg_span span,
+                      const char *what); /* like: dtype for static numbers, DG_POISON: their own */
+dg_value dg_tensor_in(dg_lower *L,
+                      dg_sv v); /* of a tensor or place, brought into the graph in use */
 dg_value dg_number_value(dg_lower *L, double x, dg_dtype t);
 dg_value dg_fresh_number(dg_lower *L, double x, dg_dtype t);
 bool dg_table_shape(dg_sv list, dg_shape *s, dg_dtype *t); /* false: not a table */
@@ -441,8 +465,10 @@ bool dg_static_int(dg_lower *L, dg_sv v, dg_span span, const char *what, int64_t
 bool dg_static_bool(dg_lower *L, dg_sv v, dg_span span, const char *what, bool *out);
 
 /* setting.c */
-bool dg_setting_value(dg_lower *L, const dg_setting_in *in, const dg_texpr *type, dg_sv fallback, bool has_fallback, dg_sv *out);
-dg_message *dg_setting_error(dg_lower *L, const dg_setting_in *in, const char *id, const char *text);
+bool dg_setting_value(dg_lower *L, const dg_setting_in *in, const dg_texpr *type, dg_sv fallback,
+                      bool has_fallback, dg_sv *out);
+dg_message *dg_setting_error(dg_lower *L, const dg_setting_in *in, const char *id,
+                             const char *text);
 
 /* lower.c */
 void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a);
@@ -451,30 +477,30 @@ void dg_check_static(dg_lower *L); /* asserts of the files */
 
 /* lower_*.c */
 bool dg_tick(dg_lower *L, int64_t steps, dg_span span); /* false: a budget is used up */
-bool dg_stack_left(dg_lower *L, dg_span span); /* false: the C stack is nearly used up */
-bool dg_graph_wanted(dg_lower *L, dg_span span, const char *what); /* false in a const, after reporting */
-void dg_at(dg_lower *L, dg_span span);                  /* nodes made next come from here */
-dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in);
+bool dg_stack_left(dg_lower *L, dg_span span);          /* false: the C stack is nearly used up */
+bool dg_graph_wanted(dg_lower *L, dg_span span,
+                     const char *what); /* false in a const, after reporting */
+void dg_at(dg_lower *L, dg_span span);  /* nodes made next come from here */
+dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
+                 int n_in);
 dg_sv dg_eval(dg_lower *L, const dg_expr *e);
-dg_sv dg_eval_binary(dg_lower *L, const dg_expr *e);
 dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b); /* not for `and`, `or` */
 dg_sv dg_eval_index(dg_lower *L, const dg_expr *e);
-dg_sv dg_eval_comprehension(dg_lower *L, const dg_expr *e);
-dg_str dg_eval_text(dg_lower *L, const dg_expr *e);     /* a string with its {parts}; NULL after reporting */
-dg_sv dg_graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg_sv b);
+dg_str dg_eval_text(dg_lower *L,
+                    const dg_expr *e); /* a string with its {parts}; NULL after reporting */
 dg_sv dg_eval_call(dg_lower *L, const dg_expr *e);
-dg_sv dg_call_fn(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n);
-dg_sv dg_call_block(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n);
 void dg_exec(dg_lower *L, const dg_block_ast *b);
-void dg_skip(dg_lower *L, const dg_block_ast *b); /* a body that could not run: what it would bind is poison */
+void dg_skip(dg_lower *L,
+             const dg_block_ast *b); /* a body that could not run: what it would bind is poison */
 void dg_exec_loop(dg_lower *L, const dg_stmt *s);
 bool dg_targets_bind(dg_lower *L, const dg_target *t, dg_sv v, bool report);
 void dg_exec_assert(dg_lower *L, const dg_expr *e, const dg_expr *message, dg_span span);
 dg_value dg_flat_trip(dg_lower *L);
-void dg_report_value(dg_lower *L, dg_str name, dg_value v, dg_span span); /* stacks through the loops that are open */
+void dg_report_value(dg_lower *L, dg_str name, dg_value v,
+                     dg_span span); /* stacks through the loops that are open */
 const char *dg_callee_text(const dg_fn *fn);
 
-/* ---- built-in functions ---------------------------------------------------------------------------------------------------- */
+/* ---- built-in functions -------------------------------------------------------------- */
 
 enum { DG_PARAMS = 8 };
 typedef struct dg_bound { /* a call of a built-in, arguments by parameter */
@@ -482,7 +508,7 @@ typedef struct dg_bound { /* a call of a built-in, arguments by parameter */
     const struct dg_builtin *f;
     const dg_expr *e;
     dg_str label;
-    int n;               /* given by position */
+    int n; /* given by position */
     dg_actual *all;
     int n_all;
     dg_actual *p[DG_PARAMS]; /* NULL: not given */
@@ -490,15 +516,16 @@ typedef struct dg_bound { /* a call of a built-in, arguments by parameter */
 
 typedef struct dg_builtin {
     const char *name;
-    const char *params;  /* "x axes? keep?"; "xs..." takes all that come; NULL: not a function */
+    const char *params; /* "x axes? keep?"; "xs..." takes all that come; NULL: not a function */
     dg_sv (*run)(dg_bound *c);
-    const char *op;      /* for handlers that several share */
+    const char *op; /* for handlers that several share */
 } dg_builtin;
 
-const dg_builtin *const *dg_builtin_tables(void); /* NULL-ended; each ends with {0} */
 dg_map *dg_builtins_new(dg_arena *a, dg_strings *s);
-dg_sv dg_call_builtin(dg_lower *L, const dg_builtin *f, const dg_expr *e, dg_str label, dg_actual *a, int n);
-extern const dg_builtin dg_builtins_static[], dg_builtins_math[], dg_builtins_shape[], dg_builtins_draw[], dg_builtins_place[];
+dg_sv dg_call_builtin(dg_lower *L, const dg_builtin *f, const dg_expr *e, dg_str label,
+                      dg_actual *a, int n);
+extern const dg_builtin dg_builtins_static[], dg_builtins_math[], dg_builtins_shape[],
+    dg_builtins_draw[], dg_builtins_place[];
 
 /* Helpers of the handlers. They report and return false. */
 bool dg_arg_tensor(dg_bound *c, int p, dg_value *out);
@@ -510,9 +537,10 @@ bool dg_arg_str(dg_bound *c, int p, dg_str *out);
 bool dg_arg_axis(dg_bound *c, int p, int rank, int64_t fallback, int *out);
 bool dg_arg_list(dg_bound *c, int p, dg_sv *out);
 bool dg_arg_shape(dg_bound *c, int p, dg_shape *out, bool open);
-bool dg_is_poison(const dg_bound *c); /* an argument is */
 dg_sv dg_give_value(dg_bound *c, dg_value v);
-dg_sv dg_give_op(dg_bound *c, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in);
-dg_dtype dg_common_dtype(const dg_lower *L, const dg_actual *const *a, int n); /* of the first tensor; DG_POISON: none */
+dg_sv dg_give_op(dg_bound *c, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
+                 int n_in);
+dg_dtype dg_common_dtype(const dg_lower *L, const dg_actual *const *a,
+                         int n); /* of the first tensor; DG_POISON: none */
 
 #endif

@@ -1,9 +1,10 @@
-/* lower_call.c: calls. A block is elaborated anew at each call, in a scope of its own; a model in the one scope it has; an `fn`
- * where it stands.
+/* lower_call.c: calls. A block is elaborated anew at each call, in a scope of its own; a model in
+ * the one scope it has; an `fn` where it stands.
  *
  * In     a function value, arguments as given, a label.
  * Out    the result; what the body made is in the graph.
- * Keeps  no recursion: a block or model that is being elaborated is not entered again, and calls nest 200 deep at most. */
+ * Keeps  no recursion: a block or model that is being elaborated is not entered again, and calls
+ *        nest 200 deep at most. */
 #include "compiler/front/lower.h"
 
 #include <stdio.h>
@@ -13,10 +14,14 @@ const char *dg_callee_text(const dg_fn *fn)
 {
     while (fn->kind == DG_FN_SWAP || fn->kind == DG_FN_FROZEN) fn = fn->inner;
     switch (fn->kind) {
-    case DG_FN_BLOCK: return fn->block->name;
-    case DG_FN_MODEL: return fn->model->path;
-    case DG_FN_BUILTIN: return fn->builtin->name;
-    default: return "fn";
+    case DG_FN_BLOCK:
+        return fn->block->name;
+    case DG_FN_MODEL:
+        return fn->model->path;
+    case DG_FN_BUILTIN:
+        return fn->builtin->name;
+    default:
+        return "fn";
     }
 }
 
@@ -25,13 +30,15 @@ const char *dg_callee_text(const dg_fn *fn)
 static const char *formals_text(dg_lower *L, const dg_formal *f, int n)
 {
     dg_text t = {0};
-    for (int i = 0; i < n; i++) dg_text_add(&t, "%s%s%s", i ? ", " : "", f[i].name, f[i].fallback ? "=..." : "");
+    for (int i = 0; i < n; i++)
+        dg_text_add(&t, "%s%s%s", i ? ", " : "", f[i].name, f[i].fallback ? "=..." : "");
     char *text = dg_arena_text(L->arena, t.at ? t.at : "", t.n);
     dg_text_free(&t);
     return text;
 }
 
-static bool bad_arguments(dg_lower *L, dg_span span, const char *callee, const dg_formal *f, int n, const char *what)
+static bool bad_arguments(dg_lower *L, dg_span span, const char *callee, const dg_formal *f, int n,
+                          const char *what)
 {
     dg_message *m = dg_complain(L, "E010", span, "%s: %s", callee, what);
     dg_help_add(L->diag, m, "it takes (%s)", formals_text(L, f, n));
@@ -39,36 +46,48 @@ static bool bad_arguments(dg_lower *L, dg_span span, const char *callee, const d
 }
 
 /* Which argument each formal gets; NULL: its default. */
-static bool match_formals(dg_lower *L, const char *callee, const dg_formal *f, int n, dg_actual *a, int n_actuals, dg_span span,
-                          dg_actual **out)
+static bool match_formals(dg_lower *L, const char *callee, const dg_formal *f, int n, dg_actual *a,
+                          int n_actuals, dg_span span, dg_actual **out)
 {
     int position = 0;
     for (int i = 0; i < n_actuals; i++) {
         int k = position;
         if (a[i].name) {
-            for (k = 0; k < n && f[k].name != a[i].name; k++) {}
+            for (k = 0; k < n && f[k].name != a[i].name; k++) {
+            }
             if (k == n) {
-                dg_message *m = dg_complain(L, "E010", a[i].span, "%s: there is no argument `%s`", callee, a[i].name);
+                dg_message *m = dg_complain(L, "E010", a[i].span, "%s: there is no argument `%s`",
+                                            callee, a[i].name);
                 dg_str best = NULL;
                 for (int j = 0, least = 3; j < n; j++) {
                     int d = dg_edit_distance(f[j].name, a[i].name, least);
                     if (d <= least && d < 3) best = f[j].name, least = d - 1;
                 }
-                if (best) dg_help_add(L->diag, m, "did you mean `%s`?", best);
-                else dg_help_add(L->diag, m, "it takes (%s)", formals_text(L, f, n));
+                if (best)
+                    dg_help_add(L->diag, m, "did you mean `%s`?", best);
+                else
+                    dg_help_add(L->diag, m, "it takes (%s)", formals_text(L, f, n));
                 return false;
             }
-            if (out[k]) return bad_arguments(L, a[i].span, callee, f, n, dg_arena_printf(L->arena, "`%s` is given twice", a[i].name));
+            if (out[k])
+                return bad_arguments(L, a[i].span, callee, f, n,
+                                     dg_arena_printf(L->arena, "`%s` is given twice", a[i].name));
         } else {
-            if (i > position) return bad_arguments(L, a[i].span, callee, f, n, "an argument by position follows one by name");
+            if (i > position)
+                return bad_arguments(L, a[i].span, callee, f, n,
+                                     "an argument by position follows one by name");
             if (position++ >= n)
-                return bad_arguments(L, a[i].span, callee, f, n, dg_arena_printf(L->arena, "%d arguments, it takes %d", n_actuals, n));
+                return bad_arguments(
+                    L, a[i].span, callee, f, n,
+                    dg_arena_printf(L->arena, "%d arguments, it takes %d", n_actuals, n));
         }
         out[k] = &a[i];
     }
     for (int k = 0; k < n; k++) {
         if (!out[k] && !f[k].fallback)
-            return bad_arguments(L, span, callee, f, n, dg_arena_printf(L->arena, "the argument `%s` is missing", f[k].name));
+            return bad_arguments(
+                L, span, callee, f, n,
+                dg_arena_printf(L->arena, "the argument `%s` is missing", f[k].name));
     }
     return true;
 }
@@ -84,7 +103,8 @@ static const char *argument_text(dg_lower *L, const char *callee, const char *na
     return text;
 }
 
-/* A formal holds what it is given, also a place; the declared type is checked, and what it allows is converted. */
+/* A formal holds what it is given, also a place; the declared type is checked, and what it
+ * allows is converted. */
 static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, const dg_actual *given)
 {
     dg_sv v = given ? given->v : dg_eval(L, f->fallback);
@@ -94,9 +114,10 @@ static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, con
         if (!none) v = dg_fit(L, f->type, v, span, argument_text(L, callee, f->name));
     }
     const dg_binding *known = dg_binding_local(L, f->name);
-    if (known && known->v.kind == DG_SV_INT && v.kind != DG_SV_POISON && !dg_sv_equal(known->v, v)) {
-        dg_complain(L, "E017", span, "%s: the size `%s` is %lld, the argument of that name %s", callee, f->name, (long long)known->v.i,
-                    dg_sv_show(L, v));
+    if (known && known->v.kind == DG_SV_INT && v.kind != DG_SV_POISON &&
+        !dg_sv_equal(known->v, v)) {
+        dg_complain(L, "E017", span, "%s: the size `%s` is %lld, the argument of that name %s",
+                    callee, f->name, (long long)known->v.i, dg_sv_show(L, v));
         v = dg_sv_poison;
     }
     dg_bind_new(L, f->name, v, f->span);
@@ -108,7 +129,8 @@ static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, con
 static bool may_enter(dg_lower *L, const dg_decl *block, dg_span span)
 {
     if (L->depth >= DG_CALL_DEPTH) {
-        if (!L->halted) dg_complain(L, "E038", span, "calls are nested more than %d deep", DG_CALL_DEPTH);
+        if (!L->halted)
+            dg_complain(L, "E038", span, "calls are nested more than %d deep", DG_CALL_DEPTH);
         L->halted = true;
         return false;
     }
@@ -152,22 +174,33 @@ static dg_sv finish_result(dg_lower *L, const dg_texpr *type, dg_frame *f, const
 {
     dg_sv v = f->result;
     if (!type || v.kind == DG_SV_POISON) return v;
-    if (!f->returned) return dg_spoil(L, "E054", f->call, "%s: a result is declared, but no `return` was reached", callee);
+    if (!f->returned)
+        return dg_spoil(L, "E054", f->call, "%s: a result is declared, but no `return` was reached",
+                        callee);
     return dg_fit(L, type, v, f->result_span, argument_text(L, callee, "the result"));
 }
 
-static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n, const char *what)
+static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n,
+                       const char *what)
 {
     const dg_decl *block = fn->kind == DG_FN_BLOCK ? fn->block : NULL;
     const dg_formal *f = block ? block->formals : fn->e->formals;
     int n_formals = block ? block->n_formals : fn->e->n;
     const char *callee = block ? block->name : what;
-    dg_actual *few[16] = {0}, **given = n_formals <= 16 ? few : DG_NEW_ARRAY(L->arena, dg_actual *, n_formals);
-    if (!may_enter(L, block, e->span) || !match_formals(L, callee, f, n_formals, a, n, e->span, given)) return dg_sv_poison;
+    dg_actual *few[16] = {0},
+              **given = n_formals <= 16 ? few : DG_NEW_ARRAY(L->arena, dg_actual *, n_formals);
+    if (!may_enter(L, block, e->span) ||
+        !match_formals(L, callee, f, n_formals, a, n, e->span, given))
+        return dg_sv_poison;
 
     dg_str name = label ? label : block ? block->name : NULL;
     dg_scope *scope = name ? dg_scope_new(L, L->scope, name, e->span, e) : L->scope;
-    dg_frame frame = {.what = what, .block = block, .unit = fn->unit, .env = block ? NULL : fn->env, .call = e->span, .expression = !block};
+    dg_frame frame = {.what = what,
+                      .block = block,
+                      .unit = fn->unit,
+                      .env = block ? NULL : fn->env,
+                      .call = e->span,
+                      .expression = !block};
     if (L->frame) frame.outer = dg_frame_origin(L, L->frame);
     entered before = enter_scope(L, scope);
     dg_frame_enter(L, &frame);
@@ -188,21 +221,20 @@ static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, d
     }
     dg_frame_leave(L, &frame);
     leave_scope(L, before);
-    if (bad && bad->e->kind == DG_E_NAME && bad->v.kind == DG_SV_TENSOR && L->frame) { /* told once */
+    if (bad && bad->e->kind == DG_E_NAME && bad->v.kind == DG_SV_TENSOR &&
+        L->frame) { /* told once */
         dg_binding *b = dg_binding_local(L, bad->e->text);
         if (b) b->v = dg_sv_poison;
     }
     return v;
 }
 
-dg_sv dg_call_block(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n)
-{
-    return call_text(L, fn, e, label, a, n, fn->kind == DG_FN_BLOCK ? fn->block->name : "fn");
-}
-
 /* ---- models ---- */
 
-static dg_sv call_model(dg_lower *L, dg_model *m, const dg_expr *e, dg_str label, dg_actual *a, int n)
+static dg_sv call_fn(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n);
+
+static dg_sv call_model(dg_lower *L, dg_model *m, const dg_expr *e, dg_str label, dg_actual *a,
+                        int n)
 {
     if (m->active) {
         dg_message *x = dg_complain(L, "E038", e->span, "the model `%s` calls itself", m->path);
@@ -211,7 +243,8 @@ static dg_sv call_model(dg_lower *L, dg_model *m, const dg_expr *e, dg_str label
     }
     dg_model_call *call = DG_NEW(L->arena, dg_model_call);
     *call = (dg_model_call){.model = m, .outer = L->scope->in, .id = ++L->model_calls};
-    call->number = label ? dg_arena_printf(L->arena, "@%s", label) : dg_arena_printf(L->arena, "%d", m->calls++);
+    call->number = label ? dg_arena_printf(L->arena, "@%s", label)
+                         : dg_arena_printf(L->arena, "%d", m->calls++);
     dg_scope *s = DG_NEW(L->arena, dg_scope);
     s->path = m->path;
     s->in = call;
@@ -220,12 +253,14 @@ static dg_sv call_model(dg_lower *L, dg_model *m, const dg_expr *e, dg_str label
         s->parent = m->declared_in;
         s->name = m->path + (*m->declared_in->path ? strlen(m->declared_in->path) + 1 : 0);
         s->name = dg_intern_z(L->strings, s->name);
-        for (dg_owned *o = m->declared_in->owned; o; o = o->next) s->owns |= o->name == s->name; /* by an earlier call */
+        for (dg_owned *o = m->declared_in->owned; o; o = o->next)
+            s->owns |= o->name == s->name; /* by an earlier call */
     }
     entered before = enter_scope(L, s);
     m->active = true;
     const char *what = dg_arena_printf(L->arena, "model %s", m->path);
-    dg_sv v = m->body->kind == DG_FN_CLOSURE ? call_text(L, m->body, e, NULL, a, n, what) : dg_call_fn(L, m->body, e, NULL, a, n);
+    dg_sv v = m->body->kind == DG_FN_CLOSURE ? call_text(L, m->body, e, NULL, a, n, what)
+                                             : call_fn(L, m->body, e, NULL, a, n);
     m->active = false;
     leave_scope(L, before);
     return v;
@@ -250,27 +285,29 @@ static dg_sv cut(dg_lower *L, dg_sv v)
     return copy;
 }
 
-dg_sv dg_call_fn(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n)
+static dg_sv call_fn(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, dg_actual *a, int n)
 {
     if (!dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (fn->kind) {
     case DG_FN_BLOCK:
-    case DG_FN_CLOSURE: return dg_call_block(L, fn, e, label, a, n);
-    case DG_FN_BUILTIN: return dg_call_builtin(L, fn->builtin, e, label, a, n);
+    case DG_FN_CLOSURE:
+        return call_text(L, fn, e, label, a, n, dg_callee_text(fn));
+    case DG_FN_BUILTIN:
+        return dg_call_builtin(L, fn->builtin, e, label, a, n);
     case DG_FN_MODEL:
         if (!dg_graph_wanted(L, e->span, "a model's result")) return dg_sv_poison;
         return call_model(L, fn->model, e, label, a, n);
     case DG_FN_SWAP: {
         dg_swapped s = {model_path(fn->inner), fn->swap, L->swaps};
         L->swaps = &s;
-        dg_sv v = dg_call_fn(L, fn->inner, e, label, a, n);
+        dg_sv v = call_fn(L, fn->inner, e, label, a, n);
         L->swaps = s.outer;
         return v;
     }
     case DG_FN_FROZEN: {
         bool training = L->training;
         L->training = false;
-        dg_sv v = dg_call_fn(L, fn->inner, e, label, a, n);
+        dg_sv v = call_fn(L, fn->inner, e, label, a, n);
         L->training = training;
         if (L->b) dg_at(L, e->span);
         return cut(L, v);
@@ -298,7 +335,8 @@ dg_sv dg_eval_call(dg_lower *L, const dg_expr *e)
     dg_actual few[8], *a = e->n <= 8 ? few : DG_NEW_ARRAY(L->arena, dg_actual, e->n);
     for (int i = 0; i < e->n; i++) {
         const dg_arg *x = &e->args[i];
-        a[i] = (dg_actual){dg_eval(L, x->value), x->name, x->value, x->name ? x->span : x->value->span};
+        a[i] = (dg_actual){dg_eval(L, x->value), x->name, x->value,
+                           x->name ? x->span : x->value->span};
     }
     dg_str label = NULL;
     if (e->label) {
@@ -309,8 +347,9 @@ dg_sv dg_eval_call(dg_lower *L, const dg_expr *e)
     if (f) return dg_call_builtin(L, f, e, label, a, e->n);
     if (callee.kind == DG_SV_POISON) return callee;
     if (callee.kind != DG_SV_FN)
-        return dg_spoil(L, "E010", e->a->span, "`%s` is %s, not a function", dg_source_of(L, e->a->span), dg_sv_kind_text(L, callee));
-    dg_sv v = dg_call_fn(L, callee.fn, e, label, a, e->n);
+        return dg_spoil(L, "E010", e->a->span, "`%s` is %s, not a function",
+                        dg_source_of(L, e->a->span), dg_sv_kind_text(L, callee));
+    dg_sv v = call_fn(L, callee.fn, e, label, a, e->n);
     if (L->b) dg_at(L, e->span);
     return v;
 }

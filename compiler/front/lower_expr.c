@@ -2,7 +2,8 @@
  *
  * In     a tree, the bindings in force.
  * Out    a static value or a tensor; poison after reporting, so that one mistake gives one error.
- * Keeps  the C stack shallow: every level asks whether there is room, and the steps of an elaboration are counted. */
+ * Keeps  the C stack shallow: every level asks whether there is room, and the steps of an
+ *        elaboration are counted. */
 #include "compiler/front/lower.h"
 
 #include <stdio.h>
@@ -25,7 +26,8 @@ bool dg_tick(dg_lower *L, int64_t steps, dg_span span)
     if (L->halted) return false;
     int64_t before = L->steps;
     L->steps += 1 + steps;
-    if (L->steps > DG_BUDGET_STEPS) return halt(L, "E035", span, "the budget of 2 million static steps is used up");
+    if (L->steps > DG_BUDGET_STEPS)
+        return halt(L, "E035", span, "the budget of 2 million static steps is used up");
     if (before / LOOK == L->steps / LOOK) return true;
     if (dg_arena_used(L->arena) - L->bytes_at_start > DG_BUDGET_BYTES)
         return halt(L, "E037", span, "elaboration needs more than 1 GB of memory");
@@ -37,8 +39,10 @@ bool dg_tick(dg_lower *L, int64_t steps, dg_span span)
 bool dg_graph_wanted(dg_lower *L, dg_span span, const char *what)
 {
     if (L->b) return true;
-    dg_message *m = dg_complain(L, "E025", span, "%s is made at run time, but a static value is computed here", what);
-    dg_help_add(L->diag, m, "const, config, the arguments of an entry and the value of a model are static");
+    dg_message *m = dg_complain(
+        L, "E025", span, "%s is made at run time, but a static value is computed here", what);
+    dg_help_add(L->diag, m,
+                "const, config, the arguments of an entry and the value of a model are static");
     return false;
 }
 
@@ -47,7 +51,8 @@ bool dg_graph_wanted(dg_lower *L, dg_span span, const char *what)
 void dg_at(dg_lower *L, dg_span span)
 {
     const dg_span *s = &L->origin_span;
-    if (L->origin_frame == L->frame && L->origin_iter == L->frame->iter && s->begin == span.begin && s->end == span.end && s->file == span.file)
+    if (L->origin_frame == L->frame && L->origin_iter == L->frame->iter && s->begin == span.begin &&
+        s->end == span.end && s->file == span.file)
         return;
     L->origin_span = span;
     L->origin_frame = L->frame;
@@ -59,7 +64,8 @@ void dg_at(dg_lower *L, dg_span span)
     L->b->origin = o;
 }
 
-dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in, int n_in)
+dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
+                 int n_in)
 {
     return dg_sv_of_tensor(L, dg_emit(L->b, op, attrs, n_attrs, in, n_in));
 }
@@ -68,8 +74,10 @@ dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs,
 
 static void add_shown(dg_lower *L, dg_sv v, dg_text *out)
 {
-    if (v.kind == DG_SV_STR) dg_text_add(out, "%s", v.s);
-    else dg_sv_text(L, v, out);
+    if (v.kind == DG_SV_STR)
+        dg_text_add(out, "%s", v.s);
+    else
+        dg_sv_text(L, v, out);
 }
 
 dg_str dg_eval_text(dg_lower *L, const dg_expr *e)
@@ -87,8 +95,11 @@ dg_str dg_eval_text(dg_lower *L, const dg_expr *e)
         dg_sv v = dg_eval(L, part);
         good = v.kind != DG_SV_POISON;
         if (dg_sv_is_graph(v) || v.kind == DG_SV_FN) {
-            dg_message *m = dg_complain(L, "E025", part->span, "a text takes static values, not %s", dg_sv_kind_text(L, v));
-            if (v.kind == DG_SV_PLACE) dg_help_add(L->diag, m, "name(%s) is the place's path", dg_source_of(L, part->span));
+            dg_message *m = dg_complain(L, "E025", part->span, "a text takes static values, not %s",
+                                        dg_sv_kind_text(L, v));
+            if (v.kind == DG_SV_PLACE)
+                dg_help_add(L->diag, m, "name(%s) is the place's path",
+                            dg_source_of(L, part->span));
             good = false;
         }
         if (good) add_shown(L, v, &t);
@@ -109,12 +120,13 @@ static dg_sv eval_list(dg_lower *L, const dg_expr *e)
     return dg_list_nest(L, v, e->span);
 }
 
-dg_sv dg_eval_comprehension(dg_lower *L, const dg_expr *e)
+static dg_sv eval_comprehension(dg_lower *L, const dg_expr *e)
 {
     dg_sv source = dg_eval(L, e->b);
     if (source.kind == DG_SV_POISON) return source;
     if (source.kind != DG_SV_LIST)
-        return dg_spoil(L, "E021", e->b->span, "a comprehension runs over a list, not %s", dg_sv_kind_text(L, source));
+        return dg_spoil(L, "E021", e->b->span, "a comprehension runs over a list, not %s",
+                        dg_sv_kind_text(L, source));
     dg_sv out = dg_list_new(L, DG_SV_LIST, source.list->n);
     int64_t n = 0;
     size_t mark = L->stack.n;
@@ -150,7 +162,7 @@ static bool comparison(dg_binop op)
     return op >= DG_B_EQ && op <= DG_B_GE;
 }
 
-dg_sv dg_graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg_sv b)
+static dg_sv graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg_sv b)
 {
     const char *name = dg_binop_quoted(e->op);
     if (!dg_graph_wanted(L, e->op_span, name)) return dg_sv_poison;
@@ -162,8 +174,10 @@ dg_sv dg_graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a, dg
     in[0] = dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, e->a->span, name);
     in[1] = dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, e->b->span, name);
     dg_at(L, e->op_span);
-    if (e->op == DG_B_DIV && dg_dtype_of(L->b, in[0]) == DG_I32 && dg_dtype_of(L->b, in[1]) == DG_I32) {
-        dg_message *m = dg_complain(L, "E023", e->op_span, "`/` divides floats, both operands are i32");
+    if (e->op == DG_B_DIV && dg_dtype_of(L->b, in[0]) == DG_I32 &&
+        dg_dtype_of(L->b, in[1]) == DG_I32) {
+        dg_message *m =
+            dg_complain(L, "E023", e->op_span, "`/` divides floats, both operands are i32");
         dg_help_add(L->diag, m, "f32(...) converts, `//` divides whole numbers");
         return dg_sv_poison;
     }
@@ -182,10 +196,11 @@ static dg_sv eval_logic(dg_lower *L, const dg_expr *e)
     if (b.kind == DG_SV_POISON) return b;
     if (a.kind == DG_SV_BOOL && (b.kind == DG_SV_BOOL || b.kind == DG_SV_TENSOR)) return b;
     if (b.kind == DG_SV_BOOL && a.kind == DG_SV_TENSOR && b.b == is_and) return a;
-    if (dg_sv_is_graph(a) && (dg_sv_is_graph(b) || b.kind == DG_SV_BOOL)) return dg_graph_binary(L, e, dg_binop_name(e->op), a, b);
+    if (dg_sv_is_graph(a) && (dg_sv_is_graph(b) || b.kind == DG_SV_BOOL))
+        return graph_binary(L, e, dg_binop_name(e->op), a, b);
     dg_sv wrong = a.kind == DG_SV_BOOL ? b : a;
-    return dg_spoil(L, "E021", (a.kind == DG_SV_BOOL ? e->b : e->a)->span, "`%s` takes bools, not %s", dg_binop_text(e->op),
-                    dg_sv_kind_text(L, wrong));
+    return dg_spoil(L, "E021", (a.kind == DG_SV_BOOL ? e->b : e->a)->span,
+                    "`%s` takes bools, not %s", dg_binop_text(e->op), dg_sv_kind_text(L, wrong));
 }
 
 dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
@@ -193,9 +208,12 @@ dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
     if (a.kind == DG_SV_POISON || b.kind == DG_SV_POISON) return dg_sv_poison;
     bool graph_a = dg_sv_is_graph(a), graph_b = dg_sv_is_graph(b);
     if (!graph_a && !graph_b) return dg_static_binary(L, e, a, b);
-    if (comparison(e->op) && (a.kind == DG_SV_NONE || b.kind == DG_SV_NONE)) return dg_sv_of_bool(e->op == DG_B_NE);
+    if (comparison(e->op) && (a.kind == DG_SV_NONE || b.kind == DG_SV_NONE))
+        return dg_sv_of_bool(e->op == DG_B_NE);
     if (e->op == DG_B_RANGE) {
-        dg_message *m = dg_complain(L, "E025", e->op_span, "the bounds of a range are known while compiling, but one is a tensor");
+        dg_message *m =
+            dg_complain(L, "E025", e->op_span,
+                        "the bounds of a range are known while compiling, but one is a tensor");
         dg_help_add(L->diag, m, "stop(c) ends a loop early");
         return dg_sv_poison;
     }
@@ -205,10 +223,10 @@ dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
     bool table = other.kind == DG_SV_LIST && dg_table_shape(other, &s, &t);
     if (!dg_sv_is_graph(other) && !dg_sv_is_number(other) && other.kind != DG_SV_BOOL && !table)
         return dg_static_binary(L, e, a, b); /* reports */
-    return dg_graph_binary(L, e, dg_binop_name(e->op), a, b);
+    return graph_binary(L, e, dg_binop_name(e->op), a, b);
 }
 
-dg_sv dg_eval_binary(dg_lower *L, const dg_expr *e)
+static dg_sv eval_binary(dg_lower *L, const dg_expr *e)
 {
     if (e->op == DG_B_AND || e->op == DG_B_OR) return eval_logic(L, e);
     dg_sv a = dg_eval(L, e->a), b = dg_eval(L, e->b);
@@ -217,7 +235,8 @@ dg_sv dg_eval_binary(dg_lower *L, const dg_expr *e)
 
 static dg_sv eval_remat(dg_lower *L, const dg_expr *e)
 {
-    if (e->a->kind != DG_E_CALL) return dg_spoil(L, "E010", e->span, "`remat` stands before a call");
+    if (e->a->kind != DG_E_CALL)
+        return dg_spoil(L, "E010", e->span, "`remat` stands before a call");
     if (!L->b) return dg_eval(L, e->a);
     dg_build *b = L->b;
     int before = b->remat;
@@ -262,12 +281,14 @@ static dg_sv eval_cast(dg_lower *L, const dg_expr *e)
     if (v.kind == DG_SV_LIST) {
         dg_shape s;
         dg_dtype own;
-        if (!dg_table_shape(v, &s, &own)) return dg_sv_of_tensor(L, dg_table_value(L, v, e->dtype, e->span)); /* reports */
+        if (!dg_table_shape(v, &s, &own))
+            return dg_sv_of_tensor(L, dg_table_value(L, v, e->dtype, e->span)); /* reports */
         bool direct = own == e->dtype || (dg_dtype_is_float(e->dtype) && own != DG_BOOL);
         if (direct) return dg_sv_of_tensor(L, dg_table_value(L, v, e->dtype, e->span));
         return dg_sv_of_tensor(L, dg_cast(L->b, dg_table_value(L, v, own, e->span), e->dtype));
     }
-    if (dg_sv_is_number(v) && dg_dtype_is_float(e->dtype)) return dg_sv_of_tensor(L, dg_fresh_number(L, dg_sv_number(v), e->dtype));
+    if (dg_sv_is_number(v) && dg_dtype_is_float(e->dtype))
+        return dg_sv_of_tensor(L, dg_fresh_number(L, dg_sv_number(v), e->dtype));
     dg_value x = dg_tensor_of(L, v, DG_POISON, e->a->span, name);
     dg_at(L, e->span);
     L->site = (dg_site){.e = e, .name = name, .n = 1, .in = {e->a}};
@@ -299,26 +320,41 @@ dg_sv dg_eval(dg_lower *L, const dg_expr *e)
 {
     if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (e->kind) {
-    case DG_E_NAME: return dg_name_value(L, e->text, e->span);
-    case DG_E_INT: return dg_sv_of_int(e->i);
-    case DG_E_FLOAT: return dg_sv_of_float(e->f);
+    case DG_E_NAME:
+        return dg_name_value(L, e->text, e->span);
+    case DG_E_INT:
+        return dg_sv_of_int(e->i);
+    case DG_E_FLOAT:
+        return dg_sv_of_float(e->f);
     case DG_E_STRING: {
         dg_str s = dg_eval_text(L, e);
         return s ? dg_sv_of_str(s) : dg_sv_poison;
     }
-    case DG_E_TRUE: return dg_sv_of_bool(true);
-    case DG_E_FALSE: return dg_sv_of_bool(false);
-    case DG_E_NONE: return dg_sv_none;
+    case DG_E_TRUE:
+        return dg_sv_of_bool(true);
+    case DG_E_FALSE:
+        return dg_sv_of_bool(false);
+    case DG_E_NONE:
+        return dg_sv_none;
     case DG_E_LIST:
-    case DG_E_TUPLE: return eval_list(L, e);
-    case DG_E_COMPREHENSION: return dg_eval_comprehension(L, e);
-    case DG_E_IF: return eval_if(L, e);
-    case DG_E_FN: return eval_closure(L, e);
-    case DG_E_BINARY: return dg_eval_binary(L, e);
-    case DG_E_UNARY: return eval_unary(L, e);
-    case DG_E_CALL: return dg_eval_call(L, e);
-    case DG_E_INDEX: return dg_eval_index(L, e);
-    case DG_E_CAST: return eval_cast(L, e);
+    case DG_E_TUPLE:
+        return eval_list(L, e);
+    case DG_E_COMPREHENSION:
+        return eval_comprehension(L, e);
+    case DG_E_IF:
+        return eval_if(L, e);
+    case DG_E_FN:
+        return eval_closure(L, e);
+    case DG_E_BINARY:
+        return eval_binary(L, e);
+    case DG_E_UNARY:
+        return eval_unary(L, e);
+    case DG_E_CALL:
+        return dg_eval_call(L, e);
+    case DG_E_INDEX:
+        return dg_eval_index(L, e);
+    case DG_E_CAST:
+        return eval_cast(L, e);
     }
     return dg_sv_poison;
 }

@@ -1,7 +1,8 @@
 /* lower_index.c: x[...] on static lists, texts of index items, and tensors.
  *
  * In     a base and its items; static ints and slices, `_`, `...`, i32 tensors.
- * Out    an element or a part of a list; for tensors what index.c makes. A list indexed by a tensor becomes a table first. */
+ * Out    an element or a part of a list; for tensors what index.c makes. A list indexed by a tensor
+ *        becomes a table first. */
 #include "compiler/front/lower.h"
 
 #include "compiler/front/patterns.h"
@@ -25,20 +26,28 @@ static dg_sv list_slice(dg_lower *L, const dg_index *x, dg_sv list)
 {
     int64_t n = list.list->n, from = 0, to = n, step = 1;
     bool has_from, has_to, has_step;
-    if (!bound(L, x->a, &from, &has_from) || !bound(L, x->b, &to, &has_to) || !bound(L, x->c, &step, &has_step)) return dg_sv_poison;
-    if (step < 1) return dg_spoil(L, "E024", x->c->span, "the step of a slice is positive, not %lld", (long long)step);
+    if (!bound(L, x->a, &from, &has_from) || !bound(L, x->b, &to, &has_to) ||
+        !bound(L, x->c, &step, &has_step))
+        return dg_sv_poison;
+    if (step < 1)
+        return dg_spoil(L, "E024", x->c->span, "the step of a slice is positive, not %lld",
+                        (long long)step);
     from = has_from ? clamp(from, n) : 0;
     to = has_to ? clamp(to, n) : n;
     int64_t count = to > from ? (to - from - 1) / step + 1 : 0;
-    return dg_tick(L, step == 1 ? 0 : count / 16, x->span) ? dg_list_slice(L, list, from, count, step) : dg_sv_poison;
+    return dg_tick(L, step == 1 ? 0 : count / 16, x->span)
+               ? dg_list_slice(L, list, from, count, step)
+               : dg_sv_poison;
 }
 
 static dg_sv list_element(dg_lower *L, const dg_expr *e, dg_sv list, int64_t i, dg_span span)
 {
     int64_t n = list.list->n;
     if (i >= -n && i < n) return list.list->at[i < 0 ? i + n : i];
-    dg_message *m = n == 0 ? dg_complain(L, "E024", span, "index %lld of an empty list", (long long)i)
-                           : dg_complain(L, "E024", span, "index %lld is outside a list of %lld elements", (long long)i, (long long)n);
+    dg_message *m =
+        n == 0 ? dg_complain(L, "E024", span, "index %lld of an empty list", (long long)i)
+               : dg_complain(L, "E024", span, "index %lld is outside a list of %lld elements",
+                             (long long)i, (long long)n);
     dg_note_bound(L, m, e->a);
     return dg_sv_poison;
 }
@@ -49,17 +58,25 @@ static bool make_item(dg_lower *L, const dg_index *x, dg_sv v, dg_index_item *ou
 {
     *out = (dg_index_item){.step = 1};
     switch (x->kind) {
-    case DG_I_NEW_AXIS: out->kind = DG_IX_NEW; return true;
-    case DG_I_REST: out->kind = DG_IX_REST; return true;
+    case DG_I_NEW_AXIS:
+        out->kind = DG_IX_NEW;
+        return true;
+    case DG_I_REST:
+        out->kind = DG_IX_REST;
+        return true;
     case DG_I_SLICE: {
         bool has_step;
         out->kind = DG_IX_SLICE;
-        if (!bound(L, x->a, &out->a, &out->has_a) || !bound(L, x->b, &out->b, &out->has_b) || !bound(L, x->c, &out->step, &has_step)) return false;
+        if (!bound(L, x->a, &out->a, &out->has_a) || !bound(L, x->b, &out->b, &out->has_b) ||
+            !bound(L, x->c, &out->step, &has_step))
+            return false;
         if (out->step >= 1) return true;
-        dg_complain(L, "E024", x->c->span, "the step of a slice is positive, not %lld", (long long)out->step);
+        dg_complain(L, "E024", x->c->span, "the step of a slice is positive, not %lld",
+                    (long long)out->step);
         return false;
     }
-    case DG_I_EXPR: break;
+    case DG_I_EXPR:
+        break;
     }
     if (v.kind == DG_SV_INT) {
         out->kind = DG_IX_INT;
@@ -77,11 +94,14 @@ static bool make_item(dg_lower *L, const dg_index *x, dg_sv v, dg_index_item *ou
         dg_dtype t = dg_dtype_of(L->b, out->tensor);
         if (t == DG_I32) return true;
         if (t == DG_POISON) return false;
-        dg_message *m = dg_complain(L, "E024", x->span, "an index is i32, not %s", dg_dtype_name(t));
+        dg_message *m =
+            dg_complain(L, "E024", x->span, "an index is i32, not %s", dg_dtype_name(t));
         dg_help_add(L->diag, m, "convert it: i32(%s)", dg_source_of(L, x->span));
         return false;
     }
-    dg_complain(L, "E024", x->span, "an index is an int, a slice, `_`, `...` or an i32 tensor, not %s", dg_sv_kind_text(L, v));
+    dg_complain(L, "E024", x->span,
+                "an index is an int, a slice, `_`, `...` or an i32 tensor, not %s",
+                dg_sv_kind_text(L, v));
     return false;
 }
 
@@ -89,9 +109,12 @@ static dg_sv tensor_index(dg_lower *L, const dg_expr *e, dg_sv base, const dg_sv
 {
     enum { MOST = 32 };
     dg_index_item items[MOST];
-    if (e->n > MOST) return dg_spoil(L, "E024", e->span, "%d indices for a tensor of %d axes at most", e->n, DG_MAX_RANK);
+    if (e->n > MOST)
+        return dg_spoil(L, "E024", e->span, "%d indices for a tensor of %d axes at most", e->n,
+                        DG_MAX_RANK);
     if (!dg_graph_wanted(L, e->span, "an element of a tensor")) return dg_sv_poison;
-    dg_value x = base.kind == DG_SV_LIST ? dg_table_value(L, base, DG_POISON, e->a->span) : dg_tensor_in(L, base);
+    dg_value x = base.kind == DG_SV_LIST ? dg_table_value(L, base, DG_POISON, e->a->span)
+                                         : dg_tensor_in(L, base);
     for (int i = 0; i < e->n; i++) {
         if (!make_item(L, &e->indices[i], values[i], &items[i])) return dg_sv_poison;
     }
@@ -104,8 +127,10 @@ static dg_sv tensor_index(dg_lower *L, const dg_expr *e, dg_sv base, const dg_sv
     if (err.text[0] && dg_diag_errors(L->diag) == before) {
         bool item = err.offset >= 0 && err.offset < e->n;
         dg_type t = *dg_type_of(L->b->graph, x);
-        dg_message *m = dg_complain(L, "E024", item ? e->indices[err.offset].span : e->span, "%s", err.text);
-        dg_beside_set(L->diag, m, "%s is %s", dg_source_of(L, e->a->span), dg_type_name(L->arena, &t));
+        dg_message *m =
+            dg_complain(L, "E024", item ? e->indices[err.offset].span : e->span, "%s", err.text);
+        dg_beside_set(L->diag, m, "%s is %s", dg_source_of(L, e->a->span),
+                      dg_type_name(L->arena, &t));
         dg_note_bound(L, m, e->a);
     }
     return dg_sv_of_tensor(L, v);
@@ -151,9 +176,11 @@ dg_sv dg_eval_index(dg_lower *L, const dg_expr *e)
     if (poison) return dg_sv_poison;
     if (base.kind != DG_SV_TENSOR && base.kind != DG_SV_LIST && base.kind != DG_SV_TUPLE)
         return dg_spoil(L, "E024", e->a->span, "%s has no elements", dg_sv_kind_text(L, base));
-    if (graph && base.kind == DG_SV_TUPLE) return dg_spoil(L, "E024", e->span, "a tuple is indexed by an int known while compiling");
+    if (graph && base.kind == DG_SV_TUPLE)
+        return dg_spoil(L, "E024", e->span, "a tuple is indexed by an int known while compiling");
     if (graph && base.kind == DG_SV_LIST && dg_sv_has_graph(base)) {
-        dg_message *m = dg_complain(L, "E025", e->span, "a list of tensors is indexed by an int known while compiling");
+        dg_message *m = dg_complain(L, "E025", e->span,
+                                    "a list of tensors is indexed by an int known while compiling");
         dg_help_add(L->diag, m, "concat the elements along a new axis and index the tensor");
         return dg_sv_poison;
     }

@@ -1,10 +1,11 @@
 /* lower_loop.c: `loop` becomes one node with a region.
  *
  * In     a list of numbers or of tuples of numbers, a body.
- * Out    tables for the columns, gathered by the trip; carries: names that existed before and are assigned inside, places that
- *        are touched, reports that are stacked.
- * Method the body is built in a region without an owner, carries appended as they are found; then those that did not change are
- *        replaced by what they were, and the node is made behind all that the body needed from outside. */
+ * Out    tables for the columns, gathered by the trip; carries: names that existed before and are
+ *        assigned inside, places that are touched, reports that are stacked.
+ * Method the body is built in a region without an owner, carries appended as they are found; then
+ *        those that did not change are replaced by what they were, and the node is made behind all
+ *        that the body needed from outside. */
 #include "compiler/front/lower.h"
 
 #include <string.h>
@@ -23,11 +24,13 @@ static bool has_name(const name_list *l, dg_str name)
 
 static void add_targets(const dg_expr *e, const name_list *hidden, name_list *out)
 {
-    if (e->kind == DG_E_NAME && !has_name(hidden, e->text) && !has_name(out, e->text)) dg_vec_push(out, e->text);
+    if (e->kind == DG_E_NAME && !has_name(hidden, e->text) && !has_name(out, e->text))
+        dg_vec_push(out, e->text);
     for (int i = 0; e->kind == DG_E_TUPLE && i < e->n; i++) add_targets(e->items[i], hidden, out);
 }
 
-/* In order of first assignment. Targets of a `for` or `loop` are local to its body. Says whether there is a `return`. */
+/* In order of first assignment. Targets of a `for` or `loop` are local to its body. Says
+ * whether there is a `return`. */
 static bool assigned(const dg_block_ast *b, name_list *hidden, name_list *out)
 {
     bool returns = false;
@@ -63,11 +66,11 @@ void dg_skip(dg_lower *L, const dg_block_ast *b)
 
 typedef struct carried {
     dg_str name;
-    size_t binding;   /* in the stack */
-    dg_sv before;     /* as it was */
-    dg_sv inside;     /* with arguments of the region in place of tensors */
-    size_t first;     /* carry of its first leaf */
-    size_t n;         /* leaves */
+    size_t binding; /* in the stack */
+    dg_sv before;   /* as it was */
+    dg_sv inside;   /* with arguments of the region in place of tensors */
+    size_t first;   /* carry of its first leaf */
+    size_t n;       /* leaves */
 } carried;
 
 typedef DG_VEC(carried) carried_list;
@@ -79,26 +82,31 @@ static dg_sv make_carries(dg_lower *L, dg_loop *loop, dg_sv v, dg_str name, dg_s
     if (v.kind == DG_SV_LIST || v.kind == DG_SV_TUPLE) {
         dg_sv copy = dg_list_new(L, (dg_sv_kind)v.kind, v.list->n);
         copy.list->depth = v.list->depth;
-        for (int64_t i = 0; i < v.list->n; i++) copy.list->at[i] = make_carries(L, loop, v.list->at[i], name, span);
+        for (int64_t i = 0; i < v.list->n; i++)
+            copy.list->at[i] = make_carries(L, loop, v.list->at[i], name, span);
         return copy;
     }
     if (v.kind != DG_SV_TENSOR && !dg_sv_is_number(v)) return v;
     dg_value init = dg_tensor_of(L, v, DG_POISON, span, "a carry");
     dg_type t = *dg_type_of(L->b->graph, init);
     if (t.dtype == DG_POISON) return dg_sv_poison;
-    dg_value arg = dg_graph_add_arg(L->b->graph, loop->region, t, dg_path_join_names(L, L->scope->path, name));
+    dg_value arg =
+        dg_graph_add_arg(L->b->graph, loop->region, t, dg_path_join_names(L, L->scope->path, name));
     dg_vec_push(&loop->carries, (dg_carry){.init = init, .arg = arg, .next = arg, .span = span});
     return dg_sv_of_tensor(L, arg);
 }
 
-static void changes_type(dg_lower *L, const carried *c, dg_span span, const char *before, const char *after)
+static void changes_type(dg_lower *L, const carried *c, dg_span span, const char *before,
+                         const char *after)
 {
-    dg_message *m = dg_complain(L, "E031", span, "`%s` is carried by this loop and changes type", c->name);
+    dg_message *m =
+        dg_complain(L, "E031", span, "`%s` is carried by this loop and changes type", c->name);
     dg_beside_set(L->diag, m, "%s on entry, %s after one iteration", before, after);
 }
 
 /* The leaves of the value that a carried name has at the end of the body. */
-static bool next_values(dg_lower *L, dg_loop *loop, const carried *c, dg_sv inside, dg_sv after, size_t *leaf, dg_span span)
+static bool next_values(dg_lower *L, dg_loop *loop, const carried *c, dg_sv inside, dg_sv after,
+                        size_t *leaf, dg_span span)
 {
     after = dg_settle(L, after);
     if (after.kind == DG_SV_POISON || inside.kind == DG_SV_POISON) return false;
@@ -108,7 +116,8 @@ static bool next_values(dg_lower *L, dg_loop *loop, const carried *c, dg_sv insi
             return false;
         }
         for (int64_t i = 0; i < inside.list->n; i++) {
-            if (!next_values(L, loop, c, inside.list->at[i], after.list->at[i], leaf, span)) return false;
+            if (!next_values(L, loop, c, inside.list->at[i], after.list->at[i], leaf, span))
+                return false;
         }
         return true;
     }
@@ -128,7 +137,8 @@ static bool next_values(dg_lower *L, dg_loop *loop, const carried *c, dg_sv insi
         changes_type(L, c, span, dg_type_name(L->arena, &want), "a float");
         return false;
     }
-    dg_value v = dg_tensor_of(L, after, after.kind == DG_SV_TENSOR ? DG_POISON : want.dtype, span, "a carry");
+    dg_value v = dg_tensor_of(L, after, after.kind == DG_SV_TENSOR ? DG_POISON : want.dtype, span,
+                              "a carry");
     dg_type have = *dg_type_of(L->b->graph, v);
     if (have.dtype == DG_POISON) return false;
     if (!dg_type_equal(&have, &want)) {
@@ -173,10 +183,13 @@ static bool column(dg_lower *L, const dg_list *list, int part, dg_sv *out)
 
 static bool not_numbers(dg_lower *L, const dg_stmt *s, dg_sv list)
 {
-    dg_message *m = dg_complain(L, "E030", s->b->span, "`loop` runs over a list of numbers, or of tuples of numbers");
+    dg_message *m = dg_complain(L, "E030", s->b->span,
+                                "`loop` runs over a list of numbers, or of tuples of numbers");
     dg_sv first = list.list->n > 0 ? list.list->at[0] : dg_sv_none;
     dg_beside_set(L->diag, m, "its first element is %s", dg_sv_kind_text(L, first));
-    if (dg_sv_has_graph(list)) dg_help_add(L->diag, m, "`for` unrolls; or loop i in 0..%lld over a tensor", (long long)list.list->n);
+    if (dg_sv_has_graph(list))
+        dg_help_add(L->diag, m, "`for` unrolls; or loop i in 0..%lld over a tensor",
+                    (long long)list.list->n);
     return false;
 }
 
@@ -189,7 +202,8 @@ static bool make_tables(dg_lower *L, const dg_stmt *s, dg_sv list, dg_sv *tables
         if (!column(L, list.list, s->target.tuple ? k : -1, &col)) return not_numbers(L, s, list);
         for (int64_t i = 0; s->target.tuple && i < list.list->n; i++) {
             if (list.list->at[i].list->n == s->target.n) continue;
-            dg_complain(L, "E021", s->target.span, "%d names for %s", s->target.n, dg_sv_kind_text(L, list.list->at[i]));
+            dg_complain(L, "E021", s->target.span, "%d names for %s", s->target.n,
+                        dg_sv_kind_text(L, list.list->at[i]));
             return false;
         }
         tables[k] = dg_sv_of_tensor(L, dg_table_value(L, col, DG_POISON, s->b->span));
@@ -197,14 +211,16 @@ static bool make_tables(dg_lower *L, const dg_stmt *s, dg_sv list, dg_sv *tables
     return true;
 }
 
-static void bind_loop_targets(dg_lower *L, const dg_stmt *s, dg_sv list, const dg_loop *loop, const dg_sv *tables)
+static void bind_loop_targets(dg_lower *L, const dg_stmt *s, dg_sv list, const dg_loop *loop,
+                              const dg_sv *tables)
 {
     dg_at(L, s->target.span);
     for (int k = 0; k < s->target.n; k++) {
         dg_value v = loop->trip;
         L->b->name = s->target.names[k];
         if (!s->target.tuple && list.list->range) {
-            if (list.list->at[0].i != 0) v = dg_add(L->b, v, dg_number_value(L, (double)list.list->at[0].i, DG_I32));
+            if (list.list->at[0].i != 0)
+                v = dg_add(L->b, v, dg_number_value(L, (double)list.list->at[0].i, DG_I32));
         } else {
             dg_attr axis = dg_attr_of_int("axis", 0);
             v = dg_emit(L->b, "gather", &axis, 1, (dg_value[]){tables[k].v, loop->trip}, 2);
@@ -245,7 +261,8 @@ void dg_report_value(dg_lower *L, dg_str name, dg_value v, dg_span span)
     }
     dg_type stack = t;
     if (t.shape.rank == DG_MAX_RANK) {
-        dg_complain(L, "E018", span, "report: a value of %d axes cannot be stacked by a loop", DG_MAX_RANK);
+        dg_complain(L, "E018", span, "report: a value of %d axes cannot be stacked by a loop",
+                    DG_MAX_RANK);
         return;
     }
     stack.shape.rank++;
@@ -255,15 +272,18 @@ void dg_report_value(dg_lower *L, dg_str name, dg_value v, dg_span span)
     L->b->region = loop->outer ? loop->outer->region : 0;
     dg_value init = dg_full(L->b, t.dtype, stack.shape, 0);
     L->b->region = region;
-    dg_value arg = dg_graph_add_arg(L->b->graph, loop->region, stack, dg_path_join_names(L, L->scope->path, name));
+    dg_value arg = dg_graph_add_arg(L->b->graph, loop->region, stack,
+                                    dg_path_join_names(L, L->scope->path, name));
     dg_value next = dg_emit(L->b, "update", NULL, 0, (dg_value[]){arg, loop->trip, v}, 3);
-    dg_vec_push(&loop->carries, (dg_carry){.init = init, .arg = arg, .next = next, .report = name, .span = span});
+    dg_vec_push(&loop->carries,
+                (dg_carry){.init = init, .arg = arg, .next = next, .report = name, .span = span});
 }
 
 /* ---- the node ---- */
 
 /* Values that are made since `first` read `to` in place of `from`. */
-static void replace_since(dg_graph *g, size_t first_node, size_t first_region, const dg_value *map, dg_value least, dg_value most)
+static void replace_since(dg_graph *g, size_t first_node, size_t first_region, const dg_value *map,
+                          dg_value least, dg_value most)
 {
     for (size_t n = first_node; n < g->nodes.n; n++) {
         dg_node_info *i = &g->nodes.at[n];
@@ -326,7 +346,8 @@ static void make_node(dg_lower *L, dg_loop *loop)
     dg_attr *attrs = DG_NEW_ARRAY(L->arena, dg_attr, 2);
     attrs[0] = dg_attr_of_int("trips", loop->trips);
     attrs[1] = dg_attr_of_int("stop", loop->stop != DG_NONE);
-    dg_node node = dg_graph_add(g, L->b->region, L->b->before, L->find("loop"), (dg_attrs){2, attrs}, init, n, types, n);
+    dg_node node = dg_graph_add(g, L->b->region, L->b->before, L->find("loop"),
+                                (dg_attrs){2, attrs}, init, n, types, n);
     dg_node_info *info = dg_node_of(g, node);
     info->body = loop->region;
     info->scope = L->scope->path;
@@ -362,7 +383,8 @@ static void open_carries(dg_lower *L, dg_loop *loop, const dg_stmt *s, carried_l
     for (size_t i = 0; i < names.n; i++) {
         dg_binding *b = dg_binding_local(L, names.at[i]);
         if (!b) continue;
-        carried c = {.name = names.at[i], .binding = (size_t)(b - L->stack.at), .first = loop->carries.n};
+        carried c = {
+            .name = names.at[i], .binding = (size_t)(b - L->stack.at), .first = loop->carries.n};
         c.before = dg_settle(L, b->v);
         c.inside = make_carries(L, loop, c.before, c.name, b->span);
         c.n = loop->carries.n - c.first;
@@ -395,13 +417,19 @@ static bool close_body(dg_lower *L, dg_loop *loop, const carried_list *names)
 static void run(dg_lower *L, const dg_stmt *s, dg_sv list, const dg_sv *tables)
 {
     dg_graph *g = L->b->graph;
-    dg_loop loop = {.outer = L->loop, .graph = L->graph, .trips = list.list->n, .flat = DG_NONE, .stop = DG_NONE, .span = s->span};
+    dg_loop loop = {.outer = L->loop,
+                    .graph = L->graph,
+                    .trips = list.list->n,
+                    .flat = DG_NONE,
+                    .stop = DG_NONE,
+                    .span = s->span};
     carried_list names = {0};
     size_t first_node = g->nodes.n;
     dg_value first_value = (dg_value)g->values.n;
     loop.region = dg_graph_add_region(g, DG_NONE);
     dg_type trip = {DG_I32, DG_SCALAR};
-    loop.trip = dg_graph_add_arg(g, loop.region, trip, dg_path_join_names(L, L->scope->path, "trip"));
+    loop.trip =
+        dg_graph_add_arg(g, loop.region, trip, dg_path_join_names(L, L->scope->path, "trip"));
     dg_at(L, s->span);
     open_carries(L, &loop, s, &names);
 
@@ -427,7 +455,8 @@ static void run(dg_lower *L, const dg_stmt *s, dg_sv list, const dg_sv *tables)
     for (size_t i = 0; i < names.n; i++) {
         const carried *c = &names.at[i];
         size_t leaf = c->first;
-        L->stack.at[c->binding].v = good ? after_loop(L, &loop, c->inside, c->before, &leaf) : dg_sv_poison;
+        L->stack.at[c->binding].v =
+            good ? after_loop(L, &loop, c->inside, c->before, &leaf) : dg_sv_poison;
     }
     dg_vec_free(&names);
     dg_vec_free(&loop.carries);
@@ -444,11 +473,19 @@ void dg_exec_loop(dg_lower *L, const dg_stmt *s)
         dg_at(L, s->span);
         good = make_tables(L, s, list, tables);
     } else if (list.kind != DG_SV_POISON) {
-        dg_message *m = dg_complain(L, dg_sv_is_graph(list) ? "E025" : "E030", s->b->span, "`loop` runs over a list of numbers, not %s", dg_sv_kind_text(L, list));
-        if (dg_sv_is_graph(list)) dg_help_add(L->diag, m, "loop i in 0..dim(%s, 0), and index with [i]", dg_source_of(L, s->b->span));
-        else if (list.kind == DG_SV_INT) dg_help_add(L->diag, m, "loop %s in 0..%s", s->target.names[0], dg_source_of(L, s->b->span));
+        dg_message *m =
+            dg_complain(L, dg_sv_is_graph(list) ? "E025" : "E030", s->b->span,
+                        "`loop` runs over a list of numbers, not %s", dg_sv_kind_text(L, list));
+        if (dg_sv_is_graph(list))
+            dg_help_add(L->diag, m, "loop i in 0..dim(%s, 0), and index with [i]",
+                        dg_source_of(L, s->b->span));
+        else if (list.kind == DG_SV_INT)
+            dg_help_add(L->diag, m, "loop %s in 0..%s", s->target.names[0],
+                        dg_source_of(L, s->b->span));
     }
     if (good && list.list->n > INT32_MAX) good = false;
-    if (good) run(L, s, list, tables);
-    else dg_skip(L, s->body);
+    if (good)
+        run(L, s, list, tables);
+    else
+        dg_skip(L, s->body);
 }

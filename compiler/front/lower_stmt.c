@@ -1,14 +1,17 @@
-/* lower_stmt.c: statements of a body. `for` and `if` run while compiling and open no scope of names.
+/* lower_stmt.c: statements of a body. `for` and `if` run while compiling and open no scope of
+ * names.
  *
  * In     a body, the frame it runs in.
- * Out    bindings, nodes, a result in the frame. After a failed statement the next one is tried: its names are poison. */
+ * Out    bindings, nodes, a result in the frame. After a failed statement the next one is tried:
+ *        its names are poison. */
 #include "compiler/front/lower.h"
 
 #include <string.h>
 
 /* ---- binding ---- */
 
-/* A value made for `name` in this scope is called so in dumps; what a block returned keeps its own name. */
+/* A value made for `name` in this scope is called so in dumps; what a block returned keeps its
+ * own name. */
 static void name_value(dg_lower *L, dg_sv v, size_t mark, dg_str name)
 {
     if (v.kind != DG_SV_TENSOR || v.graph != L->graph || !L->b || (size_t)v.v < mark) return;
@@ -16,7 +19,8 @@ static void name_value(dg_lower *L, dg_sv v, size_t mark, dg_str name)
     dg_value_info *info = dg_value_of(g, v.v);
     if (info->def == DG_NONE || info->index != 0) return;
     const dg_node_info *n = dg_node_of(g, info->def);
-    if (n->scope != L->scope->path || n->op->traits & DG_NOT_FOLDED) return; /* places, inputs and streams have names */
+    if (n->scope != L->scope->path || n->op->traits & DG_NOT_FOLDED)
+        return; /* places, inputs and streams have names */
     info->path = dg_path_join_names(L, L->scope->path, name);
 }
 
@@ -51,7 +55,10 @@ static void assign(dg_lower *L, const dg_expr *target, dg_sv v, size_t mark, dg_
         dg_warn_hidden(L, target->text, target->span);
         const dg_binding *b = dg_binding_local(L, target->text);
         if (b && b->v.kind == DG_SV_PLACE)
-            dg_warning(L->diag, "W003", target->span, "`%s` was the place %s; `=` binds the name anew and writes nothing, `:=` writes", target->text, b->v.spot->path);
+            dg_warning(
+                L->diag, "W003", target->span,
+                "`%s` was the place %s; `=` binds the name anew and writes nothing, `:=` writes",
+                target->text, b->v.spot->path);
         v = dg_settle(L, v);
         dg_bind(L, target->text, v, target->span);
         name_value(L, v, mark, target->text);
@@ -63,7 +70,8 @@ static void assign(dg_lower *L, const dg_expr *target, dg_sv v, size_t mark, dg_
         return;
     }
     for (int i = 0; i < target->n; i++) {
-        if (target->items[i]->kind == DG_E_NAME) assign(L, target->items[i], v.list->at[i], mark, whole);
+        if (target->items[i]->kind == DG_E_NAME)
+            assign(L, target->items[i], v.list->at[i], mark, whole);
     }
 }
 
@@ -74,10 +82,12 @@ bool dg_targets_bind(dg_lower *L, const dg_target *t, dg_sv v, bool report)
         return true;
     }
     if (!report ? v.kind != DG_SV_POISON : parts(L, v, t->n, t->span, t->span)) {
-        for (int i = 0; i < t->n; i++) dg_bind_new(L, t->names[i], v.list->at[i], t->span)->target = true;
+        for (int i = 0; i < t->n; i++)
+            dg_bind_new(L, t->names[i], v.list->at[i], t->span)->target = true;
         return true;
     }
-    for (int i = 0; i < t->n; i++) dg_bind_new(L, t->names[i], dg_sv_poison, t->span)->target = true;
+    for (int i = 0; i < t->n; i++)
+        dg_bind_new(L, t->names[i], dg_sv_poison, t->span)->target = true;
     return false;
 }
 
@@ -88,7 +98,8 @@ static void exec_assign(dg_lower *L, const dg_stmt *s)
     size_t mark = value_mark(L);
     dg_sv v = dg_eval(L, s->b);
     dg_at(L, s->span);
-    if (s->kind == DG_S_BIND && v.kind != DG_SV_POISON) dg_annotate(L, s->type, &v, s->b->span, s->a->text);
+    if (s->kind == DG_S_BIND && v.kind != DG_SV_POISON)
+        dg_annotate(L, s->type, &v, s->b->span, s->a->text);
     assign(L, s->a, v, mark, s->b->span);
 }
 
@@ -98,7 +109,9 @@ static void exec_update(dg_lower *L, const dg_stmt *s)
     dg_sv p = dg_eval(L, s->a), v = dg_settle(L, dg_eval(L, s->b));
     if (p.kind == DG_SV_POISON || v.kind == DG_SV_POISON) return;
     if (p.kind != DG_SV_PLACE) {
-        dg_message *m = dg_complain(L, "E043", s->a->span, "`:=` writes a param or a state, and this is %s", dg_sv_kind_text(L, p));
+        dg_message *m =
+            dg_complain(L, "E043", s->a->span, "`:=` writes a param or a state, and this is %s",
+                        dg_sv_kind_text(L, p));
         dg_help_add(L->diag, m, "a value is bound to a name with `=`");
         return;
     }
@@ -114,9 +127,12 @@ static void exec_update(dg_lower *L, const dg_stmt *s)
     if (have.dtype == spot->type.dtype && have.shape.rank == 0) {
         x = dg_expand(L->b, x, spot->type.shape);
     } else if (!dg_type_equal(&have, &spot->type)) {
-        dg_message *m = dg_complain(L, "E048", s->b->span, "the place `%s` keeps its type", dg_source_of(L, s->a->span));
-        dg_beside_set(L->diag, m, "%s, the place is %s", dg_type_name(L->arena, &have), dg_type_name(L->arena, &spot->type));
-        if (have.dtype != spot->type.dtype) dg_help_add(L->diag, m, "convert it: %s(...)", dg_dtype_name(spot->type.dtype));
+        dg_message *m = dg_complain(L, "E048", s->b->span, "the place `%s` keeps its type",
+                                    dg_source_of(L, s->a->span));
+        dg_beside_set(L->diag, m, "%s, the place is %s", dg_type_name(L->arena, &have),
+                      dg_type_name(L->arena, &spot->type));
+        if (have.dtype != spot->type.dtype)
+            dg_help_add(L->diag, m, "convert it: %s(...)", dg_dtype_name(spot->type.dtype));
         dg_note_before(L, m, "%s is declared at %s", spot->path, dg_where_text(L, spot->span));
         return;
     }
@@ -130,8 +146,10 @@ static void exec_place(dg_lower *L, const dg_stmt *s)
     if (L->frame->expression) {
         dg_complain(L, "E044", s->span, "an fn declares no %s", what);
     } else if (L->loop != L->frame->loop) {
-        dg_message *m = dg_complain(L, "E032", s->span, "a %s is not declared in the body of a loop", what);
-        dg_help_add(L->diag, m, "declare it before the loop, or in a block or model that the body calls");
+        dg_message *m =
+            dg_complain(L, "E032", s->span, "a %s is not declared in the body of a loop", what);
+        dg_help_add(L->diag, m,
+                    "declare it before the loop, or in a block or model that the body calls");
     } else if (L->graph == 1) {
         dg_complain(L, "E045", s->span, "an initialiser cannot declare a %s", what);
     } else {
@@ -145,7 +163,9 @@ static void exec_model(dg_lower *L, const dg_stmt *s)
 {
     dg_sv v = dg_eval(L, s->b);
     if (v.kind != DG_SV_FN) {
-        if (v.kind != DG_SV_POISON) dg_complain(L, "E010", s->b->span, "a model is a function, not %s", dg_sv_kind_text(L, v));
+        if (v.kind != DG_SV_POISON)
+            dg_complain(L, "E010", s->b->span, "a model is a function, not %s",
+                        dg_sv_kind_text(L, v));
         dg_bind(L, s->name, dg_sv_poison, s->name_span);
         return;
     }
@@ -159,7 +179,12 @@ static void exec_model(dg_lower *L, const dg_stmt *s)
     }
     int calls = m ? m->calls : 0; /* of one model, whose caller is elaborated again */
     m = DG_NEW(L->arena, dg_model);
-    *m = (dg_model){.path = path, .decl = s, .span = s->name_span, .body = v.fn, .calls = calls, .declared_in = L->scope};
+    *m = (dg_model){.path = path,
+                    .decl = s,
+                    .span = s->name_span,
+                    .body = v.fn,
+                    .calls = calls,
+                    .declared_in = L->scope};
     dg_map_set(L->models, path, m);
     dg_fn *fn = DG_NEW(L->arena, dg_fn);
     fn->kind = DG_FN_MODEL;
@@ -195,9 +220,14 @@ static void exec_for(dg_lower *L, const dg_stmt *s)
     if (list.kind != DG_SV_LIST) dg_skip(L, s->body);
     if (list.kind == DG_SV_POISON) return;
     if (list.kind != DG_SV_LIST) {
-        dg_message *m = dg_complain(L, "E021", s->b->span, "`for` runs over a list, not %s", dg_sv_kind_text(L, list));
-        if (list.kind == DG_SV_INT) dg_help_add(L->diag, m, "for %s in 0..%s", s->target.names[0], dg_source_of(L, s->b->span));
-        else if (dg_sv_is_graph(list)) dg_help_add(L->diag, m, "for i in 0..dim(%s, 0), and index with [i]", dg_source_of(L, s->b->span));
+        dg_message *m = dg_complain(L, "E021", s->b->span, "`for` runs over a list, not %s",
+                                    dg_sv_kind_text(L, list));
+        if (list.kind == DG_SV_INT)
+            dg_help_add(L->diag, m, "for %s in 0..%s", s->target.names[0],
+                        dg_source_of(L, s->b->span));
+        else if (dg_sv_is_graph(list))
+            dg_help_add(L->diag, m, "for i in 0..dim(%s, 0), and index with [i]",
+                        dg_source_of(L, s->b->span));
         return;
     }
     const dg_iter *outer = L->frame->iter;
@@ -206,7 +236,8 @@ static void exec_for(dg_lower *L, const dg_stmt *s)
         dg_targets_bind(L, &s->target, list.list->at[i], true);
         size_t n = L->stack.n;
         const dg_iter *inner = outer;
-        for (size_t k = mark; k < n; k++) inner = push_iter(L, inner, L->stack.at[k].name, L->stack.at[k].v);
+        for (size_t k = mark; k < n; k++)
+            inner = push_iter(L, inner, L->stack.at[k].name, L->stack.at[k].v);
         L->frame->iter = inner;
         L->frame->origin = NULL;
         dg_exec(L, s->body);
@@ -226,8 +257,10 @@ static void exec_if(dg_lower *L, const dg_stmt *s)
         if (s->otherwise) dg_skip(L, s->otherwise);
         return;
     }
-    if (c) dg_exec(L, s->body);
-    else if (s->otherwise) dg_exec(L, s->otherwise);
+    if (c)
+        dg_exec(L, s->body);
+    else if (s->otherwise)
+        dg_exec(L, s->otherwise);
 }
 
 /* ---- assert ---- */
@@ -240,8 +273,9 @@ static const dg_expr *compared(const dg_expr *e)
 static void assert_static(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg_sv a, dg_sv b)
 {
     if (v.b) return;
-    dg_message *m = why ? dg_complain(L, "E026", e->span, "assertion failed: %s", why)
-                        : dg_complain(L, "E026", e->span, "assertion failed: %s", dg_source_of(L, e->span));
+    dg_message *m =
+        why ? dg_complain(L, "E026", e->span, "assertion failed: %s", why)
+            : dg_complain(L, "E026", e->span, "assertion failed: %s", dg_source_of(L, e->span));
     if (compared(e)) dg_beside_set(L->diag, m, "%s and %s", dg_sv_show(L, a), dg_sv_show(L, b));
 }
 
@@ -255,14 +289,16 @@ static void assert_graph(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg_
     dg_type t = dg_graph_type(L, v);
     if (t.dtype == DG_POISON) return;
     if (t.dtype != DG_BOOL || t.shape.rank != 0) {
-        dg_message *m = dg_complain(L, "E025", e->span, "`assert` takes one bool, not %s", dg_type_name(L->arena, &t));
+        dg_message *m = dg_complain(L, "E025", e->span, "`assert` takes one bool, not %s",
+                                    dg_type_name(L->arena, &t));
         if (t.dtype == DG_BOOL) dg_help_add(L->diag, m, "all(...) or any(...) makes it one");
         return;
     }
     dg_at(L, e->span);
     dg_value in[3] = {dg_tensor_in(L, v)};
     int n = 1;
-    if (compared(e) && rank_0(L, a) && rank_0(L, b) && dg_sv_has_graph(a) + dg_sv_has_graph(b) > 0) {
+    if (compared(e) && rank_0(L, a) && rank_0(L, b) &&
+        dg_sv_has_graph(a) + dg_sv_has_graph(b) > 0) {
         dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b).dtype;
         in[n++] = dg_tensor_of(L, a, like, e->a->span, "`assert`");
         in[n++] = dg_tensor_of(L, b, like, e->b->span, "`assert`");
@@ -285,9 +321,12 @@ void dg_exec_assert(dg_lower *L, const dg_expr *e, const dg_expr *message, dg_sp
     } else {
         v = dg_settle(L, dg_eval(L, e));
     }
-    if (v.kind == DG_SV_BOOL) assert_static(L, e, why, v, a, b);
-    else if (v.kind == DG_SV_TENSOR) assert_graph(L, e, why, v, a, b);
-    else if (v.kind != DG_SV_POISON) dg_complain(L, "E021", span, "`assert` takes a bool, not %s", dg_sv_kind_text(L, v));
+    if (v.kind == DG_SV_BOOL)
+        assert_static(L, e, why, v, a, b);
+    else if (v.kind == DG_SV_TENSOR)
+        assert_graph(L, e, why, v, a, b);
+    else if (v.kind != DG_SV_POISON)
+        dg_complain(L, "E021", span, "`assert` takes a bool, not %s", dg_sv_kind_text(L, v));
 }
 
 /* ---- the walk ---- */
@@ -295,18 +334,38 @@ void dg_exec_assert(dg_lower *L, const dg_expr *e, const dg_expr *message, dg_sp
 static void exec_one(dg_lower *L, const dg_stmt *s)
 {
     switch (s->kind) {
-    case DG_S_EXPR: dg_eval(L, s->a); return;
+    case DG_S_EXPR:
+        dg_eval(L, s->a);
+        return;
     case DG_S_ASSIGN:
-    case DG_S_BIND: exec_assign(L, s); return;
-    case DG_S_UPDATE: exec_update(L, s); return;
+    case DG_S_BIND:
+        exec_assign(L, s);
+        return;
+    case DG_S_UPDATE:
+        exec_update(L, s);
+        return;
     case DG_S_PARAM:
-    case DG_S_STATE: exec_place(L, s); return;
-    case DG_S_MODEL: exec_model(L, s); return;
-    case DG_S_RETURN: exec_return(L, s); return;
-    case DG_S_FOR: exec_for(L, s); return;
-    case DG_S_LOOP: dg_exec_loop(L, s); return;
-    case DG_S_IF: exec_if(L, s); return;
-    case DG_S_ASSERT: dg_exec_assert(L, s->b, s->message, s->span); return;
+    case DG_S_STATE:
+        exec_place(L, s);
+        return;
+    case DG_S_MODEL:
+        exec_model(L, s);
+        return;
+    case DG_S_RETURN:
+        exec_return(L, s);
+        return;
+    case DG_S_FOR:
+        exec_for(L, s);
+        return;
+    case DG_S_LOOP:
+        dg_exec_loop(L, s);
+        return;
+    case DG_S_IF:
+        exec_if(L, s);
+        return;
+    case DG_S_ASSERT:
+        dg_exec_assert(L, s->b, s->message, s->span);
+        return;
     }
 }
 

@@ -1,8 +1,10 @@
-/* names.c: every name in the bodies of a file is known to somebody: what `dg check` finds without elaborating.
+/* names.c: every name in the bodies of a file is known to somebody: what `dg check` finds without
+ * elaborating.
  *
  * In     the tree of a file.
  * Out    E008 for names that nothing binds, E009 for names of two imports.
- * Keeps  it asks for less than the elaboration: a name bound anywhere in a body counts as bound in all of it. */
+ * Keeps  it asks for less than the elaboration: a name bound anywhere in a body counts as bound in
+ *        all of it. */
 #include "compiler/front/lower.h"
 
 typedef struct names {
@@ -52,8 +54,10 @@ static void type(names *n, const dg_texpr *t)
     for (int i = 0; i < t->n && t->dims; i++) {
         const dg_dim *d = &t->dims[i];
         if (d->kind != DG_D_EXPR) continue;
-        if (d->e->kind == DG_E_NAME) bind(n, d->e->text);
-        else expr(n, d->e);
+        if (d->e->kind == DG_E_NAME)
+            bind(n, d->e->text);
+        else
+            expr(n, d->e);
     }
     for (int i = 0; i < t->n && t->items; i++) type(n, t->items[i]);
 }
@@ -63,7 +67,9 @@ static void expr(names *n, const dg_expr *e)
     if (!e) return;
     size_t mark = n->local.n;
     switch (e->kind) {
-    case DG_E_NAME: use(n, e->text, e->span); return;
+    case DG_E_NAME:
+        use(n, e->text, e->span);
+        return;
     case DG_E_FN:
         formals(n, e->formals, e->n);
         expr(n, e->a);
@@ -76,7 +82,8 @@ static void expr(names *n, const dg_expr *e)
         expr(n, e->a);
         n->local.n = mark;
         return;
-    default: break;
+    default:
+        break;
     }
     expr(n, e->a);
     expr(n, e->b);
@@ -103,7 +110,8 @@ static void bindings(names *n, const dg_block_ast *b)
     for (int i = 0; i < b->n; i++) {
         const dg_stmt *s = b->at[i];
         if (s->kind == DG_S_ASSIGN || s->kind == DG_S_BIND) bind_left(n, s->a);
-        if (s->kind == DG_S_PARAM || s->kind == DG_S_STATE || s->kind == DG_S_MODEL) bind(n, s->name);
+        if (s->kind == DG_S_PARAM || s->kind == DG_S_STATE || s->kind == DG_S_MODEL)
+            bind(n, s->name);
         for (int k = 0; k < s->target.n; k++) bind(n, s->target.names[k]);
         if (s->type) type(n, s->type);
         if (s->body) bindings(n, s->body);
@@ -146,7 +154,8 @@ bool dg_names_check(dg_lower *L, dg_unit *u)
         }
         if (d->type) type(&n, d->type);
         bindings(&n, d->body);
-        for (size_t k = 0; k < n.local.n; k++) dg_map_set(n.known, n.local.at[k], (void *)n.local.at[k]);
+        for (size_t k = 0; k < n.local.n; k++)
+            dg_map_set(n.known, n.local.at[k], (void *)n.local.at[k]);
         n.local.n = 0;
         uses(&n, d->body);
     }

@@ -1,14 +1,17 @@
 /* path.c: scopes and the names in them: labels, paths, who owns what, keys of random streams.
  *
  * In     calls of blocks and models, labels, declarations of places, draws.
- * Out    paths that name the same thing whatever else is edited; E041 where one name would stand for two.
- * Keeps  a scope is one call; what a model owns counts for the model, so a scope below it has no parent beyond. */
+ * Out    paths that name the same thing whatever else is edited; E041 where one name would stand
+ *        for two.
+ * Keeps  a scope is one call; what a model owns counts for the model, so a scope below it has no
+ *        parent beyond. */
 #include "compiler/front/lower.h"
 
 #include <stdio.h>
 #include <string.h>
 
-dg_scope *dg_scope_new(dg_lower *L, dg_scope *parent, dg_str name, dg_span span, const dg_expr *call)
+dg_scope *dg_scope_new(dg_lower *L, dg_scope *parent, dg_str name, dg_span span,
+                       const dg_expr *call)
 {
     dg_scope *s = DG_NEW(L->arena, dg_scope);
     s->path = dg_path_join_names(L, parent->path, name);
@@ -70,8 +73,10 @@ static const char *with_label(dg_lower *L, const dg_expr *call)
     const char *stem = call->label && call->label->kind == DG_E_NAME ? call->label->text : callee;
     if (call->label && (call->label->kind != DG_E_NAME || !iter)) return NULL;
     char label[64];
-    if (iter) snprintf(label, sizeof label, "\"%.20s{%.20s}\"", stem, iter->name);
-    else snprintf(label, sizeof label, "%.20s2", stem);
+    if (iter)
+        snprintf(label, sizeof label, "\"%.20s{%.20s}\"", stem, iter->name);
+    else
+        snprintf(label, sizeof label, "%.20s2", stem);
     return dg_arena_printf(L->arena, "%s@%s%s", callee, label, args ? args : "(...)");
 }
 
@@ -79,28 +84,43 @@ static const char *with_label(dg_lower *L, const dg_expr *call)
 static dg_frame *maker(const dg_lower *L, const dg_expr *call)
 {
     for (dg_frame *f = L->frame; call && f; f = f->caller) {
-        if (f->caller && f->call.file == call->span.file && f->call.begin == call->span.begin && f->call.end == call->span.end) return f->caller;
+        if (f->caller && f->call.file == call->span.file && f->call.begin == call->span.begin &&
+            f->call.end == call->span.end)
+            return f->caller;
     }
     return L->frame;
 }
 
-static void repeated(dg_lower *L, const dg_scope *s, const dg_owned *first, const dg_expr *call, dg_str name, dg_span span, const char *what)
+static void repeated(dg_lower *L, const dg_scope *s, const dg_owned *first, const dg_expr *call,
+                     dg_str name, dg_span span, const char *what)
 {
     dg_message *m;
     dg_frame *frame = L->frame;
     L->frame = maker(L, call);
     if (call && call->label)
-        m = dg_complain(L, "E041", span, "the label `%s` is used twice in scope %s; its %ss need different names", name, scope_text(s), what);
+        m = dg_complain(L, "E041", span,
+                        "the label `%s` is used twice in scope %s; its %ss need different names",
+                        name, scope_text(s), what);
     else if (call)
-        m = dg_complain(L, "E041", span, "`%s` is called twice in scope %s; its %ss need different names", name, scope_text(s), what);
-    else m = dg_complain(L, "E041", span, "the name `%s` is used twice in scope %s", name, scope_text(s));
+        m = dg_complain(L, "E041", span,
+                        "`%s` is called twice in scope %s; its %ss need different names", name,
+                        scope_text(s), what);
+    else
+        m = dg_complain(L, "E041", span, "the name `%s` is used twice in scope %s", name,
+                        scope_text(s));
     bool again = first->span.file == span.file && first->span.begin == span.begin;
-    if (again) dg_beside_set(L->diag, m, "the same call, in another pass of a `for`");
-    else dg_beside_set(L->diag, m, "first %s at %s", call ? "call" : "use", dg_where_text(L, first->span));
+    if (again)
+        dg_beside_set(L->diag, m, "the same call, in another pass of a `for`");
+    else
+        dg_beside_set(L->diag, m, "first %s at %s", call ? "call" : "use",
+                      dg_where_text(L, first->span));
     const char *help = call ? with_label(L, call) : NULL;
-    if (help) dg_help_add(L->diag, m, "%s", help);
-    else if (call) dg_help_add(L->diag, m, "labels may hold indices: @\"name{i}\"");
-    else dg_help_add(L->diag, m, "give one of them another label, @name");
+    if (help)
+        dg_help_add(L->diag, m, "%s", help);
+    else if (call)
+        dg_help_add(L->diag, m, "labels may hold indices: @\"name{i}\"");
+    else
+        dg_help_add(L->diag, m, "give one of them another label, @name");
     L->frame = frame;
 }
 
@@ -134,7 +154,8 @@ static bool good_path(const char *s)
 {
     bool segment = false;
     for (; *s; s++) {
-        bool fine = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_' || *s == '-';
+        bool fine = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+                    (*s >= '0' && *s <= '9') || *s == '_' || *s == '-';
         if (*s == '.' && !segment) return false;
         if (*s != '.' && !fine) return false;
         segment = fine;
@@ -150,7 +171,8 @@ dg_str dg_label(dg_lower *L, const dg_expr *label)
     if (good_path(s) && strlen(s) <= LONGEST) return s;
     dg_text t = {0};
     dg_text_quote(&t, s, strlen(s));
-    dg_message *m = dg_complain(L, "E042", label->span, "the label \"%s\" is not a path", t.at ? t.at : "");
+    dg_message *m =
+        dg_complain(L, "E042", label->span, "the label \"%s\" is not a path", t.at ? t.at : "");
     dg_text_free(&t);
     dg_help_add(L->diag, m, "a label is made of letters, digits, _ and -; dots join several");
     return NULL;

@@ -1,9 +1,12 @@
-/* place.c: parameters and states: declared, read, written, swapped; their initialisers; the module's table of them.
+/* place.c: parameters and states: declared, read, written, swapped; their initialisers; the
+ * module's table of them.
  *
  * In     param and state statements, reads, `:=`.
- * Out    one `place` node for each place the entry reads, one `write` for each it writes; a second graph with the initialisers.
- * Keeps  a place has one current value, an SSA name; a loop in which it is touched carries it. Places known from the pass before
- *        (params() was asked too early) are made ahead of their declaration. */
+ * Out    one `place` node for each place the entry reads, one `write` for each it writes; a second
+ *        graph with the initialisers.
+ * Keeps  a place has one current value, an SSA name; a loop in which it is touched carries it.
+ *        Places known from the pass before (params() was asked too early) are made ahead of their
+ *        declaration. */
 #include "compiler/front/lower.h"
 
 #include <string.h>
@@ -65,7 +68,8 @@ static dg_spot_value *at_level(dg_lower *L, dg_spot *p, dg_loop *loop)
     }
     dg_value outside = at_level(L, p, loop->outer)->v;
     dg_value arg = dg_graph_add_arg(L->b->graph, loop->region, p->type, p->path);
-    dg_vec_push(&loop->carries, (dg_carry){.init = outside, .arg = arg, .next = arg, .spot = p, .span = p->span});
+    dg_vec_push(&loop->carries,
+                (dg_carry){.init = outside, .arg = arg, .next = arg, .spot = p, .span = p->span});
     return push_value(L, p, loop, arg);
 }
 
@@ -74,7 +78,10 @@ dg_value dg_spot_read(dg_lower *L, dg_spot *p)
     if (p->type.dtype == DG_POISON) return dg_poison_value(L);
     if (L->graph == 1) {
         if (!p->trained && !L->state_init) {
-            dg_complain(L, "E045", L->origin_span, "the initialiser of a parameter cannot read the state %s: parameters come first", p->path);
+            dg_complain(
+                L, "E045", L->origin_span,
+                "the initialiser of a parameter cannot read the state %s: parameters come first",
+                p->path);
             return dg_poison_value(L);
         }
         if (p->init_read == DG_NONE) p->init_read = emit_place(L, p);
@@ -87,6 +94,7 @@ void dg_spot_write(dg_lower *L, dg_spot *p, dg_value v)
 {
     at_level(L, p, L->loop)->v = v;
     p->written = true;
+    p->write_origin = L->b->origin;
 }
 
 /* ---- swap ---- */
@@ -114,7 +122,8 @@ typedef struct init_place {
 static void enter_init(dg_lower *L, init_place *i, const dg_spot *p)
 {
     dg_node last = dg_region_of(L->graphs[1].graph, 0)->last;
-    *i = (init_place){L->b, L->loop, L->scope, L->swaps, L->graph, L->state_init, L->training, last, {.path = p->path}};
+    *i = (init_place){L->b,          L->loop,     L->scope, L->swaps,         L->graph,
+                      L->state_init, L->training, last,     {.path = p->path}};
     L->graph = 1;
     L->b = &L->graphs[1];
     L->loop = NULL;
@@ -133,7 +142,8 @@ static void leave_init(dg_lower *L, const init_place *i)
 {
     const dg_graph *g = L->graphs[1].graph;
     if (L->state_init && L->first_state == DG_NONE) /* parameters to come are put before it */
-        L->first_state = i->last == DG_NONE ? dg_region_of(g, 0)->first : dg_node_of(g, i->last)->next;
+        L->first_state =
+            i->last == DG_NONE ? dg_region_of(g, 0)->first : dg_node_of(g, i->last)->next;
     L->graph = i->graph;
     L->b = i->b;
     L->loop = i->loop;
@@ -144,7 +154,7 @@ static void leave_init(dg_lower *L, const init_place *i)
     L->origin_frame = NULL;
 }
 
-dg_spot *dg_spot_swapped(dg_lower *L, dg_spot *p)
+static dg_spot *swapped_spot(dg_lower *L, dg_spot *p)
 {
     if (!p->trained) return p;
     for (const dg_swapped *s = L->swaps; s; s = s->outer) {
@@ -186,13 +196,15 @@ static void set_init(dg_lower *L, dg_spot *p, dg_value v, const char *text)
 static dg_sv eval_init(dg_lower *L, const dg_stmt *s, const dg_shape *dims)
 {
     size_t mark = L->stack.n;
-    if (dims) dg_bind_new(L, dg_intern_z(L->strings, "dims"), dg_ints(L, dims->dim, dims->rank), s->span);
+    if (dims)
+        dg_bind_new(L, dg_intern_z(L->strings, "dims"), dg_ints(L, dims->dim, dims->rank), s->span);
     dg_sv v = dg_settle(L, dg_eval(L, s->b));
     if (L->stack.n > mark) L->stack.n = mark;
     return v;
 }
 
-/* The initial value of p as a tensor of its type; a state without a type takes that of its value. */
+/* The initial value of p as a tensor of its type; a state without a type takes that of its
+ * value. */
 static dg_value init_value(dg_lower *L, const dg_stmt *s, dg_spot *p, bool typed)
 {
     dg_sv v = eval_init(L, s, typed ? &p->type.shape : NULL);
@@ -206,11 +218,15 @@ static dg_value init_value(dg_lower *L, const dg_stmt *s, dg_spot *p, bool typed
         p->type = have;
         return x;
     }
-    if (have.dtype == p->type.dtype && have.shape.rank == 0) return dg_expand(L->b, x, p->type.shape);
+    if (have.dtype == p->type.dtype && have.shape.rank == 0)
+        return dg_expand(L->b, x, p->type.shape);
     if (dg_type_equal(&have, &p->type)) return x;
-    dg_message *m = dg_complain(L, "E048", s->b->span, "the initial value of `%s` does not have its type", s->name);
-    dg_beside_set(L->diag, m, "%s, declared %s", dg_type_name(L->arena, &have), dg_type_name(L->arena, &p->type));
-    if (have.dtype != p->type.dtype) dg_help_add(L->diag, m, "convert it: %s(...)", dg_dtype_name(p->type.dtype));
+    dg_message *m = dg_complain(L, "E048", s->b->span,
+                                "the initial value of `%s` does not have its type", s->name);
+    dg_beside_set(L->diag, m, "%s, declared %s", dg_type_name(L->arena, &have),
+                  dg_type_name(L->arena, &p->type));
+    if (have.dtype != p->type.dtype)
+        dg_help_add(L->diag, m, "convert it: %s(...)", dg_dtype_name(p->type.dtype));
     return dg_poison_value(L);
 }
 
@@ -221,7 +237,8 @@ static void initialise(dg_lower *L, const dg_stmt *s, dg_spot *p, bool typed)
     dg_value v = init_value(L, s, p, typed);
     dg_at(L, s->span);
     L->b->name = NULL;
-    if (!dg_map_has(L->init_texts, s)) dg_map_set(L->init_texts, s, (void *)dg_source_of(L, s->b->span)); /* one of many places */
+    if (!dg_map_has(L->init_texts, s))
+        dg_map_set(L->init_texts, s, (void *)dg_source_of(L, s->b->span)); /* one of many places */
     set_init(L, p, v, dg_map_get(L->init_texts, s));
     leave_init(L, &i);
 }
@@ -231,14 +248,15 @@ static void initialise(dg_lower *L, const dg_stmt *s, dg_spot *p, bool typed)
 static bool declared_type(dg_lower *L, const dg_stmt *s, dg_type *out)
 {
     if (!dg_texpr_is_tensor(s->type)) {
-        dg_complain(L, "E010", s->type->span, "a %s is a tensor: f32[...], not %s", s->kind == DG_S_PARAM ? "parameter" : "state",
-                    dg_texpr_text(L, s->type));
+        dg_complain(L, "E010", s->type->span, "a %s is a tensor: f32[...], not %s",
+                    s->kind == DG_S_PARAM ? "parameter" : "state", dg_texpr_text(L, s->type));
         return false;
     }
     out->dtype = s->type->dtype;
     if (!dg_shape_declared(L, s->type, &out->shape)) return false;
     if (s->kind == DG_S_PARAM && !dg_dtype_is_float(out->dtype)) {
-        dg_complain(L, "E010", s->type->span, "a parameter is trained, so it is f32 or f64, not %s", dg_dtype_name(out->dtype));
+        dg_complain(L, "E010", s->type->span, "a parameter is trained, so it is f32 or f64, not %s",
+                    dg_dtype_name(out->dtype));
         return false;
     }
     return true;
@@ -249,14 +267,18 @@ static bool same_again(dg_lower *L, const dg_stmt *s, dg_spot *p, const dg_type 
 {
     int call = L->scope->in ? L->scope->in->id : 0;
     if (p->declared && p->model_call == call) {
-        dg_message *m = dg_complain(L, "E041", s->name_span, "two places have the path %s", p->path);
+        dg_message *m =
+            dg_complain(L, "E041", s->name_span, "two places have the path %s", p->path);
         dg_note_before(L, m, "the other one is declared at %s", dg_where_text(L, p->span));
-        dg_help_add(L->diag, m, "a label may hold dots; together with a name it must not repeat another path");
+        dg_help_add(L->diag, m,
+                    "a label may hold dots; together with a name it must not repeat another path");
         return false;
     }
     if (type && !dg_type_equal(type, &p->type)) {
-        dg_message *m = dg_complain(L, "E048", s->name_span, "the place %s has another type in another use", p->path);
-        dg_beside_set(L->diag, m, "%s here, %s at %s", dg_type_name(L->arena, type), dg_type_name(L->arena, &p->type), dg_where_text(L, p->span));
+        dg_message *m = dg_complain(L, "E048", s->name_span,
+                                    "the place %s has another type in another use", p->path);
+        dg_beside_set(L->diag, m, "%s here, %s at %s", dg_type_name(L->arena, type),
+                      dg_type_name(L->arena, &p->type), dg_where_text(L, p->span));
         return false;
     }
     return true;
@@ -267,8 +289,11 @@ dg_spot *dg_spot_declare(dg_lower *L, const dg_stmt *s)
     bool trained = s->kind == DG_S_PARAM;
     dg_str name = s->label ? dg_label(L, s->label) : s->name;
     dg_type type = {0};
-    if (!dg_graph_wanted(L, s->span, trained ? "a parameter" : "a state") || !name || (s->type && !declared_type(L, s, &type))) return NULL;
-    if (!dg_scope_own(L, L->scope, name, s->name_span, trained ? "parameter" : "state")) return NULL;
+    if (!dg_graph_wanted(L, s->span, trained ? "a parameter" : "a state") || !name ||
+        (s->type && !declared_type(L, s, &type)))
+        return NULL;
+    if (!dg_scope_own(L, L->scope, name, s->name_span, trained ? "parameter" : "state"))
+        return NULL;
 
     dg_str path = dg_path_join_names(L, L->scope->path, name);
     dg_spot *p = spot_at(L, path);
@@ -285,7 +310,7 @@ dg_spot *dg_spot_declare(dg_lower *L, const dg_stmt *s)
         p->order = ++L->declared;
         initialise(L, s, p, s->type != NULL);
     }
-    return dg_spot_swapped(L, p);
+    return swapped_spot(L, p);
 }
 
 /* ---- params() ---- */
@@ -294,7 +319,8 @@ dg_sv dg_params_of(dg_lower *L, dg_model *m)
 {
     for (int i = 0; i < L->n_known; i++) { /* what the pass before found is there already */
         const dg_known_place *k = &L->known[i];
-        if (k->trained && below(k->path, m->path) && !spot_at(L, k->path)) new_spot(L, k->path, k->type, true, m->span);
+        if (k->trained && below(k->path, m->path) && !spot_at(L, k->path))
+            new_spot(L, k->path, k->type, true, m->span);
     }
     DG_VEC(dg_sv) list = {0};
     DG_VEC(dg_str) paths = {0};
@@ -354,7 +380,8 @@ static void sort_spots(dg_lower *L)
     for (size_t i = 1; i < L->spots.n; i++) {
         dg_spot *p = L->spots.at[i];
         size_t k = i;
-        for (; k > 0 && by_order(p, L->spots.at[k - 1]) < 0; k--) L->spots.at[k] = L->spots.at[k - 1];
+        for (; k > 0 && by_order(p, L->spots.at[k - 1]) < 0; k--)
+            L->spots.at[k] = L->spots.at[k - 1];
         L->spots.at[k] = p;
     }
 }
@@ -368,18 +395,24 @@ void dg_places_finish(dg_lower *L)
         int index = (int)i;
         if (p->index != index) {
             if (p->entry_read != DG_NONE) renumber(L, g, dg_value_of(g, p->entry_read)->def, index);
-            if (p->init_read != DG_NONE) renumber(L, init, dg_value_of(init, p->init_read)->def, index);
+            if (p->init_read != DG_NONE)
+                renumber(L, init, dg_value_of(init, p->init_read)->def, index);
             if (p->init_write != DG_NONE) renumber(L, init, p->init_write, index);
             p->index = index;
         }
         if (p->written && p->now && p->now->v != p->entry_read) {
             dg_attr attr = dg_attr_of_int("index", index);
-            L->b->origin = p->origin;
+            L->b->origin = p->write_origin;
             L->b->scope = dg_intern(L->strings, "", 0);
             L->b->name = p->path;
             dg_build_node(L->b, L->find("write"), &attr, 1, &p->now->v, 1);
         }
-        dg_place place = {.path = p->path, .type = p->type, .trained = p->trained, .origin = p->origin, .init = p->init, .swap = p->swap};
+        dg_place place = {.path = p->path,
+                          .type = p->type,
+                          .trained = p->trained,
+                          .origin = p->origin,
+                          .init = p->init,
+                          .swap = p->swap};
         dg_vec_push(&L->module->places, place);
     }
 }

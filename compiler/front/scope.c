@@ -1,7 +1,9 @@
-/* scope.c: what a name means: a local binding, a captured one, a declaration of the file or its imports, a built-in.
+/* scope.c: what a name means: a local binding, a captured one, a declaration of the file or its
+ * imports, a built-in.
  *
  * In     names, interned, as they stand in the text.
- * Out    values; const and config are computed when first needed. E008 with "did you mean" for names nobody knows.
+ * Out    values; const and config are computed when first needed. E008 with "did you mean" for
+ *        names nobody knows.
  * Keeps  bindings of all frames stand in one stack; a frame sees its own part of it. */
 #include "compiler/front/lower.h"
 
@@ -40,7 +42,8 @@ const dg_binding *dg_binding_find(dg_lower *L, dg_str name)
 
 dg_binding *dg_bind_new(dg_lower *L, dg_str name, dg_sv v, dg_span span)
 {
-    dg_vec_push(&L->stack, (dg_binding){.name = name, .v = v, .span = span, .iter = L->frame->iter});
+    dg_vec_push(&L->stack,
+                (dg_binding){.name = name, .v = v, .span = span, .iter = L->frame->iter});
     return &dg_vec_last(&L->stack);
 }
 
@@ -86,7 +89,8 @@ void dg_frame_leave(dg_lower *L, dg_frame *f)
     for (size_t i = f->base; i < L->stack.n; i++) {
         const dg_binding *b = &L->stack.at[i];
         if (b->name && b->dim_of_annotation && !b->used)
-            dg_warning(L->diag, "W002", b->span, "the dim `%s` is bound here and used nowhere: write `_`", b->name);
+            dg_warning(L->diag, "W002", b->span,
+                       "the dim `%s` is bound here and used nowhere: write `_`", b->name);
     }
     L->stack.n = f->base;
     L->frame = f->caller;
@@ -118,17 +122,20 @@ dg_symbol *dg_symbol_find(dg_front *f, dg_unit *u, dg_str name, dg_symbol **othe
 
 static const char *kind_of(const dg_decl *d)
 {
-    static const char *const kinds[] = {"import", "config", "const", "model", "block", "entry", "train entry", "test", "assert"};
+    static const char *const kinds[] = {"import", "config",      "const", "model", "block",
+                                        "entry",  "train entry", "test",  "assert"};
     return kinds[d->kind];
 }
 
-/* Syntax alone: the names a static declaration needs at once, so that a chain of thousands of them needs no deep stack. */
+/* Syntax alone: the names a static declaration needs at once, so that a chain of thousands of
+ * them needs no deep stack. */
 static void needs(dg_lower *L, dg_unit *u, const dg_expr *e, dg_map *seen)
 {
     if (!e) return;
     if (e->kind == DG_E_NAME) {
         dg_symbol *other, *s = dg_symbol_find(L->front, u, e->text, &other);
-        if (s && s->state == DG_SYM_NEW && (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG)) dg_map_set(seen, s, s);
+        if (s && s->state == DG_SYM_NEW && (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG))
+            dg_map_set(seen, s, s);
         return;
     }
     if (e->kind == DG_E_FN) return;
@@ -144,7 +151,8 @@ static void needs(dg_lower *L, dg_unit *u, const dg_expr *e, dg_map *seen)
     }
 }
 
-/* Everything below `first`, the deepest first. What forms a circle is left to the evaluation, which names it. */
+/* Everything below `first`, the deepest first. What forms a circle is left to the evaluation,
+ * which names it. */
 static void compute_below(dg_lower *L, dg_symbol *first)
 {
     DG_VEC(dg_symbol *) todo = {0};
@@ -171,17 +179,21 @@ static void compute_below(dg_lower *L, dg_symbol *first)
 static void circle(dg_lower *L, dg_symbol *s, dg_span span)
 {
     dg_message *m = dg_complain(L, "E039", span, "`%s` needs itself", s->d->name);
-    dg_help_add(L->diag, m, "const and config may use each other in any order, but not in a circle");
+    dg_help_add(L->diag, m,
+                "const and config may use each other in any order, but not in a circle");
 }
 
-/* A const or config, outside of every frame: nothing of the caller is seen, and no tensor can be made. */
+/* A const or config, outside of every frame: nothing of the caller is seen, and no tensor can
+ * be made. */
 static dg_sv compute(dg_lower *L, dg_symbol *s, dg_span used)
 {
     dg_arena *arena = L->arena;
     dg_build *b = L->b;
     dg_loop *loop = L->loop;
     bool training = L->training;
-    dg_frame frame = {.what = dg_arena_printf(L->front->arena, "%s %s", kind_of(s->d), s->d->name), .unit = s->unit, .call = used};
+    dg_frame frame = {.what = dg_arena_printf(L->front->arena, "%s %s", kind_of(s->d), s->d->name),
+                      .unit = s->unit,
+                      .call = used};
     L->arena = L->front->arena; /* the value outlives this elaboration */
     L->b = NULL;
     L->loop = NULL;
@@ -195,11 +207,13 @@ static dg_sv compute(dg_lower *L, dg_symbol *s, dg_span used)
         bool has = s->d->value != NULL;
         int before = dg_diag_errors(L->diag);
         dg_sv fallback = has ? dg_eval(L, s->d->value) : dg_sv_none;
-        whole = dg_diag_errors(L->diag) == before && dg_setting_value(L, s->override, s->d->type, fallback, true, &v);
+        whole = dg_diag_errors(L->diag) == before &&
+                dg_setting_value(L, s->override, s->d->type, fallback, true, &v);
         if (!whole) v = dg_sv_poison;
     } else {
         v = dg_eval(L, s->d->value);
-        if (s->d->type && v.kind != DG_SV_POISON) v = dg_fit(L, s->d->type, v, s->d->value->span, s->d->name);
+        if (s->d->type && v.kind != DG_SV_POISON)
+            v = dg_fit(L, s->d->type, v, s->d->value->span, s->d->name);
     }
     dg_frame_leave(L, &frame);
     L->arena = arena;
@@ -208,6 +222,8 @@ static dg_sv compute(dg_lower *L, dg_symbol *s, dg_span used)
     L->training = training;
     return v;
 }
+
+static dg_model *symbol_model(dg_lower *L, dg_symbol *s);
 
 dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
 {
@@ -234,7 +250,7 @@ dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
         s->state = L->halted ? DG_SYM_NEW : DG_SYM_DONE;
         return s->v;
     case DG_C_MODEL: {
-        dg_model *m = dg_symbol_model(L, s);
+        dg_model *m = symbol_model(L, s);
         if (!m) return dg_sv_poison;
         dg_fn *fn = DG_NEW(L->arena, dg_fn);
         fn->kind = DG_FN_MODEL;
@@ -250,23 +266,28 @@ dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
         s->state = DG_SYM_DONE;
         return s->v;
     }
-    default: return dg_spoil(L, "E010", span, "`%s` is an %s, not a value or a function", s->d->name, kind_of(s->d));
+    default:
+        return dg_spoil(L, "E010", span, "`%s` is an %s, not a value or a function", s->d->name,
+                        kind_of(s->d));
     }
 }
 
-dg_model *dg_symbol_model(dg_lower *L, dg_symbol *s)
+static dg_model *symbol_model(dg_lower *L, dg_symbol *s)
 {
     if (s->pass == L->front->pass) return s->model;
     s->pass = L->front->pass;
     s->model = NULL;
     dg_model *clash = dg_map_get(L->models, s->d->name);
     if (clash) {
-        dg_message *m = dg_complain(L, "E041", s->d->name_span, "two models have the path %s", s->d->name);
+        dg_message *m =
+            dg_complain(L, "E041", s->d->name_span, "two models have the path %s", s->d->name);
         dg_note_before(L, m, "the other one is declared at %s", dg_where_text(L, clash->span));
         return NULL;
     }
     dg_build *b = L->b;
-    dg_frame frame = {.what = dg_arena_printf(L->arena, "model %s", s->d->name), .unit = s->unit, .call = s->d->name_span};
+    dg_frame frame = {.what = dg_arena_printf(L->arena, "model %s", s->d->name),
+                      .unit = s->unit,
+                      .call = s->d->name_span};
     frame.outer = L->frame ? dg_frame_origin(L, L->frame) : NULL;
     L->b = NULL;
     dg_frame_enter(L, &frame);
@@ -275,7 +296,8 @@ dg_model *dg_symbol_model(dg_lower *L, dg_symbol *s)
     L->b = b;
     if (v.kind == DG_SV_POISON) return NULL;
     if (v.kind != DG_SV_FN) {
-        dg_complain(L, "E010", s->d->value->span, "a model is a function, not %s", dg_sv_kind_text(L, v));
+        dg_complain(L, "E010", s->d->value->span, "a model is a function, not %s",
+                    dg_sv_kind_text(L, v));
         return NULL;
     }
     dg_model *m = DG_NEW(L->arena, dg_model);
@@ -302,34 +324,43 @@ typedef struct guess {
 
 static void consider(guess *g, dg_str candidate, dg_str name)
 {
-    int d = candidate && candidate != name ? dg_edit_distance(candidate, name, g->distance - 1) : g->distance;
+    int d = candidate && candidate != name ? dg_edit_distance(candidate, name, g->distance - 1)
+                                           : g->distance;
     if (d >= g->distance) return;
     g->best = candidate;
     g->distance = d;
 }
 
-void dg_suggest(dg_lower *L, dg_message *m, dg_str name)
+static void suggest(dg_lower *L, dg_message *m, dg_str name)
 {
     size_t n = strlen(name);
     if (n > 64) return;
-    guess g = {NULL, n < 2 ? 1 : n < 3 ? 2 : n < 6 ? 3 : 4}; /* one more than the distance that still counts */
+    guess g = {NULL, n < 2   ? 1
+                     : n < 3 ? 2
+                     : n < 6 ? 3
+                             : 4}; /* one more than the distance that still counts */
     if (L->frame) {
-        for (size_t i = L->frame->base; i < L->stack.n; i++) consider(&g, L->stack.at[i].name, name);
+        for (size_t i = L->frame->base; i < L->stack.n; i++)
+            consider(&g, L->stack.at[i].name, name);
         for (const dg_env *e = L->frame->env; e; e = e->outer)
             for (int i = 0; i < e->n; i++) consider(&g, e->at[i].name, name);
         dg_unit *u = L->frame->unit;
-        for (size_t i = 0; i < dg_map_count(u->names); i++) consider(&g, dg_map_key(u->names, i), name);
+        for (size_t i = 0; i < dg_map_count(u->names); i++)
+            consider(&g, dg_map_key(u->names, i), name);
         for (size_t k = 0; k < u->imports.n; k++) {
             const dg_map *names = u->imports.at[k]->names;
-            for (size_t i = 0; i < dg_map_count(names); i++) consider(&g, dg_map_key(names, i), name);
+            for (size_t i = 0; i < dg_map_count(names); i++)
+                consider(&g, dg_map_key(names, i), name);
         }
     }
-    for (size_t i = 0; i < dg_map_count(L->front->builtins); i++) consider(&g, dg_map_key(L->front->builtins, i), name);
+    for (size_t i = 0; i < dg_map_count(L->front->builtins); i++)
+        consider(&g, dg_map_key(L->front->builtins, i), name);
     for (size_t k = 0; k < L->front->units.n; k++) {
         const dg_unit *u = L->front->units.at[k];
         dg_symbol *s = dg_map_get(u->names, name);
         if (!s || name[0] == '_') continue;
-        dg_help_add(L->diag, m, "%s declares it: import that file here", dg_source_at(dg_diag_sources(L->diag), u->file)->name);
+        dg_help_add(L->diag, m, "%s declares it: import that file here",
+                    dg_source_at(dg_diag_sources(L->diag), u->file)->name);
         return;
     }
     if (g.best) dg_help_add(L->diag, m, "did you mean `%s`?", g.best);
@@ -365,7 +396,7 @@ dg_sv dg_name_value(dg_lower *L, dg_str name, dg_span span)
         return dg_sv_of_fn(fn);
     }
     dg_message *m = dg_complain(L, "E008", span, "the name %s is not known here", shown(L, name));
-    dg_suggest(L, m, name);
+    suggest(L, m, name);
     return dg_sv_poison;
 }
 

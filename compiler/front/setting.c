@@ -1,4 +1,5 @@
-/* setting.c: values from outside: -D, the run file's config, arguments of an entry, numbers read from @FILE.
+/* setting.c: values from outside: -D, the run file's config, arguments of an entry, numbers read
+ * from @FILE.
  *
  * In     a text in the language or a list of numbers; the type or the default that it stands for.
  * Out    a static value of that type; E106 at the place where the value was given. */
@@ -40,7 +41,8 @@ static dg_sv from_list(dg_lower *L, const dg_setting_in *in)
             continue;
         }
         dg_sv row = dg_list_new(L, DG_SV_LIST, columns);
-        for (int64_t k = 0; k < columns; k++) row.list->at[k] = number(in, in->list[i * columns + k]);
+        for (int64_t k = 0; k < columns; k++)
+            row.list->at[k] = number(in, in->list[i * columns + k]);
         v.list->at[i] = row;
     }
     return v;
@@ -57,16 +59,19 @@ static const char *quoted(dg_lower *L, const char *text)
     return copy;
 }
 
-/* The text as an expression of the main file. Its own errors are told in one sentence at the place of the setting. */
+/* The text as an expression of the main file. Its own errors are told in one sentence at the
+ * place of the setting. */
 static bool from_text(dg_lower *L, const dg_setting_in *in, dg_sv *out)
 {
     size_t mark = dg_diag_mark(L->diag);
     int before = dg_diag_errors(L->diag);
     const char *text = dg_arena_printf(L->front->arena, "const value =\n%s\n", in->text);
-    int32_t file = dg_sources_add(dg_diag_sources(L->diag), in->place ? in->place : in->name, NULL, text, strlen(text));
+    int32_t file = dg_sources_add(dg_diag_sources(L->diag), in->place ? in->place : in->name, NULL,
+                                  text, strlen(text));
     dg_tree *tree = dg_parse(L->front->arena, L->strings, L->diag, file);
     *out = dg_sv_poison;
-    bool one = tree->ok && tree->n == 1 && tree->decls[0]->kind == DG_C_CONST && dg_diag_errors(L->diag) == before;
+    bool one = tree->ok && tree->n == 1 && tree->decls[0]->kind == DG_C_CONST &&
+               dg_diag_errors(L->diag) == before;
     if (one) {
         dg_frame frame = {.unit = L->front->units.at[0], .call = DG_NOWHERE};
         dg_build *b = L->b;
@@ -106,9 +111,12 @@ static bool like_name(const char *name, dg_sv *v)
 static bool like_type(const dg_texpr *t, dg_sv *v)
 {
     switch (t->kind) {
-    case DG_Y_TENSOR: return !dg_texpr_is_tensor(t) && v->kind == DG_SV_BOOL;
-    case DG_Y_NAME: return like_name(t->name, v);
-    case DG_Y_FN: return false;
+    case DG_Y_TENSOR:
+        return !dg_texpr_is_tensor(t) && v->kind == DG_SV_BOOL;
+    case DG_Y_NAME:
+        return like_name(t->name, v);
+    case DG_Y_FN:
+        return false;
     case DG_Y_LIST:
         for (int64_t i = 0; v->kind == DG_SV_LIST && i < v->list->n; i++) {
             if (!like_type(t->items[0], &v->list->at[i])) return false;
@@ -140,23 +148,30 @@ static bool like_value(dg_sv want, dg_sv *v)
 
 static bool wants_text(const dg_texpr *type, dg_sv fallback)
 {
-    return type ? type->kind == DG_Y_NAME && strcmp(type->name, "str") == 0 : fallback.kind == DG_SV_STR;
+    return type ? type->kind == DG_Y_NAME && strcmp(type->name, "str") == 0
+                : fallback.kind == DG_SV_STR;
 }
 
-bool dg_setting_value(dg_lower *L, const dg_setting_in *in, const dg_texpr *type, dg_sv fallback, bool has_fallback, dg_sv *out)
+bool dg_setting_value(dg_lower *L, const dg_setting_in *in, const dg_texpr *type, dg_sv fallback,
+                      bool has_fallback, dg_sv *out)
 {
     bool text = in->text && wants_text(type, fallback) && bare_word(in->text);
-    if (text) *out = dg_sv_of_str(dg_intern_z(L->strings, in->text));
-    else if (!in->text) *out = from_list(L, in);
-    else if (!from_text(L, in, out)) return false;
+    if (text)
+        *out = dg_sv_of_str(dg_intern_z(L->strings, in->text));
+    else if (!in->text)
+        *out = from_list(L, in);
+    else if (!from_text(L, in, out))
+        return false;
 
     dg_sv copy = *out; /* conversion writes into lists: they may be a const's */
     if (copy.kind == DG_SV_LIST) copy = dg_list_copy(L, DG_SV_LIST, out->list->at, out->list->n);
     *out = copy;
     if (type ? like_type(type, out) : !has_fallback || like_value(fallback, out)) return true;
     const char *want = type ? dg_texpr_text(L, type) : dg_sv_kind_text(L, fallback);
-    if (!type && fallback.kind == DG_SV_LIST) want = dg_arena_printf(L->arena, "a list like %s", dg_sv_show(L, fallback));
+    if (!type && fallback.kind == DG_SV_LIST)
+        want = dg_arena_printf(L->arena, "a list like %s", dg_sv_show(L, fallback));
     dg_setting_error(L, in, "E106",
-                     dg_arena_printf(L->arena, "`%s` wants %s, found %s", in->name, want, in->text ? quoted(L, in->text) : dg_sv_kind_text(L, *out)));
+                     dg_arena_printf(L->arena, "`%s` wants %s, found %s", in->name, want,
+                                     in->text ? quoted(L, in->text) : dg_sv_kind_text(L, *out)));
     return false;
 }

@@ -1,7 +1,8 @@
 /* static.c: static values: made, joined, cut, compared, shown.
  *
  * In     numbers, texts, lists of the language.
- * Keeps  values never change; lists share their elements, and appending to the newest list of a chain copies nothing. */
+ * Keeps  values never change; lists share their elements, and appending to the newest list of a
+ *        chain copies nothing. */
 #include "compiler/front/lower.h"
 
 #include <math.h>
@@ -90,7 +91,9 @@ dg_sv dg_list_nest(dg_lower *L, dg_sv list, dg_span span)
         if (inner && v.list->depth >= depth) depth = v.list->depth + 1;
     }
     list.list->depth = depth;
-    return depth <= DEEPEST ? list : dg_spoil(L, "E035", span, "lists are nested more than %d deep", DEEPEST);
+    return depth <= DEEPEST
+               ? list
+               : dg_spoil(L, "E035", span, "lists are nested more than %d deep", DEEPEST);
 }
 
 dg_sv dg_list_copy(dg_lower *L, dg_sv_kind kind, const dg_sv *at, int64_t n)
@@ -163,11 +166,16 @@ bool dg_sv_equal(dg_sv a, dg_sv b)
     }
     if (a.kind != b.kind) return false;
     switch ((dg_sv_kind)a.kind) {
-    case DG_SV_BOOL: return a.b == b.b;
-    case DG_SV_STR: return a.s == b.s;
-    case DG_SV_FN: return same_function(a.fn, b.fn);
-    case DG_SV_TENSOR: return a.v == b.v;
-    case DG_SV_PLACE: return a.spot == b.spot;
+    case DG_SV_BOOL:
+        return a.b == b.b;
+    case DG_SV_STR:
+        return a.s == b.s;
+    case DG_SV_FN:
+        return same_function(a.fn, b.fn);
+    case DG_SV_TENSOR:
+        return a.v == b.v;
+    case DG_SV_PLACE:
+        return a.spot == b.spot;
     case DG_SV_LIST:
     case DG_SV_TUPLE:
         if (a.list->n != b.list->n) return false;
@@ -175,7 +183,8 @@ bool dg_sv_equal(dg_sv a, dg_sv b)
             if (!dg_sv_equal(a.list->at[i], b.list->at[i])) return false;
         }
         return true;
-    default: return true;
+    default:
+        return true;
     }
 }
 
@@ -185,9 +194,17 @@ static void quoted(const char *s, dg_text *out)
 {
     dg_text_addn(out, "\"", 1);
     for (; *s; s++) {
-        const char *mark = *s == '\n' ? "\\n" : *s == '\t' ? "\\t" : *s == '"' ? "\\\"" : *s == '\\' ? "\\\\" : *s == '{' ? "{{" : *s == '}' ? "}}" : NULL;
-        if (mark) dg_text_addn(out, mark, 2);
-        else dg_text_addn(out, s, 1);
+        const char *mark = *s == '\n'   ? "\\n"
+                           : *s == '\t' ? "\\t"
+                           : *s == '"'  ? "\\\""
+                           : *s == '\\' ? "\\\\"
+                           : *s == '{'  ? "{{"
+                           : *s == '}'  ? "}}"
+                                        : NULL;
+        if (mark)
+            dg_text_addn(out, mark, 2);
+        else
+            dg_text_addn(out, s, 1);
     }
     dg_text_addn(out, "\"", 1);
 }
@@ -196,15 +213,31 @@ void dg_sv_text(const dg_lower *L, dg_sv v, dg_text *out)
 {
     char number[32];
     switch ((dg_sv_kind)v.kind) {
-    case DG_SV_POISON: dg_text_add(out, "?"); return;
-    case DG_SV_NONE: dg_text_add(out, "none"); return;
-    case DG_SV_BOOL: dg_text_add(out, v.b ? "true" : "false"); return;
-    case DG_SV_INT: dg_text_add(out, "%lld", (long long)v.i); return;
-    case DG_SV_FLOAT: dg_text_add(out, "%s", dg_double_text(v.f, number)); return;
-    case DG_SV_STR: quoted(v.s, out); return;
-    case DG_SV_FN: dg_text_add(out, "%s", dg_callee_text(v.fn)); return;
+    case DG_SV_POISON:
+        dg_text_add(out, "?");
+        return;
+    case DG_SV_NONE:
+        dg_text_add(out, "none");
+        return;
+    case DG_SV_BOOL:
+        dg_text_add(out, v.b ? "true" : "false");
+        return;
+    case DG_SV_INT:
+        dg_text_add(out, "%lld", (long long)v.i);
+        return;
+    case DG_SV_FLOAT:
+        dg_text_add(out, "%s", dg_double_text(v.f, number));
+        return;
+    case DG_SV_STR:
+        quoted(v.s, out);
+        return;
+    case DG_SV_FN:
+        dg_text_add(out, "%s", dg_callee_text(v.fn));
+        return;
     case DG_SV_TENSOR:
-    case DG_SV_PLACE: dg_text_add(out, "%s", dg_tensor_text(L, v)); return;
+    case DG_SV_PLACE:
+        dg_text_add(out, "%s", dg_tensor_text(L, v));
+        return;
     case DG_SV_LIST:
     case DG_SV_TUPLE:
         dg_text_add(out, v.kind == DG_SV_LIST ? "[" : "(");
@@ -221,7 +254,8 @@ void dg_sv_text(const dg_lower *L, dg_sv v, dg_text *out)
 const char *dg_sv_show(const dg_lower *L, dg_sv v)
 {
     enum { COLUMNS = 60 };
-    if ((v.kind == DG_SV_LIST || v.kind == DG_SV_TUPLE) && v.list->n > 12) return dg_sv_kind_text(L, v);
+    if ((v.kind == DG_SV_LIST || v.kind == DG_SV_TUPLE) && v.list->n > 12)
+        return dg_sv_kind_text(L, v);
     dg_text t = {0}, cut = {0};
     dg_sv_text(L, v, &t);
     dg_text_escape(&cut, t.at ? t.at : "", t.n, COLUMNS);
@@ -234,17 +268,28 @@ const char *dg_sv_show(const dg_lower *L, dg_sv v)
 const char *dg_sv_kind_text(const dg_lower *L, dg_sv v)
 {
     switch ((dg_sv_kind)v.kind) {
-    case DG_SV_POISON: return "a failed value";
-    case DG_SV_NONE: return "none";
-    case DG_SV_BOOL: return "a bool";
-    case DG_SV_INT: return "an int";
-    case DG_SV_FLOAT: return "a float";
-    case DG_SV_STR: return "a str";
-    case DG_SV_FN: return "a function";
-    case DG_SV_TENSOR: return dg_tensor_text(L, v);
-    case DG_SV_PLACE: return dg_arena_printf(L->arena, "the place %s", v.spot->path);
-    case DG_SV_LIST: return dg_arena_printf(L->arena, "a list of %lld", (long long)v.list->n);
-    case DG_SV_TUPLE: return dg_arena_printf(L->arena, "a tuple of %lld", (long long)v.list->n);
+    case DG_SV_POISON:
+        return "a failed value";
+    case DG_SV_NONE:
+        return "none";
+    case DG_SV_BOOL:
+        return "a bool";
+    case DG_SV_INT:
+        return "an int";
+    case DG_SV_FLOAT:
+        return "a float";
+    case DG_SV_STR:
+        return "a str";
+    case DG_SV_FN:
+        return "a function";
+    case DG_SV_TENSOR:
+        return dg_tensor_text(L, v);
+    case DG_SV_PLACE:
+        return dg_arena_printf(L->arena, "the place %s", v.spot->path);
+    case DG_SV_LIST:
+        return dg_arena_printf(L->arena, "a list of %lld", (long long)v.list->n);
+    case DG_SV_TUPLE:
+        return dg_arena_printf(L->arena, "a tuple of %lld", (long long)v.list->n);
     }
     return "?";
 }
