@@ -25,8 +25,10 @@ const dg_op *dg_op_find(const char *name)
     while (low < high) {
         int middle = (low + high) / 2, order = strcmp(name, table[middle]->name);
         if (order == 0) return table[middle];
-        if (order < 0) high = middle;
-        else low = middle + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }
@@ -58,11 +60,13 @@ bool dg_ops_check(dg_diag *d)
     for (int i = 0; i < count; i++) {
         const char *missing = lacks(table[i]);
         if (missing) {
-            dg_error_at(d, "E901", table[i]->name, "the op `%s` has no %s", table[i]->name, missing);
+            dg_error_at(d, "E901", table[i]->name, "the op `%s` has no %s", table[i]->name,
+                        missing);
             good = false;
         }
         if (i > 0 && strcmp(table[i - 1]->name, table[i]->name) >= 0) {
-            dg_error_at(d, "E901", table[i]->name, "ops.def: `%s` stands out of alphabetical order", table[i]->name);
+            dg_error_at(d, "E901", table[i]->name, "ops.def: `%s` stands out of alphabetical order",
+                        table[i]->name);
             good = false;
         }
     }

@@ -1,6 +1,7 @@
 /* ops/inner/fused.c: an elementwise program as one node.
  *
- * Made by pass fuse. The node's strip is its body; the results are the strip's outputs, so there is no shape rule of its own. */
+ * Made by pass fuse. The node's strip is its body; the results are the strip's outputs, so there is
+ * no shape rule of its own. */
 #include "ops/ops.h"
 
 #include <assert.h>
@@ -31,7 +32,8 @@ static void ref(const dg_call *k)
     assert(s->n_in + s->n_code <= DG_STRIP_REGS);
     for (int o = 0; o < s->n_out; o++) {
         if (s->out[o].reduce)
-            memset(k->out[o].data, 0, (size_t)dg_shape_count(&k->out[o].shape) * element(k->out[o].dtype));
+            memset(k->out[o].data, 0,
+                   (size_t)dg_shape_count(&k->out[o].shape) * element(k->out[o].dtype));
     }
     int64_t n = dg_shape_count(&s->space);
     for (int64_t i = 0; i < n; i++) {
@@ -50,9 +52,16 @@ static void ref(const dg_call *k)
             dg_view in[3], out = {.data = &reg[s->n_in + c], .dtype = code->dtype};
             for (int j = 0; j < code->n_in; j++) {
                 int r = code->in[j];
-                in[j] = (dg_view){.data = &reg[r], .dtype = r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype};
+                in[j] =
+                    (dg_view){.data = &reg[r],
+                              .dtype = r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype};
             }
-            dg_call call = {.in = in, .out = &out, .n_in = code->n_in, .n_out = 1, .n_own = code->n_in, .attrs = &code->attrs,
+            dg_call call = {.in = in,
+                            .out = &out,
+                            .n_in = code->n_in,
+                            .n_out = 1,
+                            .n_own = code->n_in,
+                            .attrs = &code->attrs,
                             .run = k->run};
             code->op->ref(&call);
         }
@@ -60,7 +69,8 @@ static void ref(const dg_call *k)
             const double *x = &reg[s->out[o].reg];
             size_t size = element(k->out[o].dtype);
             int64_t row = 1;
-            for (int a = s->space.rank - s->out[o].reduce; a < s->space.rank; a++) row *= s->space.dim[a];
+            for (int a = s->space.rank - s->out[o].reduce; a < s->space.rank; a++)
+                row *= s->space.dim[a];
             if (s->out[o].reduce == 0) {
                 memcpy((char *)k->out[o].data + i * (int64_t)size, x, size);
             } else if (k->out[o].dtype == DG_I32) {
@@ -76,7 +86,8 @@ static void ref(const dg_call *k)
 }
 
 static const dg_kernel kernels[] = {
-    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .workspace = dg_strip_workspace, .scratch = dg_strip_scratch_of},
+    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .workspace = dg_strip_workspace,
+     .scratch = dg_strip_scratch_of},
     {0},
 };
 

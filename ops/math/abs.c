@@ -1,8 +1,7 @@
 /* ops/math/abs.c: absolute value. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = |x|; i32 wraps; the gradient at 0 is 0";
+static const char doc[] = "y = |x|; i32 wraps; the gradient at 0 is 0";
 
 static void grad(dg_grad *g)
 {
@@ -15,8 +14,10 @@ DG_REF_1(ref_ints, int32_t, int32_t, x < 0 ? DG_WRAP(0, -, x) : x)
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_1(abs_f32, float, float, dg_absf(x))

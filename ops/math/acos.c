@@ -1,8 +1,7 @@
 /* ops/math/acos.c: arc cosine. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = acos(x) in 0 .. pi; NaN outside of -1 .. 1";
+static const char doc[] = "y = acos(x) in 0 .. pi; NaN outside of -1 .. 1";
 
 static void grad(dg_grad *g)
 {

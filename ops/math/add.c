@@ -3,8 +3,7 @@
 
 enum { X, Y };
 
-static const char doc[] =
-    "z = x + y, broadcast; i32 wraps";
+static const char doc[] = "z = x + y, broadcast; i32 wraps";
 
 static void grad(dg_grad *g)
 {
@@ -17,8 +16,10 @@ DG_REF_2(ref_ints, int32_t, int32_t, int32_t, DG_WRAP(x, +, y))
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_2(add_f32, float, float, float, x + y)
@@ -33,14 +34,16 @@ static const dg_lanes lanes[] = {
 };
 
 /* x + -0 is x; so is x + 0 of ints, but not of floats, where -0 + 0 is 0. x + (-y) is x - y. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;
     bool floats = dg_dtype_is_float(out->dtype);
     for (int i = 0; i < 2; i++) {
         double n;
-        if (dg_known_number(b, in[i], &n) && n == 0 && (!floats || signbit(n))) return dg_expand(b, in[1 - i], out->shape);
+        if (dg_known_number(b, in[i], &n) && n == 0 && (!floats || signbit(n)))
+            return dg_expand(b, in[1 - i], out->shape);
         dg_value negated = dg_operand_of(b, in[i], "neg");
         if (negated != DG_NONE) return dg_sub(b, in[1 - i], negated);
     }

@@ -1,12 +1,11 @@
 /* ops/math/and.c: logical and of two tensors. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "z = x and y, broadcast; bool";
+static const char doc[] = "z = x and y, broadcast; bool";
 
-DG_REF_2(ref, uint8_t, uint8_t, uint8_t, x && y)
+DG_REF_2(ref, uint8_t, uint8_t, uint8_t, x &&y)
 
-DG_LANES_2(and_u8, uint8_t, uint8_t, uint8_t, x & y)
+DG_LANES_2(and_u8, uint8_t, uint8_t, uint8_t, x &y)
 
 static const dg_lanes lanes[] = {
     {DG_BOOL, {DG_BOOL, DG_BOOL}, DG_LANES_OF(and_u8)},

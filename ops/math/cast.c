@@ -1,9 +1,9 @@
 /* ops/math/cast.c: conversion between dtypes. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = x as another dtype\n"
-    "float to i32 and u8 truncates and saturates, NaN gives 0; i32 to u8 saturates; a number becomes true where it is not 0";
+static const char doc[] = "y = x as another dtype\n"
+                          "float to i32 and u8 truncates and saturates, NaN gives 0; i32 to u8 "
+                          "saturates; a number becomes true where it is not 0";
 
 static const dg_attr_spec specs[] = {
     {"to", DG_INT, .required = true, .doc = "the dtype, by number"},
@@ -13,7 +13,8 @@ static const dg_attr_spec specs[] = {
 static bool infer(dg_infer *t)
 {
     int64_t to = dg_attr_int(t->attrs, "to");
-    if (to < 0 || to >= DG_DTYPES) return dg_reject_attr(t, "to", "there is no dtype of number %lld", (long long)to);
+    if (to < 0 || to >= DG_DTYPES)
+        return dg_reject_attr(t, "to", "there is no dtype of number %lld", (long long)to);
     return dg_give_typed(t, 0, (dg_dtype)to, dg_in_shape(t, 0));
 }
 
@@ -44,10 +45,14 @@ static void ref(const dg_call *k)
     const dg_view *out = &k->out[0];
     for (int64_t i = 0; i < dg_shape_count(&out->shape); i++) {
         double x = number_at(&k->in[0], i);
-        if (out->dtype == DG_I32) ((int32_t *)out->data)[i] = (int32_t)saturated(x, INT32_MIN, INT32_MAX);
-        else if (out->dtype == DG_U8) ((uint8_t *)out->data)[i] = (uint8_t)saturated(x, 0, 255);
-        else if (out->dtype == DG_BOOL) ((uint8_t *)out->data)[i] = x != 0;
-        else ((double *)out->data)[i] = x;
+        if (out->dtype == DG_I32)
+            ((int32_t *)out->data)[i] = (int32_t)saturated(x, INT32_MIN, INT32_MAX);
+        else if (out->dtype == DG_U8)
+            ((uint8_t *)out->data)[i] = (uint8_t)saturated(x, 0, 255);
+        else if (out->dtype == DG_BOOL)
+            ((uint8_t *)out->data)[i] = x != 0;
+        else
+            ((double *)out->data)[i] = x;
     }
 }
 
@@ -99,35 +104,23 @@ DG_LANES_1(bool_i32, uint8_t, int32_t, x != 0)
 DG_LANES_1(bool_u8, uint8_t, uint8_t, x != 0)
 
 static const dg_lanes lanes[] = {
-    {DG_F32, {DG_F32}, DG_LANES_OF(f32_f32)},
-    {DG_F32, {DG_F64}, DG_LANES_OF(f32_f64)},
-    {DG_F32, {DG_I32}, DG_LANES_OF(f32_i32)},
-    {DG_F32, {DG_U8}, DG_LANES_OF(f32_u8)},
-    {DG_F32, {DG_BOOL}, DG_LANES_OF(f32_u8)},
-    {DG_F64, {DG_F32}, DG_LANES_OF(f64_f32)},
-    {DG_F64, {DG_F64}, DG_LANES_OF(f64_f64)},
-    {DG_F64, {DG_I32}, DG_LANES_OF(f64_i32)},
-    {DG_F64, {DG_U8}, DG_LANES_OF(f64_u8)},
-    {DG_F64, {DG_BOOL}, DG_LANES_OF(f64_u8)},
-    {DG_I32, {DG_F32}, DG_LANES_OF(i32_f32)},
-    {DG_I32, {DG_F64}, DG_LANES_OF(i32_f64)},
-    {DG_I32, {DG_I32}, DG_LANES_OF(i32_i32)},
-    {DG_I32, {DG_U8}, DG_LANES_OF(i32_u8)},
-    {DG_I32, {DG_BOOL}, DG_LANES_OF(i32_u8)},
-    {DG_U8, {DG_F32}, DG_LANES_OF(u8_f32)},
-    {DG_U8, {DG_F64}, DG_LANES_OF(u8_f64)},
-    {DG_U8, {DG_I32}, DG_LANES_OF(u8_i32)},
-    {DG_U8, {DG_U8}, DG_LANES_OF(u8_u8)},
-    {DG_U8, {DG_BOOL}, DG_LANES_OF(u8_u8)},
-    {DG_BOOL, {DG_F32}, DG_LANES_OF(bool_f32)},
-    {DG_BOOL, {DG_F64}, DG_LANES_OF(bool_f64)},
-    {DG_BOOL, {DG_I32}, DG_LANES_OF(bool_i32)},
-    {DG_BOOL, {DG_U8}, DG_LANES_OF(bool_u8)},
-    {DG_BOOL, {DG_BOOL}, DG_LANES_OF(u8_u8)},
-    {0},
+    {DG_F32, {DG_F32}, DG_LANES_OF(f32_f32)},   {DG_F32, {DG_F64}, DG_LANES_OF(f32_f64)},
+    {DG_F32, {DG_I32}, DG_LANES_OF(f32_i32)},   {DG_F32, {DG_U8}, DG_LANES_OF(f32_u8)},
+    {DG_F32, {DG_BOOL}, DG_LANES_OF(f32_u8)},   {DG_F64, {DG_F32}, DG_LANES_OF(f64_f32)},
+    {DG_F64, {DG_F64}, DG_LANES_OF(f64_f64)},   {DG_F64, {DG_I32}, DG_LANES_OF(f64_i32)},
+    {DG_F64, {DG_U8}, DG_LANES_OF(f64_u8)},     {DG_F64, {DG_BOOL}, DG_LANES_OF(f64_u8)},
+    {DG_I32, {DG_F32}, DG_LANES_OF(i32_f32)},   {DG_I32, {DG_F64}, DG_LANES_OF(i32_f64)},
+    {DG_I32, {DG_I32}, DG_LANES_OF(i32_i32)},   {DG_I32, {DG_U8}, DG_LANES_OF(i32_u8)},
+    {DG_I32, {DG_BOOL}, DG_LANES_OF(i32_u8)},   {DG_U8, {DG_F32}, DG_LANES_OF(u8_f32)},
+    {DG_U8, {DG_F64}, DG_LANES_OF(u8_f64)},     {DG_U8, {DG_I32}, DG_LANES_OF(u8_i32)},
+    {DG_U8, {DG_U8}, DG_LANES_OF(u8_u8)},       {DG_U8, {DG_BOOL}, DG_LANES_OF(u8_u8)},
+    {DG_BOOL, {DG_F32}, DG_LANES_OF(bool_f32)}, {DG_BOOL, {DG_F64}, DG_LANES_OF(bool_f64)},
+    {DG_BOOL, {DG_I32}, DG_LANES_OF(bool_i32)}, {DG_BOOL, {DG_U8}, DG_LANES_OF(bool_u8)},
+    {DG_BOOL, {DG_BOOL}, DG_LANES_OF(u8_u8)},   {0},
 };
 
-static dg_value simplify(dg_build *b, const dg_attrs *given, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *given, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)given;
     (void)n_in;

@@ -23,8 +23,10 @@ DG_REF_3(ref_ints, int32_t, int32_t, int32_t, int32_t, x > z ? z : (x < y ? y : 
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_3(clip_f32, float, float, float, float, x > z ? z : (x < y ? y : x))

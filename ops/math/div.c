@@ -5,8 +5,7 @@
 
 enum { X, Y };
 
-static const char doc[] =
-    "z = x / y, broadcast; floats only (`idiv` is for integers)";
+static const char doc[] = "z = x / y, broadcast; floats only (`idiv` is for integers)";
 
 static void grad(dg_grad *g)
 {
@@ -28,8 +27,10 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
-/* x / 1 is x. Dividing by a power of two is multiplying by its inverse: both are the nearest number to the same one. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+/* x / 1 is x. Dividing by a power of two is multiplying by its inverse: both are the nearest number
+ * to the same one. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

@@ -1,8 +1,7 @@
 /* ops/math/erf.c: error function. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = 2 / sqrt(pi) * integral of exp(-t^2) over t = 0 .. x";
+static const char doc[] = "y = 2 / sqrt(pi) * integral of exp(-t^2) over t = 0 .. x";
 
 static void grad(dg_grad *g)
 {

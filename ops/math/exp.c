@@ -1,8 +1,7 @@
 /* ops/math/exp.c: exponential. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = exp(x)";
+static const char doc[] = "y = exp(x)";
 
 static void grad(dg_grad *g)
 {

@@ -1,8 +1,7 @@
 /* ops/math/expm1.c: exponential less 1. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = exp(x) - 1, without cancellation near 0";
+static const char doc[] = "y = exp(x) - 1, without cancellation near 0";
 
 static void grad(dg_grad *g)
 {

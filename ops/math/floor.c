@@ -1,8 +1,7 @@
 /* ops/math/floor.c: largest whole number below. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = floor(x), a float";
+static const char doc[] = "y = floor(x), a float";
 
 DG_REF_1(ref, double, double, floor(x))
 

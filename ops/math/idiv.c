@@ -1,9 +1,8 @@
 /* ops/math/idiv.c: whole quotient of integers, rounded down. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "z = floor(x / y), broadcast; i32; a divisor of 0 stops the run\n"
-    "-2147483648 // -1 wraps";
+static const char doc[] = "z = floor(x / y), broadcast; i32; a divisor of 0 stops the run\n"
+                          "-2147483648 // -1 wraps";
 
 static void run(const dg_call *k)
 {
@@ -23,7 +22,13 @@ static void ref(const dg_call *k)
     for (int64_t i = 0; i < dg_shape_count(s); i++) {
         int64_t a = x[dg_broadcast_at(&k->in[0], s, i)], by = y[dg_broadcast_at(&k->in[1], s, i)];
         if (by == 0) dg_fail(k, "the divisor at position %lld is 0", (long long)i);
-        z[i] = by == 0 ? 0 : (int32_t)floor((double)a / (double)by); /* both are exact, the quotient rounds away from no whole number */
+        z[i] =
+            by == 0
+                ? 0
+                : (int32_t)floor(
+                      (double)a /
+                      (double)
+                          by); /* both are exact, the quotient rounds away from no whole number */
         if (by == -1) z[i] = DG_WRAP(0, -, a);
     }
 }

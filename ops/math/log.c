@@ -1,8 +1,7 @@
 /* ops/math/log.c: natural logarithm. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = log(x); -inf at 0, NaN below";
+static const char doc[] = "y = log(x); -inf at 0, NaN below";
 
 static void grad(dg_grad *g)
 {

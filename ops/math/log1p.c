@@ -1,8 +1,7 @@
 /* ops/math/log1p.c: logarithm of 1 + x. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = log(1 + x), without cancellation near 0";
+static const char doc[] = "y = log(1 + x), without cancellation near 0";
 
 static void grad(dg_grad *g)
 {

@@ -20,8 +20,10 @@ DG_REF_2(ref_ints, int32_t, int32_t, int32_t, x >= y ? x : y)
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_2(maximum_f32, float, float, float, (x >= y) | (x != x) ? x : y)

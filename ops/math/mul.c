@@ -3,8 +3,7 @@
 
 enum { X, Y };
 
-static const char doc[] =
-    "z = x * y, broadcast; i32 wraps";
+static const char doc[] = "z = x * y, broadcast; i32 wraps";
 
 static void grad(dg_grad *g)
 {
@@ -14,17 +13,19 @@ static void grad(dg_grad *g)
     if (g->want[Y]) g->din[Y] = dg_grad_to(b, dg_mul(b, dz, g->in[X]), g->in[Y]);
 }
 
-DG_REF_2(ref_floats, double, double, double, x * y)
+DG_REF_2(ref_floats, double, double, double, x *y)
 DG_REF_2(ref_ints, int32_t, int32_t, int32_t, DG_WRAP(x, *, y))
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
-DG_LANES_2(mul_f32, float, float, float, x * y)
-DG_LANES_2(mul_f64, double, double, double, x * y)
+DG_LANES_2(mul_f32, float, float, float, x *y)
+DG_LANES_2(mul_f64, double, double, double, x *y)
 DG_LANES_2(mul_i32, int32_t, int32_t, int32_t, DG_WRAP(x, *, y))
 
 static const dg_lanes lanes[] = {
@@ -35,7 +36,8 @@ static const dg_lanes lanes[] = {
 };
 
 /* x * 1 is x, x * -1 is -x. x * 0 is not 0 where x is infinite. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

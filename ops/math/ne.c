@@ -1,9 +1,8 @@
 /* ops/math/ne.c: comparison: inequality. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "z = x != y, broadcast; any dtype, the result is bool\n"
-    "NaN differs from everything";
+static const char doc[] = "z = x != y, broadcast; any dtype, the result is bool\n"
+                          "NaN differs from everything";
 
 DG_REF_2(ref_floats, uint8_t, double, double, x != y)
 DG_REF_2(ref_ints, uint8_t, int32_t, int32_t, x != y)
@@ -11,9 +10,12 @@ DG_REF_2(ref_bytes, uint8_t, uint8_t, uint8_t, x != y)
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else if (!dg_dtype_is_float(k->in[0].dtype)) ref_bytes(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else if (!dg_dtype_is_float(k->in[0].dtype))
+        ref_bytes(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_2(ne_f32, uint8_t, float, float, x != y)

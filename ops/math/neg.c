@@ -1,8 +1,7 @@
 /* ops/math/neg.c: change of sign. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = -x; i32 wraps";
+static const char doc[] = "y = -x; i32 wraps";
 
 static void grad(dg_grad *g)
 {
@@ -14,8 +13,10 @@ DG_REF_1(ref_ints, int32_t, int32_t, DG_WRAP(0, -, x))
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_1(neg_f32, float, float, -x)
@@ -30,7 +31,8 @@ static const dg_lanes lanes[] = {
 };
 
 /* -(-x) is x. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

@@ -1,8 +1,7 @@
 /* ops/math/not.c: logical negation. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = not x; bool";
+static const char doc[] = "y = not x; bool";
 
 DG_REF_1(ref, uint8_t, uint8_t, !x)
 
@@ -14,7 +13,7 @@ static const dg_lanes lanes[] = {
     {0},
 };
 
-DG_ELEMENTWISE_KERNELS(not)
+DG_ELEMENTWISE_KERNELS(not )
 
 const dg_op dg_op_not = {
     .name = "not",

@@ -1,8 +1,7 @@
 /* ops/math/or.c: logical or of two tensors. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "z = x or y, broadcast; bool";
+static const char doc[] = "z = x or y, broadcast; bool";
 
 DG_REF_2(ref, uint8_t, uint8_t, uint8_t, x || y)
 

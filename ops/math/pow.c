@@ -3,20 +3,22 @@
 
 enum { X, Y };
 
-static const char doc[] =
-    "z = x ** y, broadcast; floats\n"
-    "x < 0 with a y that is not whole gives NaN; x ** 0 = 1";
+static const char doc[] = "z = x ** y, broadcast; floats\n"
+                          "x < 0 with a y that is not whole gives NaN; x ** 0 = 1";
 
 static void grad(dg_grad *g)
 {
-    /* dx = dz y x^(y - 1), dy = dz z log(x). Where x is 0, the power of the first (for y = 0) and the logarithm are infinite beside a
-     * factor 0; there x is replaced before they are taken, so that higher derivatives meet no NaN either. */
+    /* dx = dz y x^(y - 1), dy = dz z log(x). Where x is 0, the power of the first (for y = 0) and
+     * the logarithm are infinite beside a factor 0; there x is replaced before they are taken, so
+     * that higher derivatives meet no NaN either. */
     dg_build *b = g->build;
     dg_value x = g->in[X], y = g->in[Y], dz = g->dout[0];
     dg_value zero = dg_compare(b, "eq", x, dg_number(b, x, 0)), one = dg_number(b, x, 1);
     if (g->want[X]) {
-        dg_value both = dg_emit(b, "and", NULL, 0, (dg_value[]){zero, dg_compare(b, "eq", y, dg_number(b, y, 0))}, 2);
-        dg_value power = dg_emit(b, "pow", NULL, 0, (dg_value[]){dg_where(b, both, one, x), dg_shift(b, y, -1)}, 2);
+        dg_value both = dg_emit(b, "and", NULL, 0,
+                                (dg_value[]){zero, dg_compare(b, "eq", y, dg_number(b, y, 0))}, 2);
+        dg_value power = dg_emit(b, "pow", NULL, 0,
+                                 (dg_value[]){dg_where(b, both, one, x), dg_shift(b, y, -1)}, 2);
         g->din[X] = dg_grad_to(b, dg_mul(b, dz, dg_mul(b, y, power)), x);
     }
     if (g->want[Y]) {
@@ -37,7 +39,8 @@ static const dg_lanes lanes[] = {
 };
 
 /* x ** 1 is x; x ** 2 is one product, which is never further from the true square. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

@@ -1,8 +1,7 @@
 /* ops/math/relu.c: positive part. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = max(x, 0); NaN stays NaN; the gradient at 0 is 0";
+static const char doc[] = "y = max(x, 0); NaN stays NaN; the gradient at 0 is 0";
 
 static void grad(dg_grad *g)
 {

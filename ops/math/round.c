@@ -1,8 +1,7 @@
 /* ops/math/round.c: nearest whole number. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = x rounded, halves to even; a float";
+static const char doc[] = "y = x rounded, halves to even; a float";
 
 DG_REF_1(ref, double, double, nearbyint(x))
 

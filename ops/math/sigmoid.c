@@ -1,8 +1,7 @@
 /* ops/math/sigmoid.c: logistic function. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = 1 / (1 + exp(-x))";
+static const char doc[] = "y = 1 / (1 + exp(-x))";
 
 static void grad(dg_grad *g)
 {

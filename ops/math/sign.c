@@ -1,16 +1,17 @@
 /* ops/math/sign.c: sign of a number. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = -1, 0 or 1; NaN stays NaN";
+static const char doc[] = "y = -1, 0 or 1; NaN stays NaN";
 
 DG_REF_1(ref_floats, double, double, (x != x) ? x : (double)((x > 0) - (x < 0)))
 DG_REF_1(ref_ints, int32_t, int32_t, (x > 0) - (x < 0))
 
 static void ref(const dg_call *k)
 {
-    if (k->in[0].dtype == DG_I32) ref_ints(k);
-    else ref_floats(k);
+    if (k->in[0].dtype == DG_I32)
+        ref_ints(k);
+    else
+        ref_floats(k);
 }
 
 DG_LANES_1(sign_f32, float, float, (x != x) ? x : (float)((x > 0) - (x < 0)))

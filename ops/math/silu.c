@@ -1,9 +1,8 @@
 /* ops/math/silu.c: x times its logistic function ("swish"). */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = x / (1 + exp(-x)); 0 at -inf\n"
-    "Elfwing et al. 2017, arXiv:1702.03118";
+static const char doc[] = "y = x / (1 + exp(-x)); 0 at -inf\n"
+                          "Elfwing et al. 2017, arXiv:1702.03118";
 
 static void grad(dg_grad *g)
 {

@@ -11,7 +11,8 @@ static void grad(dg_grad *g)
 
 DG_REF_1(ref, double, double, sin(x))
 
-/* A run with an angle too large for the fast reduction is done by the library, whole: there is no such run in practice. */
+/* A run with an angle too large for the fast reduction is done by the library, whole: there is no
+ * such run in practice. */
 DG_LANES(sin_f32, {
     const float *x = in[0];
     float *y = out;

@@ -1,8 +1,7 @@
 /* ops/math/softplus.c: smooth positive part. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = log(1 + exp(x)), without overflow";
+static const char doc[] = "y = log(1 + exp(x)), without overflow";
 
 static void grad(dg_grad *g)
 {

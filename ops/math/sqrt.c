@@ -1,8 +1,7 @@
 /* ops/math/sqrt.c: square root. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = sqrt(x); NaN for x < 0";
+static const char doc[] = "y = sqrt(x); NaN for x < 0";
 
 static void grad(dg_grad *g)
 {

@@ -1,8 +1,7 @@
 /* ops/math/tanh.c: hyperbolic tangent. */
 #include "ops/support/elementwise.h"
 
-static const char doc[] =
-    "y = tanh(x)";
+static const char doc[] = "y = tanh(x)";
 
 static void grad(dg_grad *g)
 {

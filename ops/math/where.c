@@ -3,13 +3,14 @@
 
 enum { C, X, Y };
 
-static const char doc[] = "z = c ? x : y, broadcast; c bool, x and y of any one dtype; both sides are computed";
+static const char doc[] =
+    "z = c ? x : y, broadcast; c bool, x and y of any one dtype; both sides are computed";
 
 static bool infer(dg_infer *t)
 {
     dg_shape s;
-    return dg_want_dtype(t, C, DG_BOOL) && dg_want_same_dtype(t, X, Y) && dg_infer_broadcast(t, &s) &&
-           dg_give_typed(t, 0, dg_in_dtype(t, X), s);
+    return dg_want_dtype(t, C, DG_BOOL) && dg_want_same_dtype(t, X, Y) &&
+           dg_infer_broadcast(t, &s) && dg_give_typed(t, 0, dg_in_dtype(t, X), s);
 }
 
 static void grad(dg_grad *g)
@@ -26,9 +27,12 @@ DG_REF_3(ref_bytes, uint8_t, uint8_t, uint8_t, uint8_t, x ? y : z)
 
 static void ref(const dg_call *k)
 {
-    if (k->out[0].dtype == DG_I32) ref_ints(k);
-    else if (dg_dtype_is_float(k->out[0].dtype)) ref_floats(k);
-    else ref_bytes(k);
+    if (k->out[0].dtype == DG_I32)
+        ref_ints(k);
+    else if (dg_dtype_is_float(k->out[0].dtype))
+        ref_floats(k);
+    else
+        ref_bytes(k);
 }
 
 DG_LANES_3(where_f32, float, uint8_t, float, float, x ? y : z)
@@ -46,7 +50,8 @@ static const dg_lanes lanes[] = {
 };
 
 /* One side when the condition is known, or when both are the same. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)a;
     (void)n_in;

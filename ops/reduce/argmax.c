@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-static const char doc[] = "y = i32 position of the largest x along the axis, the first of equals; the first NaN if there is one; the axis goes";
+static const char doc[] = "y = i32 position of the largest x along the axis, the first of equals; "
+                          "the first NaN if there is one; the axis goes";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "along which"},
@@ -32,7 +33,8 @@ static void ref(const dg_call *k)
         double best = 0;
         for (int64_t i = 0; i < l.n; i++) {
             int64_t at = first + i * l.inner;
-            double x = k->in[0].dtype == DG_I32 ? ((const int32_t *)k->in[0].data)[at] : ((const double *)k->in[0].data)[at];
+            double x = k->in[0].dtype == DG_I32 ? ((const int32_t *)k->in[0].data)[at]
+                                                : ((const double *)k->in[0].data)[at];
             if (i > 0 && (isnan(best) || (!isnan(x) && x <= best))) continue;
             best = x;
             y[o] = (int32_t)i;
@@ -42,7 +44,8 @@ static void ref(const dg_call *k)
 
 enum { PIECE = 32768 };
 
-/* One piece takes `group` lines; rows are read in order, so neighbouring lines share what they read. */
+/* One piece takes `group` lines; rows are read in order, so neighbouring lines share what they
+ * read. */
 static void piece_f32(const dg_call *k, int64_t piece)
 {
     dg_lines l = dg_lines_of(k->attrs, &k->in[0].shape);
@@ -68,7 +71,8 @@ static void piece_i32(const dg_call *k, int64_t piece)
     int32_t *y = k->out[0].data;
     int64_t group = l.n < PIECE ? PIECE / l.n : 1, total = l.outer * l.inner;
     for (int64_t o = piece * group; o < (piece + 1) * group && o < total; o++) {
-        const int32_t *x = (const int32_t *)k->in[0].data + o / l.inner * l.n * l.inner + o % l.inner;
+        const int32_t *x =
+            (const int32_t *)k->in[0].data + o / l.inner * l.n * l.inner + o % l.inner;
         int32_t at = 0;
         for (int64_t i = 1; i < l.n; i++) {
             if (x[i * l.inner] > x[at * l.inner]) at = (int32_t)i;

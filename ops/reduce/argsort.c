@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-static const char doc[] = "y = i32 positions that sort x along the axis: ascending, stable, NaN last";
+static const char doc[] =
+    "y = i32 positions that sort x along the axis: ascending, stable, NaN last";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "along which"},

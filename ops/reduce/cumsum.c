@@ -1,7 +1,8 @@
 /* ops/reduce/cumsum.c: running sum along an axis. */
 #include "ops/support/reduce.h"
 
-static const char doc[] = "y[i] = x[0] + ... + x[i] along the axis; reverse: x[i] + ... + x[n-1]; f32 is summed in double; i32 wraps";
+static const char doc[] = "y[i] = x[0] + ... + x[i] along the axis; reverse: x[i] + ... + x[n-1]; "
+                          "f32 is summed in double; i32 wraps";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "along which"},
@@ -54,7 +55,8 @@ static void block(const dg_call *k, int64_t piece)
     dg_lines l = dg_lines_of(k->attrs, &k->in[0].shape);
     bool reverse = dg_attr_int(k->attrs, "reverse");
     int64_t across = (l.inner + COLUMNS - 1) / COLUMNS, column = piece % across * COLUMNS;
-    int64_t w = l.inner - column < COLUMNS ? l.inner - column : COLUMNS, first = piece / across * l.n * l.inner + column;
+    int64_t w = l.inner - column < COLUMNS ? l.inner - column : COLUMNS,
+            first = piece / across * l.n * l.inner + column;
     if (k->in[0].dtype == DG_I32) {
         uint32_t sum[COLUMNS] = {0};
         for (int64_t i = 0; i < l.n; i++) {

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-static const char doc[] = "y = x - m - log(sum(exp(x - m))) along the axis, m the largest; sums in double";
+static const char doc[] =
+    "y = x - m - log(sum(exp(x - m))) along the axis, m the largest; sums in double";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "over which"},

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-static const char doc[] = "y = m + log(sum(exp(x - m))) along the axis, m the largest; sums in double; -inf where all x are";
+static const char doc[] = "y = m + log(sum(exp(x - m))) along the axis, m the largest; sums in "
+                          "double; -inf where all x are";
 
 static const dg_attr_spec attrs[] = {
     {"axis", DG_INT, .required = true, .doc = "over which"},

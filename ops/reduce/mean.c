@@ -17,7 +17,8 @@ static double share(const dg_build *b, const dg_attrs *a, dg_value x)
 static void grad(dg_grad *g)
 {
     dg_build *b = g->build;
-    dg_value d = dg_scale(b, dg_with_axes(b, g->attrs, g->dout[0], g->in[0]), share(b, g->attrs, g->in[0]));
+    dg_value d =
+        dg_scale(b, dg_with_axes(b, g->attrs, g->dout[0], g->in[0]), share(b, g->attrs, g->in[0]));
     g->din[0] = dg_expand(b, d, dg_shape_of(b, g->in[0]));
 }
 

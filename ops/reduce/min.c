@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-static const char doc[] = "y = smallest of x over the axes; NaN if there is one; the gradient goes to the first of equals";
+static const char doc[] = "y = smallest of x over the axes; NaN if there is one; the gradient goes "
+                          "to the first of equals";
 
 static bool infer(dg_infer *t)
 {

@@ -1,9 +1,8 @@
 /* ops/reduce/prod.c: product over axes. */
 #include "ops/support/reduce.h"
 
-static const char doc[] = 
-    "y = product of x over the axes; f32 is multiplied in double; i32 wraps\n"
-    "the gradient multiplies the others, so zeros are no trouble";
+static const char doc[] = "y = product of x over the axes; f32 is multiplied in double; i32 wraps\n"
+                          "the gradient multiplies the others, so zeros are no trouble";
 
 static bool infer(dg_infer *t)
 {
@@ -13,7 +12,8 @@ static bool infer(dg_infer *t)
     return dg_help(t, "convert with f32(...) or i32(...)");
 }
 
-/* x shifted by `by` along the last axis, ones coming in: towards the end, or towards the beginning. */
+/* x shifted by `by` along the last axis, ones coming in: towards the end, or towards the
+ * beginning. */
 static dg_value shifted(dg_build *b, dg_value x, int64_t by, bool forward)
 {
     dg_shape s = dg_shape_of(b, x), edge = s;
@@ -24,9 +24,12 @@ static dg_value shifted(dg_build *b, dg_value x, int64_t by, bool forward)
         step[a] = 1;
     }
     edge.dim[last] = by;
-    if (forward) stop[last] -= by;
-    else start[last] = by;
-    dg_value ones = dg_full(b, dg_dtype_of(b, x), edge, 1), rest = dg_slice(b, x, start, stop, step);
+    if (forward)
+        stop[last] -= by;
+    else
+        start[last] = by;
+    dg_value ones = dg_full(b, dg_dtype_of(b, x), edge, 1),
+             rest = dg_slice(b, x, start, stop, step);
     return dg_concat(b, forward ? (dg_value[]){ones, rest} : (dg_value[]){rest, ones}, 2, last);
 }
 
@@ -49,8 +52,10 @@ static void grad(dg_grad *g)
     int perm[DG_MAX_RANK], back[DG_MAX_RANK], n = 0, n_axes;
     const int64_t *axes = dg_attr_ints(g->attrs, "axes", &n_axes);
     for (int a = 0, k = 0; a < s.rank; a++) {
-        if (k < n_axes && axes[k] == a) k++;
-        else perm[n++] = a;
+        if (k < n_axes && axes[k] == a)
+            k++;
+        else
+            perm[n++] = a;
     }
     line.rank = n + 1;
     for (int k = 0; k < n_axes; k++) perm[n + k] = (int)axes[k];

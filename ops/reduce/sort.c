@@ -25,7 +25,8 @@ static void grad(dg_grad *g)
     dg_build *b = g->build;
     dg_attr axis = dg_attr_of_int("axis", dg_attr_int(g->attrs, "axis"));
     dg_value order = dg_emit(b, "argsort", &axis, 1, g->in, 1);
-    g->din[0] = dg_emit(b, "take_add", &axis, 1, (dg_value[]){dg_full_like(b, g->in[0], 0), order, g->dout[0]}, 3);
+    g->din[0] = dg_emit(b, "take_add", &axis, 1,
+                        (dg_value[]){dg_full_like(b, g->in[0], 0), order, g->dout[0]}, 3);
 }
 
 static void ref(const dg_call *k)
@@ -40,8 +41,10 @@ static void ref(const dg_call *k)
         for (int64_t i = 0; good && i < l.n; i++) {
             int64_t to = first + i * l.inner;
             int64_t from = first + index[i] * l.inner;
-            if (v->dtype == DG_I32) ((int32_t *)k->out[0].data)[to] = ((const int32_t *)v->data)[from];
-            else ((double *)k->out[0].data)[to] = ((const double *)v->data)[from];
+            if (v->dtype == DG_I32)
+                ((int32_t *)k->out[0].data)[to] = ((const int32_t *)v->data)[from];
+            else
+                ((double *)k->out[0].data)[to] = ((const double *)v->data)[from];
         }
     }
     free(index);

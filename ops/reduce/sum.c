@@ -60,9 +60,11 @@ static int row_sum(const dg_attrs *a, const dg_shape *in)
     return n > 0 && axes[0] == in->rank - n ? n : 0;
 }
 
-/* Axes of size 1 are only dropped. Sums over the last axes can stand at the end of a strip, so when others are summed too, the last
- * ones go first: [N, C, H, W] over 0, 2, 3 is a sum over 2, 3 and a small one over 0. */
-static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in, const dg_type *out)
+/* Axes of size 1 are only dropped. Sums over the last axes can stand at the end of a strip, so when
+ * others are summed too, the last ones go first: [N, C, H, W] over 0, 2, 3 is a sum over 2, 3 and a
+ * small one over 0. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
 {
     (void)n_in;
     dg_shape s = dg_shape_of(b, in[0]);
@@ -74,8 +76,10 @@ static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int
     if (last == 0 || last == n) return DG_NONE;
     dg_axes behind = {.n = last}, before = {.n = n - last};
     for (int i = 0; i < n; i++) {
-        if (i < n - last) before.axis[i] = (int)axes[i];
-        else behind.axis[i - (n - last)] = (int)axes[i];
+        if (i < n - last)
+            before.axis[i] = (int)axes[i];
+        else
+            behind.axis[i - (n - last)] = (int)axes[i];
     }
     if (kept) return dg_sum_keep(b, dg_sum_keep(b, in[0], behind), before);
     return dg_sum(b, dg_sum(b, in[0], behind), before);

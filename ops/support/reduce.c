@@ -2,9 +2,11 @@
  *
  * In     a view; the axes to fold.
  * Out    one number for each position on the other axes, packed.
- * Keeps  how the work is cut depends on shapes and strides alone; parts of one sum are added in a fixed order, in double.
- * Method axes are ordered by stride and merged. Where the contiguous axis is folded, whole rows are summed ("rows"); where it is
- *        kept, as many accumulators as there are columns run along the others ("columns"). */
+ * Keeps  how the work is cut depends on shapes and strides alone; parts of one sum are added in a
+ *        fixed order, in double.
+ * Method axes are ordered by stride and merged. Where the contiguous axis is folded, whole rows are
+ *        summed ("rows"); where it is kept, as many accumulators as there are columns run along the
+ *        others ("columns"). */
 #include "ops/support/reduce.h"
 
 #include "ops/support/sums.h"
@@ -37,8 +39,10 @@ bool dg_infer_reduce(dg_infer *t)
     const int64_t *axes = dg_attr_ints(t->attrs, "axes", &n);
     for (int i = 0; i < n; i++) {
         if (axes[i] < 0 || axes[i] >= x.rank)
-            return dg_reject_attr(t, "axes", "there is no axis %lld in a tensor of rank %d", (long long)axes[i], x.rank);
-        if (i > 0 && axes[i] <= axes[i - 1]) return dg_reject_attr(t, "axes", "axis %lld is named twice", (long long)axes[i]);
+            return dg_reject_attr(t, "axes", "there is no axis %lld in a tensor of rank %d",
+                                  (long long)axes[i], x.rank);
+        if (i > 0 && axes[i] <= axes[i - 1])
+            return dg_reject_attr(t, "axes", "axis %lld is named twice", (long long)axes[i]);
     }
     bool keep = dg_attr_int(t->attrs, "keep");
     for (int a = 0; a < x.rank; a++) {
@@ -84,7 +88,8 @@ bool dg_infer_axis(dg_infer *t)
     int64_t axis = dg_attr_int(t->attrs, "axis");
     int rank = dg_in_shape(t, 0).rank;
     if (axis >= 0 && axis < rank) return true;
-    return dg_reject_attr(t, "axis", "there is no axis %lld in a tensor of rank %d", (long long)axis, rank);
+    return dg_reject_attr(t, "axis", "there is no axis %lld in a tensor of rank %d",
+                          (long long)axis, rank);
 }
 
 dg_lines dg_lines_of(const dg_attrs *a, const dg_shape *in)
@@ -96,7 +101,8 @@ dg_lines dg_lines_of(const dg_attrs *a, const dg_shape *in)
     return l;
 }
 
-/* The folded axes go last and become one; an element counts where it equals the extreme and no element before it did. */
+/* The folded axes go last and become one; an element counts where it equals the extreme and no
+ * element before it did. */
 void dg_grad_to_first(dg_grad *g)
 {
     dg_build *b = g->build;
@@ -123,8 +129,11 @@ void dg_grad_to_first(dg_grad *g)
     dg_value lines = dg_reshape(b, dg_transpose(b, x, perm), line);
     dg_value equal = dg_compare(b, "eq", lines, dg_reshape(b, g->out[0], one));
     dg_attr axis = dg_attr_of_int("axis", kept);
-    dg_value counted = dg_cast(b, equal, DG_I32), seen = dg_emit(b, "cumsum", &axis, 1, &counted, 1);
-    dg_value first = dg_emit(b, "and", NULL, 0, (dg_value[]){equal, dg_compare(b, "eq", seen, dg_number(b, seen, 1))}, 2);
+    dg_value counted = dg_cast(b, equal, DG_I32),
+             seen = dg_emit(b, "cumsum", &axis, 1, &counted, 1);
+    dg_value first =
+        dg_emit(b, "and", NULL, 0,
+                (dg_value[]){equal, dg_compare(b, "eq", seen, dg_number(b, seen, 1))}, 2);
     dg_value d = dg_where(b, first, dg_reshape(b, g->dout[0], one), dg_number(b, g->dout[0], 0));
     g->din[0] = dg_transpose(b, dg_reshape(b, d, moved), back);
 }
@@ -142,42 +151,47 @@ enum { LANES = 32, COLUMNS = 512, PIECE = 32768, LONG = 65536 };
 #define LARGER(a, x) (((x) > (a)) | ((x) != (x)) ? (x) : (a))
 #define SMALLER(a, x) (((x) < (a)) | ((x) != (x)) ? (x) : (a))
 
-#define EXTREME_ROW(name, pick, start)                                                                                 \
-    DG_VARIANTS(float, name, (const float *x, int64_t n), (x, n), {                                                    \
-        float lane[LANES];                                                                                             \
-        for (int j = 0; j < LANES; j++) lane[j] = start;                                                               \
-        int64_t i = 0;                                                                                                 \
-        for (; i + LANES <= n; i += LANES) {                                                                           \
-            for (int j = 0; j < LANES; j++) lane[j] = pick(lane[j], x[i + j]);                                         \
-        }                                                                                                              \
-        float best = start;                                                                                            \
-        for (; i < n; i++) best = pick(best, x[i]);                                                                    \
-        for (int j = 0; j < LANES; j++) best = pick(best, lane[j]);                                                    \
-        return best;                                                                                                   \
+#define EXTREME_ROW(name, pick, start)                                                             \
+    DG_VARIANTS(float, name, (const float *x, int64_t n), (x, n), {                                \
+        float lane[LANES];                                                                         \
+        for (int j = 0; j < LANES; j++) lane[j] = start;                                           \
+        int64_t i = 0;                                                                             \
+        for (; i + LANES <= n; i += LANES) {                                                       \
+            for (int j = 0; j < LANES; j++) lane[j] = pick(lane[j], x[i + j]);                     \
+        }                                                                                          \
+        float best = start;                                                                        \
+        for (; i < n; i++) best = pick(best, x[i]);                                                \
+        for (int j = 0; j < LANES; j++) best = pick(best, lane[j]);                                \
+        return best;                                                                               \
     })
 EXTREME_ROW(largest, LARGER, -INFINITY)
 EXTREME_ROW(smallest, SMALLER, INFINITY)
 
-#define FLOAT_COLUMNS(name, next)                                                                                      \
-    DG_VARIANTS(void, name, (double *restrict a, const float *restrict x, int64_t n), (a, x, n), {                     \
-        for (int64_t j = 0; j < n; j++) {                                                                              \
-            double y = (double)x[j];                                                                                   \
-            a[j] = next;                                                                                               \
-        }                                                                                                              \
+#define FLOAT_COLUMNS(name, next)                                                                  \
+    DG_VARIANTS(void, name, (double *restrict a, const float *restrict x, int64_t n), (a, x, n), { \
+        for (int64_t j = 0; j < n; j++) {                                                          \
+            double y = (double)x[j];                                                               \
+            a[j] = next;                                                                           \
+        }                                                                                          \
     })
 FLOAT_COLUMNS(columns_sum, a[j] + y)
-FLOAT_COLUMNS(columns_prod, a[j] *y)
+FLOAT_COLUMNS(columns_prod, a[j] * y)
 FLOAT_COLUMNS(columns_max, LARGER(a[j], y))
 FLOAT_COLUMNS(columns_min, SMALLER(a[j], y))
 
 static acc identity(dg_fold fold, bool is_float)
 {
     switch (fold) {
-    case DG_FOLD_PROD: return is_float ? (acc){.f = 1} : (acc){.i = 1};
-    case DG_FOLD_ALL: return (acc){.i = 1};
-    case DG_FOLD_MAX: return is_float ? (acc){.f = -(double)INFINITY} : (acc){.i = INT32_MIN};
-    case DG_FOLD_MIN: return is_float ? (acc){.f = (double)INFINITY} : (acc){.i = INT32_MAX};
-    default: return is_float ? (acc){.f = 0} : (acc){.i = 0};
+    case DG_FOLD_PROD:
+        return is_float ? (acc){.f = 1} : (acc){.i = 1};
+    case DG_FOLD_ALL:
+        return (acc){.i = 1};
+    case DG_FOLD_MAX:
+        return is_float ? (acc){.f = -(double)INFINITY} : (acc){.i = INT32_MIN};
+    case DG_FOLD_MIN:
+        return is_float ? (acc){.f = (double)INFINITY} : (acc){.i = INT32_MAX};
+    default:
+        return is_float ? (acc){.f = 0} : (acc){.i = 0};
     }
 }
 
@@ -185,20 +199,40 @@ static acc join(dg_fold fold, bool is_float, acc a, acc b)
 {
     if (is_float) {
         switch (fold) {
-        case DG_FOLD_PROD: a.f *= b.f; break;
-        case DG_FOLD_MAX: a.f = LARGER(a.f, b.f); break;
-        case DG_FOLD_MIN: a.f = SMALLER(a.f, b.f); break;
-        default: a.f += b.f; break;
+        case DG_FOLD_PROD:
+            a.f *= b.f;
+            break;
+        case DG_FOLD_MAX:
+            a.f = LARGER(a.f, b.f);
+            break;
+        case DG_FOLD_MIN:
+            a.f = SMALLER(a.f, b.f);
+            break;
+        default:
+            a.f += b.f;
+            break;
         }
         return a;
     }
     switch (fold) {
-    case DG_FOLD_PROD: a.i = (int64_t)(uint32_t)((uint32_t)a.i * (uint32_t)b.i); break;
-    case DG_FOLD_MAX: a.i = a.i > b.i ? a.i : b.i; break;
-    case DG_FOLD_MIN: a.i = a.i < b.i ? a.i : b.i; break;
-    case DG_FOLD_ANY: a.i |= b.i; break;
-    case DG_FOLD_ALL: a.i &= b.i; break;
-    default: a.i = (int64_t)((uint64_t)a.i + (uint64_t)b.i); break;
+    case DG_FOLD_PROD:
+        a.i = (int64_t)(uint32_t)((uint32_t)a.i * (uint32_t)b.i);
+        break;
+    case DG_FOLD_MAX:
+        a.i = a.i > b.i ? a.i : b.i;
+        break;
+    case DG_FOLD_MIN:
+        a.i = a.i < b.i ? a.i : b.i;
+        break;
+    case DG_FOLD_ANY:
+        a.i |= b.i;
+        break;
+    case DG_FOLD_ALL:
+        a.i &= b.i;
+        break;
+    default:
+        a.i = (int64_t)((uint64_t)a.i + (uint64_t)b.i);
+        break;
     }
     return a;
 }
@@ -227,13 +261,22 @@ static void fold_columns(dg_fold fold, dg_isa isa, dg_dtype t, acc *a, const cha
     if (t == DG_F32) {
         const float *x = (const float *)(const void *)at;
         switch (fold) {
-        case DG_FOLD_PROD: columns_prod[isa](&a->f, x, n); break;
-        case DG_FOLD_MAX: columns_max[isa](&a->f, x, n); break;
-        case DG_FOLD_MIN: columns_min[isa](&a->f, x, n); break;
-        default: columns_sum[isa](&a->f, x, n); break;
+        case DG_FOLD_PROD:
+            columns_prod[isa](&a->f, x, n);
+            break;
+        case DG_FOLD_MAX:
+            columns_max[isa](&a->f, x, n);
+            break;
+        case DG_FOLD_MIN:
+            columns_min[isa](&a->f, x, n);
+            break;
+        default:
+            columns_sum[isa](&a->f, x, n);
+            break;
         }
     } else if (t == DG_I32) {
-        for (int64_t j = 0; j < n; j++) a[j] = join(fold, false, a[j], (acc){.i = ((const int32_t *)(const void *)at)[j]});
+        for (int64_t j = 0; j < n; j++)
+            a[j] = join(fold, false, a[j], (acc){.i = ((const int32_t *)(const void *)at)[j]});
     } else {
         for (int64_t j = 0; j < n; j++) a[j] = join(fold, false, a[j], (acc){.i = at[j] != 0});
     }
@@ -249,7 +292,7 @@ typedef struct reduction {
     dg_fold fold;
     int n_kept, n_folded;
     axis kept[DG_MAX_RANK], folded[DG_MAX_RANK]; /* largest stride first */
-    bool columns;         /* the last kept axis is contiguous */
+    bool columns;                                /* the last kept axis is contiguous */
     int64_t results, count;
     int64_t group, groups; /* results of a piece; pieces without splits */
     int64_t splits;        /* parts of one sum */
@@ -271,7 +314,8 @@ static void merge(axis *list, int *n)
 {
     int m = 0;
     for (int i = 0; i < *n; i++) {
-        if (m > 0 && list[m - 1].in == list[i].in * list[i].dim && list[m - 1].out == list[i].out * list[i].dim)
+        if (m > 0 && list[m - 1].in == list[i].in * list[i].dim &&
+            list[m - 1].out == list[i].out * list[i].dim)
             list[m - 1] = (axis){list[m - 1].dim * list[i].dim, list[i].in, list[i].out};
         else
             list[m++] = list[i];
@@ -303,7 +347,8 @@ static reduction plan_reduction(const dg_call *k, dg_fold fold)
     merge(r.kept, &r.n_kept);
     merge(r.folded, &r.n_folded);
     const axis *last = r.n_kept > 0 ? &r.kept[r.n_kept - 1] : NULL;
-    r.columns = last && last->in == 1 && last->dim >= 8 && !(r.n_folded > 0 && r.folded[r.n_folded - 1].in == 1);
+    r.columns = last && last->in == 1 && last->dim >= 8 &&
+                !(r.n_folded > 0 && r.folded[r.n_folded - 1].in == 1);
     if (r.count == 0 || r.results == 0) return r;
     if (r.columns) {
         r.group = last->dim < COLUMNS ? last->dim : COLUMNS;
@@ -326,16 +371,20 @@ int64_t dg_reduce_workspace(const dg_infer *types, const dg_strip *s)
     (void)s;
     int64_t count = dg_reduced_count(types->attrs, &types->in[0].shape);
     if (count == 0) return 0;
-    int64_t results = dg_shape_count(&types->in[0].shape) / count, splits = parts(count * COLUMNS, LONG);
+    int64_t results = dg_shape_count(&types->in[0].shape) / count,
+            splits = parts(count * COLUMNS, LONG);
     if (splits > count) splits = count;
     return splits > 1 ? results * splits * (int64_t)sizeof(acc) : 0;
 }
 
 static void put(dg_dtype t, dg_fold fold, int64_t count, void *out, int64_t at, acc a)
 {
-    if (t == DG_F32) ((float *)out)[at] = (float)(fold == DG_FOLD_MEAN ? a.f / (double)count : a.f);
-    else if (t == DG_I32) ((int32_t *)out)[at] = (int32_t)(uint32_t)(uint64_t)a.i;
-    else ((uint8_t *)out)[at] = (uint8_t)a.i;
+    if (t == DG_F32)
+        ((float *)out)[at] = (float)(fold == DG_FOLD_MEAN ? a.f / (double)count : a.f);
+    else if (t == DG_I32)
+        ((int32_t *)out)[at] = (int32_t)(uint32_t)(uint64_t)a.i;
+    else
+        ((uint8_t *)out)[at] = (uint8_t)a.i;
 }
 
 /* Offsets of result number `i` in kept order. */
@@ -384,7 +433,8 @@ static void reduce_columns(const dg_call *k, const reduction *r, int64_t group, 
     const dg_view *x = &k->in[0];
     const axis *last = &r->kept[r->n_kept - 1];
     int64_t low = r->count * split / r->splits, high = r->count * (split + 1) / r->splits;
-    int64_t column = group % r->in_row * r->group, n = last->dim - column < r->group ? last->dim - column : r->group;
+    int64_t column = group % r->in_row * r->group,
+            n = last->dim - column < r->group ? last->dim - column : r->group;
     int64_t first = group / r->in_row * last->dim + column, in, out;
     acc a[COLUMNS], start = identity(r->fold, x->dtype == DG_F32), *part = k->workspace;
     for (int64_t j = 0; j < n; j++) a[j] = start;
@@ -394,8 +444,10 @@ static void reduce_columns(const dg_call *k, const reduction *r, int64_t group, 
         fold_columns(r->fold, dg_isa_of(k), x->dtype, a,
                      (const char *)x->data + (in + w.at) * (int64_t)dg_dtype_size(x->dtype), n);
     for (int64_t j = 0; j < n; j++) {
-        if (r->splits > 1) part[(first + j) * r->splits + split] = a[j];
-        else put(x->dtype, r->fold, r->count, k->out[0].data, out + j * last->out, a[j]);
+        if (r->splits > 1)
+            part[(first + j) * r->splits + split] = a[j];
+        else
+            put(x->dtype, r->fold, r->count, k->out[0].data, out + j * last->out, a[j]);
     }
 }
 
@@ -409,7 +461,8 @@ static void reduce_piece(const dg_call *k, int64_t piece)
     int64_t low = r->count * split / r->splits, high = r->count * (split + 1) / r->splits;
     acc *part = k->workspace, start = identity(r->fold, x->dtype == DG_F32);
     if (r->columns) {
-        for (int64_t i = group * r->bundle; i < (group + 1) * r->bundle && i < r->groups; i++) reduce_columns(k, r, i, split);
+        for (int64_t i = group * r->bundle; i < (group + 1) * r->bundle && i < r->groups; i++)
+            reduce_columns(k, r, i, split);
         return;
     }
     int64_t inner = 1, step = 1; /* the innermost folded axis */
@@ -426,13 +479,16 @@ static void reduce_piece(const dg_call *k, int64_t piece)
         for (int64_t at = low; at < high;) {
             int64_t n = r->n_folded > 0 ? inner - w.index[r->n_folded - 1] : 1;
             if (n > high - at) n = high - at;
-            acc row = fold_row(r->fold, isa, x->dtype, (const char *)x->data + (in + w.at) * size, step, n);
+            acc row = fold_row(r->fold, isa, x->dtype, (const char *)x->data + (in + w.at) * size,
+                               step, n);
             a = join(r->fold, x->dtype == DG_F32, a, row);
             walk_on(r, &w, n);
             at += n;
         }
-        if (r->splits > 1) part[i * r->splits + split] = a;
-        else put(x->dtype, r->fold, r->count, k->out[0].data, out, a);
+        if (r->splits > 1)
+            part[i * r->splits + split] = a;
+        else
+            put(x->dtype, r->fold, r->count, k->out[0].data, out, a);
     }
 }
 
@@ -442,17 +498,20 @@ void dg_reduce_run(const dg_call *k, dg_fold fold)
     dg_dtype t = k->in[0].dtype;
     if (r.results == 0) return;
     if (r.count == 0) {
-        for (int64_t i = 0; i < r.results; i++) put(t, fold, 0, k->out[0].data, i, identity(fold, t == DG_F32));
+        for (int64_t i = 0; i < r.results; i++)
+            put(t, fold, 0, k->out[0].data, i, identity(fold, t == DG_F32));
         return;
     }
-    dg_parallel_with(k, (r.columns ? parts(r.groups, r.bundle) : r.groups) * r.splits, reduce_piece, &r);
+    dg_parallel_with(k, (r.columns ? parts(r.groups, r.bundle) : r.groups) * r.splits, reduce_piece,
+                     &r);
     if (r.splits == 1) return;
     const acc *part = k->workspace;
     for (int64_t i = 0; i < r.results; i++) {
         int64_t in, out;
         result_at(&r, i, &in, &out);
         acc a = part[i * r.splits];
-        for (int64_t s = 1; s < r.splits; s++) a = join(fold, t == DG_F32, a, part[i * r.splits + s]);
+        for (int64_t s = 1; s < r.splits; s++)
+            a = join(fold, t == DG_F32, a, part[i * r.splits + s]);
         put(t, fold, r.count, k->out[0].data, out, a);
     }
 }

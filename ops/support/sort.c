@@ -1,9 +1,11 @@
 /* sort.c: stable orders of lines.
  *
  * In     f32 or i32, packed, as [outer, n, inner].
- * Out    for each line its values, or the positions they came from, ascending; equals keep their order, NaN go last.
- * Method each element becomes a 64-bit key: its value, mapped to an unsigned number of the same order, above its position. Keys
- *        differ, so any sort of them is stable; a bottom-up merge between two buffers. */
+ * Out    for each line its values, or the positions they came from, ascending; equals keep their
+ *        order, NaN go last.
+ * Method each element becomes a 64-bit key: its value, mapped to an unsigned number of the same
+ *        order, above its position. Keys differ, so any sort of them is stable; a bottom-up merge
+ *        between two buffers. */
 #include "ops/support/reduce.h"
 #include "ops/support/vmath.h"
 
@@ -39,9 +41,11 @@ static uint64_t *merge_sort(uint64_t *from, uint64_t *to, int64_t n)
     }
     for (int64_t width = SHORT; width < n; width *= 2) {
         for (int64_t low = 0; low < n; low += 2 * width) {
-            int64_t middle = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+            int64_t middle = low + width < n ? low + width : n,
+                    high = low + 2 * width < n ? low + 2 * width : n;
             int64_t a = low, b = middle;
-            for (int64_t i = low; i < high; i++) to[i] = b >= high || (a < middle && from[a] < from[b]) ? from[a++] : from[b++];
+            for (int64_t i = low; i < high; i++)
+                to[i] = b >= high || (a < middle && from[a] < from[b]) ? from[a++] : from[b++];
         }
         uint64_t *other = from;
         from = to;
@@ -74,8 +78,11 @@ static void sort_piece(const dg_call *k, int64_t piece)
         const uint64_t *sorted = merge_sort(keys, keys + n, n);
         for (int64_t i = 0; i < n; i++) {
             int64_t from = (int64_t)(sorted[i] & UINT32_MAX), to = first + i * inner;
-            if (!s->values) ((int32_t *)k->out[0].data)[to] = (int32_t)from;
-            else ((uint32_t *)k->out[0].data)[to] = ((const uint32_t *)x->data)[first + from * inner];
+            if (!s->values)
+                ((int32_t *)k->out[0].data)[to] = (int32_t)from;
+            else
+                ((uint32_t *)k->out[0].data)[to] =
+                    ((const uint32_t *)x->data)[first + from * inner];
         }
     }
 }
@@ -111,7 +118,8 @@ bool dg_sort_line(const dg_view *v, int64_t first, int64_t step, int64_t n, int3
     if (!all) return false;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = first + i * step;
-        all[i].value = v->dtype == DG_I32 ? ((const int32_t *)v->data)[at] : ((const double *)v->data)[at];
+        all[i].value =
+            v->dtype == DG_I32 ? ((const int32_t *)v->data)[at] : ((const double *)v->data)[at];
         all[i].position = i;
     }
     qsort(all, (size_t)n, sizeof *all, by_value);

@@ -1,12 +1,15 @@
-/* strip.c: runs strips: elementwise programs over a space, run by run, with intermediate values in registers that stay in cache.
+/* strip.c: runs strips: elementwise programs over a space, run by run, with intermediate values in
+ * registers that stay in cache.
  *
  * In     a strip, views of its operands (any strides), a box of its space.
  * Out    stored outputs, and sums over trailing axes.
- * Keeps  every element is computed once, in a run whose length depends on the strip alone; sums are in double and folded in an order
- *        that depends on shapes alone. An output may have the bytes of an input that is laid out like it.
- * Method the space's axes are merged as far as all operands allow. A run is a part of the innermost axis, or, where that axis is
- *        short, several whole rows of it. Operands that are contiguous along a run are used where they lie; others are packed into
- *        registers; what does not change along a run is computed once and repeated. The last use of a register frees it. */
+ * Keeps  every element is computed once, in a run whose length depends on the strip alone; sums are
+ *        in double and folded in an order that depends on shapes alone. An output may have the
+ *        bytes of an input that is laid out like it.
+ * Method the space's axes are merged as far as all operands allow. A run is a part of the innermost
+ *        axis, or, where that axis is short, several whole rows of it. Operands that are contiguous
+ *        along a run are used where they lie; others are packed into registers; what does not
+ *        change along a run is computed once and repeated. The last use of a register frees it. */
 #include "ops/ops.h"
 #include "ops/support/sums.h"
 
@@ -14,24 +17,25 @@
 #include <string.h>
 
 enum {
-    RUN_FEW = 1024,     /* elements of a run while few registers are alive: 8 of them fill 32 KiB */
+    RUN_FEW = 1024, /* elements of a run while few registers are alive: 8 of them fill 32 KiB */
     RUN_MANY = 512,
     FEW = 8,
-    SHORT_ROW = 256,    /* rows up to this length share a run */
-    PIECE = 32768,      /* elements of the space that one piece of parallel work covers, about */
+    SHORT_ROW = 256, /* rows up to this length share a run */
+    PIECE = 32768,   /* elements of the space that one piece of parallel work covers, about */
     MAX_OUT = 64
 };
 
 _Static_assert(RUN_FEW <= DG_STRIP_RUN, "lanes take at most DG_STRIP_RUN elements");
 
-/* How often a register changes: with the box, with the row (the rows of a run share a value), or along the run. */
+/* How often a register changes: with the box, with the row (the rows of a run share a value), or
+ * along the run. */
 enum level { BOX, ROW, ALONG };
 
 typedef struct operand {
-    char *data;                    /* of the box's first element */
-    int64_t stride[DG_MAX_RANK];   /* on the merged axes */
-    int64_t offset;                /* elements: of the current outer position */
-    bool direct;                   /* contiguous along every run */
+    char *data;                  /* of the box's first element */
+    int64_t stride[DG_MAX_RANK]; /* on the merged axes */
+    int64_t offset;              /* elements: of the current outer position */
+    bool direct;                 /* contiguous along every run */
 } operand;
 
 typedef struct reg {
@@ -76,7 +80,8 @@ static bool mergeable(const program *p, int a, int b, int64_t b_dim)
         if (p->load[i].stride[a] != p->load[i].stride[b] * b_dim) return false;
     }
     for (int i = 0; i < s->n_out; i++) {
-        if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim) return false;
+        if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim)
+            return false;
     }
     return true;
 }
@@ -130,7 +135,8 @@ static enum level level_of(const program *p, const operand *o)
 }
 
 /* First and last byte that the operand covers in the box. */
-static void extent_of(const program *p, const operand *o, int size, const char **low, const char **high)
+static void extent_of(const program *p, const operand *o, int size, const char **low,
+                      const char **high)
 {
     int64_t last = 0;
     for (int a = 0; a < p->rank; a++) last += (p->dim[a] - 1) * o->stride[a];
@@ -146,21 +152,25 @@ static bool overlaps(const program *p, const operand *a, int a_size, const opera
     return from < high && low < to;
 }
 
-/* An input that is itself an output is read at the end of the run. If its bytes are another output's, it is packed before these are
- * stored. */
+/* An input that is itself an output is read at the end of the run. If its bytes are another
+ * output's, it is packed before these are stored. */
 static bool lost_before_copied(const program *p, int l)
 {
     const dg_strip *s = p->strip;
     bool copied = false;
     for (int o = 0; o < s->n_out; o++) copied |= s->out[o].reg == l && s->out[o].reduce == 0;
     for (int o = 0; copied && o < s->n_out; o++) {
-        int r = s->out[o].reg, size = (int)dg_dtype_size(r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype);
-        if (s->out[o].reduce == 0 && r != l && overlaps(p, &p->store[o], size, &p->load[l], p->reg[l].size)) return true;
+        int r = s->out[o].reg,
+            size = (int)dg_dtype_size(r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype);
+        if (s->out[o].reduce == 0 && r != l &&
+            overlaps(p, &p->store[o], size, &p->load[l], p->reg[l].size))
+            return true;
     }
     return false;
 }
 
-/* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is still to be read. */
+/* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is
+ * still to be read. */
 static bool may_write(const program *p, int o, int at)
 {
     const operand *out = &p->store[o];
@@ -170,7 +180,8 @@ static bool may_write(const program *p, int o, int at)
         const reg *r = &p->reg[i];
         if (r->level != ALONG || r->last < at) continue;
         if (!overlaps(p, &p->load[i], r->size, out, size)) continue;
-        bool same = r->last == at && p->load[i].direct && r->size == size && p->load[i].data == out->data;
+        bool same =
+            r->last == at && p->load[i].direct && r->size == size && p->load[i].data == out->data;
         for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
         if (!same) return false;
     }
@@ -197,16 +208,19 @@ static bool dies(const program *p, const int *in, int k, int at)
     return r->slot >= 0 && r->level == ALONG && r->last == at;
 }
 
-/* The result of instruction `at` inherits the slot of an operand of its size that dies there, or gets a slot that no operand holds:
- * lanes may work in place only where elements have one size. Then the other operands that die give their slots back. */
+/* The result of instruction `at` inherits the slot of an operand of its size that dies there, or
+ * gets a slot that no operand holds: lanes may work in place only where elements have one size.
+ * Then the other operands that die give their slots back. */
 static void pass_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *result)
 {
     for (int k = 0; k < n_in && result->store < 0 && result->slot < 0; k++) {
-        if (dies(p, in, k, at) && p->reg[in[k]].size == result->size) result->slot = p->reg[in[k]].slot;
+        if (dies(p, in, k, at) && p->reg[in[k]].size == result->size)
+            result->slot = p->reg[in[k]].slot;
     }
     if (result->store < 0 && result->slot < 0) result->slot = take_slot(s);
     for (int k = 0; k < n_in; k++) {
-        if (dies(p, in, k, at) && p->reg[in[k]].slot != result->slot) s->free[s->n_free++] = p->reg[in[k]].slot;
+        if (dies(p, in, k, at) && p->reg[in[k]].slot != result->slot)
+            s->free[s->n_free++] = p->reg[in[k]].slot;
     }
 }
 
@@ -224,7 +238,12 @@ static int place_registers(program *p)
     for (int i = 0; i < n_code; i++) {
         const dg_strip_code *c = &s->code[i];
         reg *r = &p->reg[s->n_in + i];
-        *r = (reg){.level = BOX, .size = (int)dg_dtype_size(c->dtype), .first = i, .last = -1, .slot = -1, .store = -1};
+        *r = (reg){.level = BOX,
+                   .size = (int)dg_dtype_size(c->dtype),
+                   .first = i,
+                   .last = -1,
+                   .slot = -1,
+                   .store = -1};
         for (int k = 0; k < c->n_in; k++) {
             note_use(&p->reg[c->in[k]], i);
             if (p->reg[c->in[k]].level > r->level) r->level = p->reg[c->in[k]].level;
@@ -249,7 +268,8 @@ static int place_registers(program *p)
                 p->reg[l].slot = take_slot(&pool);
         }
         for (int o = 0; o < s->n_out && r->store < 0; o++) {
-            if (s->out[o].reg == s->n_in + i && s->out[o].reduce == 0 && may_write(p, o, i)) r->store = o;
+            if (s->out[o].reg == s->n_in + i && s->out[o].reduce == 0 && may_write(p, o, i))
+                r->store = o;
         }
         pass_slots(p, &pool, c->in, c->n_in, i, r);
         if (r->last < 0 && r->slot >= 0) pool.free[pool.n_free++] = r->slot;
@@ -262,8 +282,8 @@ static int place_registers(program *p)
     return pool.n;
 }
 
-static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in, const dg_view *out, const int64_t *start,
-                    const int64_t *extent, void *scratch)
+static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
+                    const dg_view *out, const int64_t *start, const int64_t *extent, void *scratch)
 {
     p->strip = s;
     p->isa = isa;
@@ -275,8 +295,11 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
     }
     merge_axes(p, s->space.rank, extent);
     for (int i = 0; i < s->n_in; i++) {
-        p->reg[i] = (reg){.level = level_of(p, &p->load[i]), .size = (int)dg_dtype_size(in[i].dtype), .last = -1,
-                          .slot = -1, .store = -1};
+        p->reg[i] = (reg){.level = level_of(p, &p->load[i]),
+                          .size = (int)dg_dtype_size(in[i].dtype),
+                          .last = -1,
+                          .slot = -1,
+                          .store = -1};
         p->load[i].direct = along_run(p, &p->load[i]) && !lost_before_copied(p, i);
     }
     int slots = place_registers(p);
@@ -293,7 +316,7 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
 
 /* ---- moving elements ---- */
 
-DG_VARIANTS(void, repeat_words, (uint32_t *y, uint32_t x, int64_t n), (y, x, n), {
+DG_VARIANTS(void, repeat_words, (uint32_t * y, uint32_t x, int64_t n), (y, x, n), {
     for (int64_t i = 0; i < n; i++) y[i] = x;
 })
 
@@ -312,7 +335,8 @@ static void repeat(dg_isa isa, char *to, const char *from, int size, int64_t n)
     }
 }
 
-static void copy_row(dg_isa isa, char *to, int64_t to_stride, const char *from, int64_t from_stride, int size, int64_t n)
+static void copy_row(dg_isa isa, char *to, int64_t to_stride, const char *from, int64_t from_stride,
+                     int size, int64_t n)
 {
     if (to_stride == 1 && from_stride == 1) {
         memmove(to, from, (size_t)(n * size));
@@ -333,7 +357,7 @@ static void copy_row(dg_isa isa, char *to, int64_t to_stride, const char *from, 
 
 /* ---- running ---- */
 
-typedef struct position { /* of a run */
+typedef struct position {       /* of a run */
     int64_t index[DG_MAX_RANK]; /* on the outer axes */
     int64_t column, rows, columns;
 } position;
@@ -349,7 +373,8 @@ static void pack(const program *p, int l, const position *at)
     int size = p->reg[l].size;
     const char *from = run_start(p, o, at, size);
     for (int64_t r = 0; r < at->rows; r++)
-        copy_row(p->isa, p->reg[l].at + r * at->columns * size, 1, from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
+        copy_row(p->isa, p->reg[l].at + r * at->columns * size, 1,
+                 from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
                  o->stride[p->rank - 1], size, at->columns);
 }
 
@@ -360,8 +385,9 @@ static void store_run(const program *p, int o, const position *at)
     char *to = run_start(p, out, at, r->size);
     if (to == r->at && along_run(p, out)) return; /* written in place */
     for (int64_t k = 0; k < at->rows; k++)
-        copy_row(p->isa, to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0), out->stride[p->rank - 1],
-                 r->at + k * at->columns * r->size, 1, r->size, at->columns);
+        copy_row(p->isa, to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0),
+                 out->stride[p->rank - 1], r->at + k * at->columns * r->size, 1, r->size,
+                 at->columns);
 }
 
 static void execute(const program *p, int i, char *to, int64_t n)
@@ -372,13 +398,15 @@ static void execute(const program *p, int i, char *to, int64_t n)
     c->lanes->fn[p->isa](to, in, n, &c->attrs);
 }
 
-/* Loads and instructions of one level, which are the same in every element of a run: once, then repeated. */
+/* Loads and instructions of one level, which are the same in every element of a run: once, then
+ * repeated. */
 static void refresh(program *p, enum level level, const position *at)
 {
     const dg_strip *s = p->strip;
     for (int i = 0; i < s->n_in; i++) {
         if (p->reg[i].level == level)
-            repeat(p->isa, p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size), p->reg[i].size, p->run);
+            repeat(p->isa, p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size),
+                   p->reg[i].size, p->run);
     }
     for (int i = 0; i < s->n_code; i++) {
         reg *r = &p->reg[s->n_in + i];
@@ -404,7 +432,8 @@ static void compute(program *p, const position *at)
     const dg_strip *s = p->strip;
     int64_t n = at->rows * at->columns;
     for (int i = 0; i < s->n_in; i++) {
-        if (p->reg[i].level == ALONG && p->load[i].direct) p->reg[i].at = run_start(p, &p->load[i], at, p->reg[i].size);
+        if (p->reg[i].level == ALONG && p->load[i].direct)
+            p->reg[i].at = run_start(p, &p->load[i], at, p->reg[i].size);
     }
     for (int i = 0; i < s->n_code; i++) {
         const dg_strip_code *c = &s->code[i];
@@ -413,7 +442,8 @@ static void compute(program *p, const position *at)
         for (int k = 0; k < c->n_in; k++) {
             int l = c->in[k];
             bool again = k > 0 && c->in[k - 1] == l;
-            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].first == i && !again)
+            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct &&
+                p->reg[l].first == i && !again)
                 pack(p, l, at);
         }
         if (r->store >= 0) r->at = run_start(p, &p->store[r->store], at, r->size);
@@ -421,7 +451,9 @@ static void compute(program *p, const position *at)
     }
     for (int o = 0; o < s->n_out; o++) {
         int l = s->out[o].reg;
-        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].first == s->n_code) pack(p, l, at);
+        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct &&
+            p->reg[l].first == s->n_code)
+            pack(p, l, at);
     }
 }
 
@@ -433,7 +465,8 @@ static void store_outputs(const program *p, const position *at)
     }
 }
 
-/* Sums of one output: rows of `row` elements of the space; `phase` elements of the current one are in the total. */
+/* Sums of one output: rows of `row` elements of the space; `phase` elements of the current one are
+ * in the total. */
 typedef struct summing {
     int64_t row, phase;
     double total;
@@ -442,20 +475,27 @@ typedef struct summing {
 
 static void put_sum(char *to, dg_dtype t, const summing *s)
 {
-    if (t == DG_F32) *(float *)(void *)to = (float)s->total;
-    else if (t == DG_F64) *(double *)(void *)to = s->total;
-    else *(int32_t *)(void *)to = (int32_t)(uint32_t)s->whole;
+    if (t == DG_F32)
+        *(float *)(void *)to = (float)s->total;
+    else if (t == DG_F64)
+        *(double *)(void *)to = s->total;
+    else
+        *(int32_t *)(void *)to = (int32_t)(uint32_t)s->whole;
 }
 
 /* Adds n elements that begin at `at` of the space; complete rows are stored. */
-static void add_run(const program *p, summing *s, const char *x, dg_dtype t, const dg_view *out, int64_t at, int64_t n)
+static void add_run(const program *p, summing *s, const char *x, dg_dtype t, const dg_view *out,
+                    int64_t at, int64_t n)
 {
     int size = (int)dg_dtype_size(t);
     while (n > 0) {
         int64_t left = s->row - s->phase, m = n < left ? n : left;
-        if (t == DG_F32) s->total += dg_sum_f32(p->isa, (const float *)(const void *)x, m);
-        else if (t == DG_F64) s->total += dg_sum_f64((const double *)(const void *)x, m);
-        else s->whole += (uint64_t)dg_sum_i32((const int32_t *)(const void *)x, m);
+        if (t == DG_F32)
+            s->total += dg_sum_f32(p->isa, (const float *)(const void *)x, m);
+        else if (t == DG_F64)
+            s->total += dg_sum_f64((const double *)(const void *)x, m);
+        else
+            s->whole += (uint64_t)dg_sum_i32((const int32_t *)(const void *)x, m);
         s->phase += m;
         if (s->phase == s->row) {
             if (out) put_sum((char *)out->data + at / s->row * size, t, s);
@@ -471,9 +511,10 @@ static void add_run(const program *p, summing *s, const char *x, dg_dtype t, con
     }
 }
 
-/* Elements [low, high) of the box, row-major. `sums` are those of the reduced outputs (by output), `out` their views: NULL data where
- * the caller collects. */
-static void run_range(program *p, int64_t low, int64_t high, summing *sums, const dg_view *const *out)
+/* Elements [low, high) of the box, row-major. `sums` are those of the reduced outputs (by output),
+ * `out` their views: NULL data where the caller collects. */
+static void run_range(program *p, int64_t low, int64_t high, summing *sums,
+                      const dg_view *const *out)
 {
     const dg_strip *s = p->strip;
     int last = p->rank - 1, steady = p->short_rows ? last - 1 : last;
@@ -494,7 +535,8 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums, cons
         if (at.columns > left) at.columns = left;
         if (p->short_rows && at.columns == p->inner) {
             at.rows = p->run / p->inner;
-            if (at.rows > p->dim[last - 1] - at.index[last - 1]) at.rows = p->dim[last - 1] - at.index[last - 1];
+            if (at.rows > p->dim[last - 1] - at.index[last - 1])
+                at.rows = p->dim[last - 1] - at.index[last - 1];
             if (at.rows > left / p->inner) at.rows = left / p->inner;
         }
         if (stale) refresh(p, ROW, &at);
@@ -536,8 +578,8 @@ int64_t dg_strip_scratch(const dg_strip *s)
     return elements * (wide ? 8 : 4) + 64;
 }
 
-void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, const dg_view *out, const int64_t *start,
-                      const int64_t *extent, void *scratch)
+void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, const dg_view *out,
+                      const int64_t *start, const int64_t *extent, void *scratch)
 {
     int64_t n = 1;
     for (int a = 0; a < s->space.rank; a++) n *= extent[a];
@@ -558,8 +600,8 @@ void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
 
 /* ---- whole strips ---- */
 
-/* How a space is cut. Rows of a reduced output that fit a piece lie in one piece whole; longer rows (`long`) are cut, and the sums of
- * their parts stand in the workspace: [long output][piece]. */
+/* How a space is cut. Rows of a reduced output that fit a piece lie in one piece whole; longer rows
+ * (`long`) are cut, and the sums of their parts stand in the workspace: [long output][piece]. */
 typedef struct cut {
     int64_t total, segment, piece, per_segment, pieces;
 } cut;
@@ -596,7 +638,8 @@ int64_t dg_strip_workspace(const dg_infer *types, const dg_strip *s)
 {
     (void)types;
     int64_t n_long = 0;
-    for (int o = 0; o < s->n_out; o++) n_long += s->out[o].reduce > 0 && row_of(s, s->out[o].reduce) > PIECE;
+    for (int o = 0; o < s->n_out; o++)
+        n_long += s->out[o].reduce > 0 && row_of(s, s->out[o].reduce) > PIECE;
     return n_long * cut_space(s).pieces * (int64_t)sizeof(summing);
 }
 
@@ -640,7 +683,8 @@ void dg_strip_run(const dg_call *k)
     cut c = cut_space(s);
     if (c.total == 0) { /* sums of nothing */
         for (int o = 0; o < s->n_out; o++)
-            memset(k->out[o].data, 0, (size_t)dg_shape_count(&k->out[o].shape) * dg_dtype_size(k->out[o].dtype));
+            memset(k->out[o].data, 0,
+                   (size_t)dg_shape_count(&k->out[o].shape) * dg_dtype_size(k->out[o].dtype));
         return;
     }
     dg_parallel_with(k, c.pieces, run_piece, &c);
@@ -674,7 +718,11 @@ int64_t dg_elementwise_scratch(const dg_infer *types, const dg_strip *s)
 void dg_elementwise_run(const dg_call *k, const dg_op *op)
 {
     dg_dtype in[3];
-    dg_strip_code code = {.op = op, .attrs = *k->attrs, .in = {-1, -1, -1}, .n_in = k->n_in, .dtype = k->out[0].dtype};
+    dg_strip_code code = {.op = op,
+                          .attrs = *k->attrs,
+                          .in = {-1, -1, -1},
+                          .n_in = k->n_in,
+                          .dtype = k->out[0].dtype};
     for (int i = 0; i < k->n_in; i++) {
         in[i] = k->in[i].dtype;
         code.in[i] = i;
@@ -682,7 +730,13 @@ void dg_elementwise_run(const dg_call *k, const dg_op *op)
     code.lanes = dg_lanes_find(op, k->out[0].dtype, in, k->n_in);
     assert(code.lanes);
     dg_strip_out out = {.reg = k->n_in};
-    dg_strip strip = {.space = k->out[0].shape, .n_in = k->n_in, .n_code = 1, .n_out = 1, .in_dtype = in, .code = &code, .out = &out};
+    dg_strip strip = {.space = k->out[0].shape,
+                      .n_in = k->n_in,
+                      .n_code = 1,
+                      .n_out = 1,
+                      .in_dtype = in,
+                      .code = &code,
+                      .out = &out};
     dg_call call = *k;
     call.strip = &strip;
     dg_strip_run(&call);

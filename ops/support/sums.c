@@ -1,7 +1,8 @@
 /* sums.c: sums in double of float runs.
  *
  * In     contiguous elements, any number.
- * Out    their sum: 32 partial sums over positions mod 32, folded pairwise, then the rest in order. */
+ * Out    their sum: 32 partial sums over positions mod 32, folded pairwise, then the rest in
+ *        order. */
 #include "ops/support/sums.h"
 
 #include "ops/ops.h"
@@ -11,11 +12,11 @@
 typedef float eight_floats __attribute__((vector_size(32)));
 typedef double eight __attribute__((vector_size(64)));
 
-#define LOAD(at)                                                                                                       \
-    ({                                                                                                                 \
-        eight_floats f;                                                                                                \
-        memcpy(&f, (at), sizeof f);                                                                                    \
-        __builtin_convertvector(f, eight);                                                                             \
+#define LOAD(at)                                                                                   \
+    ({                                                                                             \
+        eight_floats f;                                                                            \
+        memcpy(&f, (at), sizeof f);                                                                \
+        __builtin_convertvector(f, eight);                                                         \
     })
 
 DG_VARIANTS(double, sum_floats, (const float *x, int64_t n), (x, n), {

@@ -1,9 +1,12 @@
-/* vmath.h: the functions of math/ on floats, written without branches and calls so that the compiler vectorises a loop over them.
+/* vmath.h: the functions of math/ on floats, written without branches and calls so that the
+ * compiler vectorises a loop over them.
  *
  * In     any float: infinities and NaN too.
- * Out    within a few units in the last place; NaN passes through; overflow gives infinity and underflow zero.
- * Method argument reduction after Cody & Waite 1980 ("Software Manual for the Elementary Functions"), then a polynomial fitted at
- *        Chebyshev nodes for the relative error of the whole function. Conditions select between two computed values. */
+ * Out    within a few units in the last place; NaN passes through; overflow gives infinity and
+ *        underflow zero.
+ * Method argument reduction after Cody & Waite 1980 ("Software Manual for the Elementary
+ *        Functions"), then a polynomial fitted at Chebyshev nodes for the relative error of the
+ *        whole function. Conditions select between two computed values. */
 #ifndef DG_OPS_SUPPORT_VMATH_H
 #define DG_OPS_SUPPORT_VMATH_H
 
@@ -56,7 +59,8 @@ DG_VECTOR float dg_absf(float x)
 /* |x| with the sign of `sign`. */
 DG_VECTOR float dg_signed(float x, float sign)
 {
-    return dg_float_of_bits((dg_bits_of_float(x) & 0x7fffffff) | (dg_bits_of_float(sign) & INT32_MIN));
+    return dg_float_of_bits((dg_bits_of_float(x) & 0x7fffffff) |
+                            (dg_bits_of_float(sign) & INT32_MIN));
 }
 
 /* The nearest whole number for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
@@ -87,7 +91,7 @@ DG_VECTOR float dg_power_of_two(int32_t n)
 /* ---- exponential ---- */
 
 #define DG_LOG2E 1.44269504f
-#define DG_LN2_HIGH 0.693145752f    /* 17 bits: its product with a whole number up to 2^7 is exact */
+#define DG_LN2_HIGH 0.693145752f /* 17 bits: its product with a whole number up to 2^7 is exact */
 #define DG_LN2_LOW 1.42860677e-06f
 
 /* (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2 */
@@ -100,8 +104,8 @@ DG_VECTOR float dg_exp_poly(float r)
     return p * r + 5.000000000e-01f;
 }
 
-/* exp(x + low) for x in -104 .. 89, where it goes from 0 to infinity; low small beside x: for arguments known more precisely than a
- * float is. */
+/* exp(x + low) for x in -104 .. 89, where it goes from 0 to infinity; low small beside x: for
+ * arguments known more precisely than a float is. */
 DG_VECTOR float dg_exp_inside(float x, float low)
 {
     float n = dg_nearest(x * DG_LOG2E);
@@ -158,7 +162,8 @@ DG_VECTOR float dg_log_poly(float f, float e)
 /* x normal and positive */
 DG_VECTOR float dg_log_normal(float x, float e)
 {
-    int32_t up = (int32_t)((uint32_t)dg_bits_of_float(x) - 0x3f3504f3u); /* bits of sqrt(1/2): the exponent steps where m does */
+    int32_t up = (int32_t)((uint32_t)dg_bits_of_float(x) -
+                           0x3f3504f3u); /* bits of sqrt(1/2): the exponent steps where m does */
     return dg_log_poly(dg_float_of_bits((up & 0x007fffff) + 0x3f3504f3) - 1, e + (float)(up >> 23));
 }
 
@@ -181,8 +186,9 @@ DG_VECTOR float dg_log1pf(float x)
 
 /* ---- circle ---- */
 
-/* The angle less the nearest multiple of pi/2, and that multiple's quadrant. In double: the product with a 33-bit head of pi/2
- * is exact up to DG_ANGLE_LIMIT, so the float result has full relative precision even where the angle nearly cancels. */
+/* The angle less the nearest multiple of pi/2, and that multiple's quadrant. In double: the product
+ * with a 33-bit head of pi/2 is exact up to DG_ANGLE_LIMIT, so the float result has full relative
+ * precision even where the angle nearly cancels. */
 #define DG_ANGLE_LIMIT 1e6f
 
 DG_VECTOR float dg_reduce_angle(float x, int32_t *quadrant)
@@ -197,7 +203,8 @@ DG_VECTOR float dg_reduce_angle(float x, int32_t *quadrant)
 DG_VECTOR float dg_sine_of(float r, int32_t quadrant)
 {
     float z = r * r;
-    float s = ((2.724992555e-06f * z + -1.984008704e-04f) * z + 8.333331905e-03f) * z + -1.666666716e-01f;
+    float s =
+        ((2.724992555e-06f * z + -1.984008704e-04f) * z + 8.333331905e-03f) * z + -1.666666716e-01f;
     float c = (2.454794230e-05f * z + -1.388830249e-03f) * z + 4.166666418e-02f;
     float sine = r + r * z * s, cosine = 1 - 0.5f * z + z * z * c;
     float y = quadrant & 1 ? cosine : sine;
@@ -253,14 +260,16 @@ DG_VECTOR float dg_sigmoidf(float x)
     return 1 / (1 + dg_expf(-x));
 }
 
-/* Both ends are cut once: below -89 the sigmoid is 0 (and -inf must not give NaN), above 104 it is 1. */
+/* Both ends are cut once: below -89 the sigmoid is 0 (and -inf must not give NaN), above 104 it is
+ * 1. */
 DG_VECTOR float dg_siluf(float x)
 {
     float a = x < -89.0f ? -89.0f : x, b = a > 104.0f ? 104.0f : a;
     return a / (1 + dg_exp_inside(-b, 0));
 }
 
-/* max(x, 0) + log1p(exp(-|x|)); the logarithm's argument is in [1, 2], so no special case is needed. */
+/* max(x, 0) + log1p(exp(-|x|)); the logarithm's argument is in [1, 2], so no special case is
+ * needed. */
 DG_VECTOR float dg_softplusf(float x)
 {
     float a = dg_absf(x);
@@ -290,8 +299,8 @@ DG_VECTOR float dg_erfc_factor(float z)
     return p / (1 + 2 * z);
 }
 
-/* exp(-by x^2), by 1 or 1/2, by x^2 <= 104. The square is taken apart into a part that a float holds exactly and a small rest:
- * its rounding alone would cost two digits where it is large. */
+/* exp(-by x^2), by 1 or 1/2, by x^2 <= 104. The square is taken apart into a part that a float
+ * holds exactly and a small rest: its rounding alone would cost two digits where it is large. */
 DG_VECTOR float dg_bell(float x, float by)
 {
     float head = dg_float_of_bits(dg_bits_of_float(x) & (int32_t)0xfffff000);
@@ -308,13 +317,15 @@ DG_VECTOR float dg_erff(float x)
     p = p * z + 1.128359437e-01f;
     p = p * z + -3.761262596e-01f;
     p = p * z + 1.283791661e-01f;
-    float small = x + x * p; /* the leading 2 / sqrt(pi) less 1: the coefficient's rounding is felt less */
+    float small =
+        x + x * p; /* the leading 2 / sqrt(pi) less 1: the coefficient's rounding is felt less */
     float cut = a > 10.0f ? 10.0f : a; /* 1 from there on */
     float large = dg_signed(1 - dg_bell(cut, 1) * dg_erfc_factor(cut), x);
     return a < 1 ? small : (a == a ? large : x);
 }
 
-/* x Phi(x); the tail of Phi is that of erfc, with full relative precision. It is 0 from 14.4 on (and -inf must not give NaN). */
+/* x Phi(x); the tail of Phi is that of erfc, with full relative precision. It is 0 from 14.4 on
+ * (and -inf must not give NaN). */
 DG_VECTOR float dg_geluf(float x)
 {
     float a = x < -14.4f ? -14.4f : x, size = dg_absf(a);
@@ -325,7 +336,8 @@ DG_VECTOR float dg_geluf(float x)
 
 /* ---- power ---- */
 
-/* exp(y log|x|) in double with some ten digits: a float logarithm times y would lose what the exponential magnifies. */
+/* exp(y log|x|) in double with some ten digits: a float logarithm times y would lose what the
+ * exponential magnifies. */
 DG_VECTOR float dg_powf(float x, float y)
 {
     double a = (double)dg_absf(x);

@@ -1,4 +1,5 @@
-/* fused, and strips as such: random programs over random spaces against the reference, which works element by element in double. */
+/* fused, and strips as such: random programs over random spaces against the reference, which works
+ * element by element in double. */
 #include "tests/support/op_check.h"
 
 #include <math.h>
@@ -19,7 +20,7 @@ typedef struct program {
     dg_strip_out out[MOST_OUT];
     dg_shape in[MOST_IN];
     dg_type result[MOST_OUT];
-    double *value[MOST_IN];  /* packed; bools as bytes in the low bits */
+    double *value[MOST_IN]; /* packed; bools as bytes in the low bits */
     double *want[MOST_OUT];
 } program;
 
@@ -72,7 +73,9 @@ static void make(program *p, dg_arena *a, int64_t most)
     s->space.rank = below(5);
     for (int i = 0; i < s->space.rank; i++) {
         do s->space.dim[i] = sizes[below(10)];
-        while (dg_shape_count(&(dg_shape){i + 1, {s->space.dim[0], s->space.dim[1], s->space.dim[2], s->space.dim[3]}}) > most);
+        while (dg_shape_count(&(dg_shape){
+                   i + 1, {s->space.dim[0], s->space.dim[1], s->space.dim[2], s->space.dim[3]}}) >
+               most);
     }
     s->n_in = 2 + below(MOST_IN - 1);
     s->in_dtype = p->in_dtype;
@@ -88,24 +91,35 @@ static void make(program *p, dg_arena *a, int64_t most)
         int64_t n = dg_shape_count(&p->in[i]);
         p->value[i] = dg_arena_alloc(a, (size_t)n * 8);
         for (int64_t j = 0; j < n; j++) {
-            if (p->in_dtype[i] == DG_BOOL) ((uint8_t *)p->value[i])[j] = (uint8_t)below(2);
-            else p->value[i][j] = uniform();
+            if (p->in_dtype[i] == DG_BOOL)
+                ((uint8_t *)p->value[i])[j] = (uint8_t)below(2);
+            else
+                p->value[i][j] = uniform();
         }
     }
     int codes = 1 + below(MOST_CODE);
-    static const char *const names[] = {"add", "sub", "mul", "maximum", "tanh", "sigmoid", "neg", "where", "lt"};
+    static const char *const names[] = {"add",     "sub", "mul",   "maximum", "tanh",
+                                        "sigmoid", "neg", "where", "lt"};
     for (int i = 0; i < codes; i++) {
-        int n = s->n_in + s->n_code, x = some_reg(p, DG_F32, n), y = some_reg(p, DG_F32, n), kind = below(9);
-        if (kind < 4) add_code(p, names[kind], 2, x, y, -1);
-        else if (kind < 7) add_code(p, names[kind], 1, x, -1, -1);
-        else if (kind == 7) add_code(p, "where", 3, some_reg(p, DG_BOOL, n), x, y);
-        else add_code(p, "lt", 2, some_reg(p, DG_F32, s->n_in), some_reg(p, DG_F32, s->n_in), -1); /* exact on inputs */
-        if (kind == 2) add_code(p, "tanh", 1, s->n_in + s->n_code - 1, -1, -1); /* keeps products small */
+        int n = s->n_in + s->n_code, x = some_reg(p, DG_F32, n), y = some_reg(p, DG_F32, n),
+            kind = below(9);
+        if (kind < 4)
+            add_code(p, names[kind], 2, x, y, -1);
+        else if (kind < 7)
+            add_code(p, names[kind], 1, x, -1, -1);
+        else if (kind == 7)
+            add_code(p, "where", 3, some_reg(p, DG_BOOL, n), x, y);
+        else
+            add_code(p, "lt", 2, some_reg(p, DG_F32, s->n_in), some_reg(p, DG_F32, s->n_in),
+                     -1); /* exact on inputs */
+        if (kind == 2)
+            add_code(p, "tanh", 1, s->n_in + s->n_code - 1, -1, -1); /* keeps products small */
         if (s->n_code >= MOST_CODE - 1) break;
     }
     s->n_out = 1 + below(MOST_OUT);
     for (int o = 0; o < s->n_out; o++) {
-        p->out[o].reg = below(4) ? some_reg(p, DG_F32, s->n_in + s->n_code) : s->n_in + s->n_code - 1;
+        p->out[o].reg =
+            below(4) ? some_reg(p, DG_F32, s->n_in + s->n_code) : s->n_in + s->n_code - 1;
         dg_dtype t = dtype_of(p, p->out[o].reg);
         p->out[o].reduce = t == DG_F32 && below(3) == 0 ? below(s->space.rank + 1) : 0;
         p->result[o] = (dg_type){t, s->space};
@@ -114,16 +128,25 @@ static void make(program *p, dg_arena *a, int64_t most)
     }
     dg_view in[MOST_IN], out[MOST_OUT];
     for (int i = 0; i < s->n_in; i++) {
-        in[i] = (dg_view){.data = p->value[i], .dtype = p->in_dtype[i] == DG_F32 ? DG_F64 : p->in_dtype[i], .shape = p->in[i]};
+        in[i] = (dg_view){.data = p->value[i],
+                          .dtype = p->in_dtype[i] == DG_F32 ? DG_F64 : p->in_dtype[i],
+                          .shape = p->in[i]};
         dg_view_pack(&in[i]);
     }
     for (int o = 0; o < s->n_out; o++) {
-        out[o] = (dg_view){.data = p->want[o], .dtype = p->result[o].dtype == DG_F32 ? DG_F64 : p->result[o].dtype,
+        out[o] = (dg_view){.data = p->want[o],
+                           .dtype = p->result[o].dtype == DG_F32 ? DG_F64 : p->result[o].dtype,
                            .shape = p->result[o].shape};
         dg_view_pack(&out[o]);
     }
     dg_attrs none = {0, NULL};
-    dg_call call = {.in = in, .out = out, .n_in = s->n_in, .n_out = s->n_out, .n_own = s->n_in, .attrs = &none, .strip = s};
+    dg_call call = {.in = in,
+                    .out = out,
+                    .n_in = s->n_in,
+                    .n_out = s->n_out,
+                    .n_own = s->n_in,
+                    .attrs = &none,
+                    .strip = s};
     dg_op_find("fused")->ref(&call);
 }
 
@@ -156,34 +179,49 @@ static char *element(const dg_view *v, int64_t i)
 static void load_input(const program *p, int i, const dg_view *v)
 {
     for (int64_t j = 0; j < dg_shape_count(&v->shape); j++) {
-        if (v->dtype == DG_BOOL) *(uint8_t *)element(v, j) = ((uint8_t *)p->value[i])[j];
-        else *(float *)(void *)element(v, j) = (float)p->value[i][j];
+        if (v->dtype == DG_BOOL)
+            *(uint8_t *)element(v, j) = ((uint8_t *)p->value[i])[j];
+        else
+            *(float *)(void *)element(v, j) = (float)p->value[i][j];
     }
 }
 
 static void compare(const program *p, int o, const dg_view *v, const char *what)
 {
     int64_t n = dg_shape_count(&v->shape), row = dg_shape_count(&p->strip.space) / n;
-    double error = 0, size = p->out[o].reduce ? 1e-2 * (double)(n * row) : 1e-6 * (double)n; /* sums may cancel */
+    double error = 0, size = p->out[o].reduce ? 1e-2 * (double)(n * row)
+                                              : 1e-6 * (double)n; /* sums may cancel */
     for (int64_t j = 0; j < n; j++) {
-        double x = v->dtype == DG_BOOL ? *(uint8_t *)element(v, j) : (double)*(float *)(void *)element(v, j);
+        double x = v->dtype == DG_BOOL ? *(uint8_t *)element(v, j)
+                                       : (double)*(float *)(void *)element(v, j);
         double y = v->dtype == DG_BOOL ? ((uint8_t *)p->want[o])[j] : p->want[o][j];
         error += (x - y) * (x - y);
         size += y * y;
     }
-    if (!(error <= 1e-11 * size)) print_error("%s: output %d of %d (reduce %d) is off by %g\n", what, o, p->strip.n_out, p->out[o].reduce, error / size);
+    if (!(error <= 1e-11 * size))
+        print_error("%s: output %d of %d (reduce %d) is off by %g\n", what, o, p->strip.n_out,
+                    p->out[o].reduce, error / size);
     assert_true(error <= 1e-11 * size);
 }
 
-static void run(const program *p, dg_arena *a, const dg_view *in, const dg_view *out, dg_isa isa, int threads)
+static void run(const program *p, dg_arena *a, const dg_view *in, const dg_view *out, dg_isa isa,
+                int threads)
 {
     const dg_strip *s = &p->strip;
     op_pool pool = {.threads = threads};
     for (int i = 0; i < 4; i++) pool.scratch[i] = dg_arena_alloc(a, (size_t)dg_strip_scratch(s));
     dg_run how = {.isa = isa, .parallel = threads < 0 ? NULL : op_pool_run, .pool = &pool};
     dg_attrs none = {0, NULL};
-    dg_call call = {.in = in, .out = out, .n_in = s->n_in, .n_out = s->n_out, .n_own = s->n_in, .attrs = &none, .strip = s, .run = &how,
-                    .workspace = dg_arena_alloc(a, (size_t)dg_strip_workspace(NULL, s)), .scratch = pool.scratch[0]};
+    dg_call call = {.in = in,
+                    .out = out,
+                    .n_in = s->n_in,
+                    .n_out = s->n_out,
+                    .n_own = s->n_in,
+                    .attrs = &none,
+                    .strip = s,
+                    .run = &how,
+                    .workspace = dg_arena_alloc(a, (size_t)dg_strip_workspace(NULL, s)),
+                    .scratch = pool.scratch[0]};
     dg_strip_run(&call);
 }
 
@@ -211,7 +249,8 @@ static void random_strips(int seed, int count, int64_t most)
             run(&p, a, in, other, isa, below(2) ? 0 : 2 + below(3));
             for (int o = 0; o < s->n_out; o++) {
                 for (int64_t j = 0; j < dg_shape_count(&out[o].shape); j++)
-                    assert_memory_equal(element(&out[o], j), element(&other[o], j), dg_dtype_size(out[o].dtype));
+                    assert_memory_equal(element(&out[o], j), element(&other[o], j),
+                                        dg_dtype_size(out[o].dtype));
             }
             /* stored output 0 over input 0, which has the space's shape */
             if (p.out[0].reduce == 0 && p.result[0].dtype == DG_F32) {
@@ -253,7 +292,8 @@ static void boxes(void **unused)
         p.out[0].reduce = 0;
         p.out[0].reg = s.n_in + s.n_code - 1;
         p.result[0] = (dg_type){dtype_of(&p, p.out[0].reg), s.space};
-        dg_view in[MOST_IN], whole = fresh(a, p.result[0].dtype, s.space, 0), tiled = fresh(a, p.result[0].dtype, s.space, 0);
+        dg_view in[MOST_IN], whole = fresh(a, p.result[0].dtype, s.space, 0),
+                             tiled = fresh(a, p.result[0].dtype, s.space, 0);
         for (int i = 0; i < s.n_in; i++) {
             in[i] = fresh(a, p.in_dtype[i], p.in[i], below(3));
             load_input(&p, i, &in[i]);
@@ -275,7 +315,8 @@ static void boxes(void **unused)
         }
         size_t size = dg_dtype_size(whole.dtype);
         for (int64_t j = 0; j < dg_shape_count(&s.space); j++) {
-            /* the run's length may move an element between the vector part and its rest: one unit */
+            /* the run's length may move an element between the vector part and its rest: one
+             * unit */
             float x, y;
             if (size != 4) {
                 assert_memory_equal(element(&whole, j), element(&tiled, j), size);
@@ -285,7 +326,8 @@ static void boxes(void **unused)
             memcpy(&y, element(&tiled, j), 4);
             assert_true(fabsf(x - y) <= 1e-6f * (1 + fabsf(x)));
         }
-        assert_memory_equal((char *)tiled.data + (size_t)dg_shape_count(&s.space) * size, "\xff\xff\xff\xff", 4);
+        assert_memory_equal((char *)tiled.data + (size_t)dg_shape_count(&s.space) * size,
+                            "\xff\xff\xff\xff", 4);
         dg_arena_free(a);
     }
 }
@@ -302,13 +344,20 @@ static void integer_sums(void **unused)
         want = (int32_t)((uint32_t)want + 2 * (uint32_t)x[i]);
     }
     program p = {.in_dtype = {DG_I32}, .in = {DG_SHAPE(N)}};
-    p.strip = (dg_strip){.space = DG_SHAPE(N), .n_in = 1, .n_out = 1, .in_dtype = p.in_dtype, .code = p.code, .out = p.out};
+    p.strip = (dg_strip){.space = DG_SHAPE(N),
+                         .n_in = 1,
+                         .n_out = 1,
+                         .in_dtype = p.in_dtype,
+                         .code = p.code,
+                         .out = p.out};
     dg_dtype both[] = {DG_I32, DG_I32};
-    p.code[0] = (dg_strip_code){.op = dg_op_find("add"), .in = {0, 0, -1}, .n_in = 2, .dtype = DG_I32};
+    p.code[0] =
+        (dg_strip_code){.op = dg_op_find("add"), .in = {0, 0, -1}, .n_in = 2, .dtype = DG_I32};
     p.code[0].lanes = dg_lanes_find(p.code[0].op, DG_I32, both, 2);
     p.strip.n_code = 1;
     p.out[0] = (dg_strip_out){.reg = 1, .reduce = 1};
-    dg_view in = {.data = x, .dtype = DG_I32, .shape = DG_SHAPE(N), .stride = {1}}, out = {.data = &total, .dtype = DG_I32};
+    dg_view in = {.data = x, .dtype = DG_I32, .shape = DG_SHAPE(N), .stride = {1}},
+            out = {.data = &total, .dtype = DG_I32};
     run(&p, a, &in, &out, dg_isa_of_cpu(), 2);
     assert_int_equal(total, want);
     dg_arena_free(a);

@@ -1,4 +1,5 @@
-/* The registry: complete, in order, each op with a test of its own; and the checker of ops finds what is wrong. */
+/* The registry: complete, in order, each op with a test of its own; and the checker of ops finds
+ * what is wrong. */
 #include "tests/support/op_check.h"
 
 #include <setjmp.h>
@@ -54,7 +55,8 @@ static void every_op_has_a_test(void **state)
 
 static void wrong_gradient(dg_grad *g)
 {
-    g->din[0] = dg_mul(g->build, g->dout[0], dg_shift(g->build, g->out[0], 1e-3)); /* exp's, a little too large */
+    g->din[0] = dg_mul(g->build, g->dout[0],
+                       dg_shift(g->build, g->out[0], 1e-3)); /* exp's, a little too large */
 }
 
 static void no_gradient(dg_grad *g)
@@ -87,14 +89,16 @@ static void inexact(const dg_call *k)
 
 static void piece(const dg_call *k, int64_t i)
 {
-    ((float *)k->out[0].data)[0] = __builtin_expf(((const float *)k->in[0].data)[0]) + (float)i * 1e-7f; /* the last piece wins */
+    ((float *)k->out[0].data)[0] = __builtin_expf(((const float *)k->in[0].data)[0]) +
+                                   (float)i * 1e-7f; /* the last piece wins */
 }
 
 static void racing(const dg_call *k)
 {
     inexact(k);
     const float *x = k->in[0].data;
-    for (int64_t i = 0; i < dg_shape_count(&k->out[0].shape); i++) ((float *)k->out[0].data)[i] = __builtin_expf(x[i]);
+    for (int64_t i = 0; i < dg_shape_count(&k->out[0].shape); i++)
+        ((float *)k->out[0].data)[i] = __builtin_expf(x[i]);
     dg_parallel(k, 2, piece);
 }
 
@@ -102,7 +106,8 @@ static void expect(const dg_op *op, const char *types, const char *part)
 {
     dg_arena *a = dg_arena_new();
     const char *text = op_check(op, &(op_case)OK(types, ""), a);
-    if (part && (!text || !strstr(text, part))) print_error("not \"%s\" but: %s\n", part, text ? text : "nothing");
+    if (part && (!text || !strstr(text, part)))
+        print_error("not \"%s\" but: %s\n", part, text ? text : "nothing");
     if (!part && text) print_error("%s\n", text);
     assert_true(part ? text && strstr(text, part) : !text);
     dg_arena_free(a);

@@ -1,5 +1,6 @@
-/* vmath.h by way of the ops' lanes: every element within a few units in the last place over the whole range of floats, on every ISA.
- * (The cases of the ops compare mean squares, in which a wrong tail would not show.) */
+/* vmath.h by way of the ops' lanes: every element within a few units in the last place over the
+ * whole range of floats, on every ISA. (The cases of the ops compare mean squares, in which a wrong
+ * tail would not show.) */
 #include "ops/ops.h"
 
 #include <math.h>
@@ -35,11 +36,15 @@ static double half_even(double x)
     return nearbyint(x);
 }
 
-/* Distance in units of the last place of a float. Below `floor` (results that lose digits as they run out of exponents) absolute. */
+/* Distance in units of the last place of a float. Below `floor` (results that lose digits as they
+ * run out of exponents) absolute. */
 static double units(float y, double want, double floor)
 {
     if (isnan(want)) return isnan(y) ? 0 : 1e9;
-    if (fabs(want) > 3.4028235e38) return isinf(y) && (y > 0) == (want > 0) ? 0 : fabs(fabs((double)y) / 3.4028235e38 - 1) < 1e-6 ? 1 : 1e9;
+    if (fabs(want) > 3.4028235e38)
+        return isinf(y) && (y > 0) == (want > 0)                 ? 0
+               : fabs(fabs((double)y) / 3.4028235e38 - 1) < 1e-6 ? 1
+                                                                 : 1e9;
     if (isnan(y) || isinf(y)) return 1e9;
     if (fabs(want) < floor) return fabs((double)y - want) <= floor ? 0 : 1e9;
     return fabs((double)y - want) / ldexp(1, ilogb(want) - 23);
@@ -48,8 +53,9 @@ static double units(float y, double want, double floor)
 static void check(const char *name, double (*f)(double), double allowed)
 {
     enum { N = 1000 };
-    static const float special[] = {0,       -0.0f,  INFINITY, -INFINITY, NAN,    1,      -1,      0.5f,   -0.5f,  100, -100,
-                                    88.7f,   -88.7f, 103.9f,   -103.9f,   1e-45f, -1e-40f, 1e-7f,  -1e-7f, 2.5f,   3.5f, -2.5f};
+    static const float special[] = {
+        0,     -0.0f,  INFINITY, -INFINITY, NAN,    1,       -1,    0.5f,   -0.5f, 100,  -100,
+        88.7f, -88.7f, 103.9f,   -103.9f,   1e-45f, -1e-40f, 1e-7f, -1e-7f, 2.5f,  3.5f, -2.5f};
     dg_dtype in = DG_F32;
     const dg_lanes *lanes = dg_lanes_find(dg_op_find(name), DG_F32, &in, 1);
     assert_non_null(lanes);
@@ -72,7 +78,9 @@ static void check(const char *name, double (*f)(double), double allowed)
                 at = x[i];
             }
         }
-        if (worst > allowed) print_error("%s on %s: off by %g units at %.9g\n", name, dg_isa_name(isa), worst, (double)at);
+        if (worst > allowed)
+            print_error("%s on %s: off by %g units at %.9g\n", name, dg_isa_name(isa), worst,
+                        (double)at);
         assert_true(worst <= allowed);
     }
 }

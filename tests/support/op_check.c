@@ -1,4 +1,5 @@
-/* op_check.c: the checks of op_check.h, one part below the other: cases as graphs, kernels, views, gradients. */
+/* op_check.c: the checks of op_check.h, one part below the other: cases as graphs, kernels, views,
+ * gradients. */
 #include "tests/support/op_check.h"
 
 #include "tests/support/graph_run.h"
@@ -44,7 +45,9 @@ __attribute__((format(printf, 2, 3))) static bool wrong(check *k, const char *fo
 static dg_dtype dtype_named(const char *at, size_t n)
 {
     for (int t = 0; t < DG_DTYPES; t++) {
-        if (strlen(dg_dtype_name((dg_dtype)t)) == n && strncmp(at, dg_dtype_name((dg_dtype)t), n) == 0) return (dg_dtype)t;
+        if (strlen(dg_dtype_name((dg_dtype)t)) == n &&
+            strncmp(at, dg_dtype_name((dg_dtype)t), n) == 0)
+            return (dg_dtype)t;
     }
     return DG_POISON;
 }
@@ -57,7 +60,8 @@ static bool parse_types(check *k, bool as_double)
         size_t n = strcspn(at, "[ ");
         dg_type *t = &k->in[k->n_in++];
         *t = (dg_type){.dtype = dtype_named(at, n)};
-        if (t->dtype == DG_POISON || k->n_in == MOST) return wrong(k, "the case's types do not read: %s", k->c->types);
+        if (t->dtype == DG_POISON || k->n_in == MOST)
+            return wrong(k, "the case's types do not read: %s", k->c->types);
         if (as_double && dg_dtype_is_float(t->dtype)) t->dtype = DG_F64;
         at += n;
         if (*at != '[') continue;
@@ -96,18 +100,25 @@ static int parse_attrs(check *k, dg_attr *out)
         size_t name = strcspn(at, "="), length = strcspn(at + name + 1, " ");
         const char *text = at + name + 1;
         const dg_attr_spec *spec = k->op->attrs;
-        while (spec && spec->name && (strlen(spec->name) != name || strncmp(spec->name, at, name) != 0)) spec++;
+        while (spec && spec->name &&
+               (strlen(spec->name) != name || strncmp(spec->name, at, name) != 0))
+            spec++;
         const char *key = dg_arena_text(k->arena, at, name);
         double v[64] = {0};
         int count = spec && spec->name && spec->kind == DG_STR ? 0 : parse_numbers(text, length, v);
         int64_t whole[64];
         for (int i = 0; i < count; i++) whole[i] = (int64_t)v[i];
         dg_attr_kind kind = spec && spec->name ? spec->kind : DG_INT;
-        if (kind == DG_INT) out[n] = dg_attr_of_int(key, whole[0]);
-        else if (kind == DG_FLOAT) out[n] = dg_attr_of_float(key, v[0]);
-        else if (kind == DG_INTS) out[n] = dg_attr_of_ints(k->arena, key, whole, count);
-        else if (kind == DG_FLOATS) out[n] = dg_attr_of_floats(k->arena, key, v, count);
-        else if (kind == DG_STR) out[n] = dg_attr_of_str(k->arena, key, dg_arena_text(k->arena, text, length));
+        if (kind == DG_INT)
+            out[n] = dg_attr_of_int(key, whole[0]);
+        else if (kind == DG_FLOAT)
+            out[n] = dg_attr_of_float(key, v[0]);
+        else if (kind == DG_INTS)
+            out[n] = dg_attr_of_ints(k->arena, key, whole, count);
+        else if (kind == DG_FLOATS)
+            out[n] = dg_attr_of_floats(k->arena, key, v, count);
+        else if (kind == DG_STR)
+            out[n] = dg_attr_of_str(k->arena, key, dg_arena_text(k->arena, text, length));
         else {
             int32_t *ints = DG_NEW_ARRAY(k->arena, int32_t, count);
             for (int i = 0; i < count; i++) ints[i] = (int32_t)v[i];
@@ -151,14 +162,23 @@ static void fill_values(check *k)
         for (int64_t j = 0; j < n; j++) {
             double u = uniform(&state);
             switch (k->in[i].dtype) {
-            case DG_I32: v[j] = int_low + floor(u * ((double)int_high - int_low)); break;
-            case DG_U8: v[j] = floor(u * 256); break;
-            case DG_BOOL: v[j] = u < 0.5; break;
-            default: v[j] = (double)(float)(low + u * (high - low)); break; /* a float holds it */
+            case DG_I32:
+                v[j] = int_low + floor(u * ((double)int_high - int_low));
+                break;
+            case DG_U8:
+                v[j] = floor(u * 256);
+                break;
+            case DG_BOOL:
+                v[j] = u < 0.5;
+                break;
+            default:
+                v[j] = (double)(float)(low + u * (high - low));
+                break; /* a float holds it */
             }
         }
         if (c->fill) c->fill(i, n, v);
-        for (int64_t j = 0; j < n && dg_dtype_is_float(k->in[i].dtype); j++) v[j] = (double)(float)v[j];
+        for (int64_t j = 0; j < n && dg_dtype_is_float(k->in[i].dtype); j++)
+            v[j] = (double)(float)v[j];
     }
 }
 
@@ -172,7 +192,8 @@ static dg_node build(check *k, bool as_double, dg_value *in)
     k->b = test_builder(k->m);
     k->b.refused = refused;
     k->b.ctx = k;
-    for (int i = 0; i < k->n_in; i++) in[i] = test_place(&k->b, k->m, k->in[i].dtype, k->in[i].shape);
+    for (int i = 0; i < k->n_in; i++)
+        in[i] = test_place(&k->b, k->m, k->in[i].dtype, k->in[i].shape);
     dg_attr given[16];
     int n = parse_attrs(k, given);
     dg_node node = dg_build_node(&k->b, k->op, given, n, in, k->n_in);
@@ -180,7 +201,8 @@ static dg_node build(check *k, bool as_double, dg_value *in)
     const dg_node_info *info = dg_node_of(k->m->graph, node);
     k->attrs = dg_attrs_copy(k->arena, &info->attrs);
     k->n_out = info->n_out;
-    for (int i = 0; i < info->n_out && i < MOST; i++) k->out[i] = *dg_type_of(k->m->graph, info->out[i]);
+    for (int i = 0; i < info->n_out && i < MOST; i++)
+        k->out[i] = *dg_type_of(k->m->graph, info->out[i]);
     return node;
 }
 
@@ -216,20 +238,32 @@ static bool guards_hold(const buffer *b)
 static void put(void *at, dg_dtype t, int64_t i, double v)
 {
     switch (t) {
-    case DG_F32: ((float *)at)[i] = (float)v; break;
-    case DG_F64: ((double *)at)[i] = v; break;
-    case DG_I32: ((int32_t *)at)[i] = (int32_t)v; break;
-    default: ((uint8_t *)at)[i] = (uint8_t)v; break;
+    case DG_F32:
+        ((float *)at)[i] = (float)v;
+        break;
+    case DG_F64:
+        ((double *)at)[i] = v;
+        break;
+    case DG_I32:
+        ((int32_t *)at)[i] = (int32_t)v;
+        break;
+    default:
+        ((uint8_t *)at)[i] = (uint8_t)v;
+        break;
     }
 }
 
 static double get(const void *at, dg_dtype t, int64_t i)
 {
     switch (t) {
-    case DG_F32: return (double)((const float *)at)[i];
-    case DG_F64: return ((const double *)at)[i];
-    case DG_I32: return ((const int32_t *)at)[i];
-    default: return ((const uint8_t *)at)[i];
+    case DG_F32:
+        return (double)((const float *)at)[i];
+    case DG_F64:
+        return ((const double *)at)[i];
+    case DG_I32:
+        return ((const int32_t *)at)[i];
+    default:
+        return ((const uint8_t *)at)[i];
     }
 }
 
@@ -286,7 +320,13 @@ static void run_reference(check *k, double *const *value, double **out, failure 
         dg_view_pack(&to[i]);
     }
     dg_run run = a_run(f);
-    dg_call call = {.in = in, .out = to, .n_in = k->n_in, .n_out = k->n_out, .n_own = k->n_in, .attrs = &k->attrs, .run = &run};
+    dg_call call = {.in = in,
+                    .out = to,
+                    .n_in = k->n_in,
+                    .n_out = k->n_out,
+                    .n_own = k->n_in,
+                    .attrs = &k->attrs,
+                    .run = &run};
     k->op->ref(&call);
     for (int i = 0; i < k->n_out; i++) {
         int64_t n = dg_shape_count(&k->out[i].shape);
@@ -311,7 +351,8 @@ static void *work(void *arg)
     team *t = arg;
     dg_call k = *t->k;
     k.scratch = t->pool->scratch[atomic_fetch_add(&t->member, 1)];
-    for (int64_t i; (i = atomic_fetch_add(&t->next, 1)) < t->count;) t->piece(&k, t->pool->threads == 0 ? t->count - 1 - i : i);
+    for (int64_t i; (i = atomic_fetch_add(&t->next, 1)) < t->count;)
+        t->piece(&k, t->pool->threads == 0 ? t->count - 1 - i : i);
     return NULL;
 }
 
@@ -331,7 +372,8 @@ void op_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece
 typedef enum layout { PACKED, TRANSPOSED, GAPPED, LAYOUTS } layout;
 static const char *const layout_names[] = {"packed", "transposed", "gapped"};
 
-/* Strides of an input stored with its axes in reverse, or with room between rows. Returns the elements it spans. */
+/* Strides of an input stored with its axes in reverse, or with room between rows. Returns the
+ * elements it spans. */
 static int64_t lay_out(dg_view *v, layout l)
 {
     int64_t step = 1;
@@ -367,7 +409,8 @@ static bool same_bytes(check *k, const result *a, const result *b, int *output)
 }
 
 /* threads: -1: no pool. over: input whose bytes output 0 takes, -1. */
-static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, int threads, int over, failure *f, result *r)
+static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, int threads,
+                       int over, failure *f, result *r)
 {
     dg_view in[MOST], out[MOST];
     buffer held[MOST], before[MOST];
@@ -376,7 +419,8 @@ static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, 
         int64_t span = lay_out(&in[i], takes_strides(kernel, i) ? l : PACKED);
         held[i] = buffer_new((size_t)span * dg_dtype_size(in[i].dtype));
         in[i].data = held[i].data;
-        for (int64_t j = 0; j < dg_shape_count(&in[i].shape); j++) put(in[i].data, in[i].dtype, offset_of(&in[i], j), k->value[i][j]);
+        for (int64_t j = 0; j < dg_shape_count(&in[i].shape); j++)
+            put(in[i].data, in[i].dtype, offset_of(&in[i], j), k->value[i][j]);
         before[i] = buffer_new(held[i].bytes);
         memcpy(before[i].data, held[i].data, held[i].bytes);
     }
@@ -386,9 +430,16 @@ static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, 
         r->out[i] = buffer_new((size_t)dg_type_bytes(&k->out[i]));
         out[i].data = i == 0 && over >= 0 ? held[over].data : r->out[i].data;
     }
-    dg_infer types = {.op = k->op, .attrs = &k->attrs, .n_in = k->n_in, .in = k->in, .out = k->out, .n_out = k->n_out, .input = {-1, -1},
+    dg_infer types = {.op = k->op,
+                      .attrs = &k->attrs,
+                      .n_in = k->n_in,
+                      .in = k->in,
+                      .out = k->out,
+                      .n_out = k->n_out,
+                      .input = {-1, -1},
                       .arena = k->arena};
-    buffer workspace = buffer_new(kernel->workspace ? (size_t)kernel->workspace(&types, NULL) : 0), scratch[8];
+    buffer workspace = buffer_new(kernel->workspace ? (size_t)kernel->workspace(&types, NULL) : 0),
+           scratch[8];
     op_pool pool = {.threads = threads};
     int workers = threads > 1 ? threads : 1;
     for (int i = 0; i < workers; i++) {
@@ -399,15 +450,23 @@ static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, 
     run.isa = isa;
     run.parallel = threads < 0 ? NULL : op_pool_run;
     run.pool = &pool;
-    dg_call call = {.in = in, .out = out, .n_in = k->n_in, .n_out = k->n_out, .n_own = k->n_in, .attrs = &k->attrs, .run = &run,
-                    .workspace = workspace.data, .scratch = scratch[0].data};
+    dg_call call = {.in = in,
+                    .out = out,
+                    .n_in = k->n_in,
+                    .n_out = k->n_out,
+                    .n_own = k->n_in,
+                    .attrs = &k->attrs,
+                    .run = &run,
+                    .workspace = workspace.data,
+                    .scratch = scratch[0].data};
     kernel->run(&call);
 
     bool good = guards_hold(&workspace);
     for (int i = 0; i < workers; i++) good &= guards_hold(&scratch[i]);
     if (!good) wrong(k, "writes outside of its workspace or scratch");
     for (int i = 0; i < k->n_in; i++) {
-        if (!guards_hold(&held[i]) || (i != over && memcmp(held[i].data, before[i].data, held[i].bytes) != 0))
+        if (!guards_hold(&held[i]) ||
+            (i != over && memcmp(held[i].data, before[i].data, held[i].bytes) != 0))
             good = wrong(k, "writes to input %d", i);
     }
     if (over >= 0) memcpy(r->out[0].data, held[over].data, r->out[0].bytes);
@@ -425,22 +484,27 @@ static bool run_kernel(check *k, const dg_kernel *kernel, dg_isa isa, layout l, 
 
 static bool near_reference(check *k, const result *r, double *const *want)
 {
-    double tolerance = k->c->tolerance > 0 ? k->c->tolerance : k->op->traits & DG_GEMM_LIKE ? 1e-10 : 1e-12;
+    double tolerance = k->c->tolerance > 0            ? k->c->tolerance
+                       : k->op->traits & DG_GEMM_LIKE ? 1e-10
+                                                      : 1e-12;
     for (int i = 0; i < k->n_out; i++) {
         int64_t n = dg_shape_count(&k->out[i].shape);
         bool floats = dg_dtype_is_float(k->out[i].dtype);
         double error = 0, size = 0;
         for (int64_t j = 0; j < n; j++) {
             double x = get(r->out[i].data, k->out[i].dtype, j), y = want[i][j];
-            if (k->out[i].dtype == DG_F32 && fabs(y) > 3.4028235e38) y = copysign((double)INFINITY, y);
+            if (k->out[i].dtype == DG_F32 && fabs(y) > 3.4028235e38)
+                y = copysign((double)INFINITY, y);
             bool same = x == y || (isnan(x) && isnan(y));
             if (!same && (!floats || !isfinite(x) || !isfinite(y)))
-                return wrong(k, "output %d, element %lld is %.9g and not %.9g", i, (long long)j, x, y);
+                return wrong(k, "output %d, element %lld is %.9g and not %.9g", i, (long long)j, x,
+                             y);
             if (!isfinite(y)) continue;
             error += (x - y) * (x - y);
             size += y * y;
         }
-        if (error > tolerance * size) return wrong(k, "output %d is off by %.3g of its mean square", i, error / size);
+        if (error > tolerance * size)
+            return wrong(k, "output %d is off by %.3g of its mean square", i, error / size);
     }
     return true;
 }
@@ -452,14 +516,16 @@ static bool check_kernel(check *k, const dg_kernel *kernel, dg_isa isa, double *
     for (layout l = PACKED; l < LAYOUTS; l++) {
         if (l != PACKED && !kernel->strided) break;
         result once, again;
-        bool good = run_kernel(k, kernel, isa, l, -1, -1, &f, &once) && near_reference(k, &once, want);
+        bool good =
+            run_kernel(k, kernel, isa, l, -1, -1, &f, &once) && near_reference(k, &once, want);
         for (int threads = 0; good && threads <= 4; threads++) {
             int output;
             if (threads == 1 || (l == GAPPED && threads > 2)) continue;
             good = run_kernel(k, kernel, isa, l, threads, -1, &f, &again);
             if (good && !same_bytes(k, &once, &again, &output))
-                good = threads == 0 ? wrong(k, "output %d depends on the order of the pieces", output)
-                                    : wrong(k, "output %d differs on %d threads", output, threads);
+                good = threads == 0
+                           ? wrong(k, "output %d depends on the order of the pieces", output)
+                           : wrong(k, "output %d differs on %d threads", output, threads);
             result_free(k, &again);
         }
         for (int i = 0; good && l == PACKED && i < k->n_in && i < 32; i++) {
@@ -467,14 +533,16 @@ static bool check_kernel(check *k, const dg_kernel *kernel, dg_isa isa, double *
             for (int threads = -1; good && threads <= 2; threads += 3) {
                 int output;
                 good = run_kernel(k, kernel, isa, l, threads, i, &f, &again);
-                if (good && !same_bytes(k, &once, &again, &output)) good = wrong(k, "output %d differs over input %d", output, i);
+                if (good && !same_bytes(k, &once, &again, &output))
+                    good = wrong(k, "output %d differs over input %d", output, i);
                 result_free(k, &again);
             }
         }
         result_free(k, &once);
         if (good && f.any) good = wrong(k, "fails: %s", f.text);
         if (!good) {
-            k->wrong = dg_arena_printf(k->arena, "kernel %s, %s, %s: %s", kernel->name, dg_isa_name(isa), layout_names[l], k->wrong);
+            k->wrong = dg_arena_printf(k->arena, "kernel %s, %s, %s: %s", kernel->name,
+                                       dg_isa_name(isa), layout_names[l], k->wrong);
             return false;
         }
     }
@@ -483,7 +551,13 @@ static bool check_kernel(check *k, const dg_kernel *kernel, dg_isa isa, double *
 
 static bool kernel_fits(check *k, const dg_kernel *kernel)
 {
-    dg_infer types = {.op = k->op, .attrs = &k->attrs, .n_in = k->n_in, .in = k->in, .out = k->out, .n_out = k->n_out, .input = {-1, -1},
+    dg_infer types = {.op = k->op,
+                      .attrs = &k->attrs,
+                      .n_in = k->n_in,
+                      .in = k->in,
+                      .out = k->out,
+                      .n_out = k->n_out,
+                      .input = {-1, -1},
                       .arena = k->arena};
     dg_dtype t = k->n_in > 0 ? k->in[0].dtype : k->out[0].dtype;
     return (kernel->any_dtype || kernel->dtype == t) && (!kernel->fits || kernel->fits(&types));
@@ -501,7 +575,9 @@ static bool check_kernels(check *k, double *const *want)
                 bool good = run_kernel(k, kernel, isa, PACKED, -1, -1, &f, &r);
                 result_free(k, &r);
                 if (!good) return false;
-                if (!f.any || !strstr(f.text, k->c->fails)) return wrong(k, "kernel %s does not fail so, but: \"%s\"", kernel->name, f.text);
+                if (!f.any || !strstr(f.text, k->c->fails))
+                    return wrong(k, "kernel %s does not fail so, but: \"%s\"", kernel->name,
+                                 f.text);
             } else if (!check_kernel(k, kernel, isa, want)) {
                 return false;
             }
@@ -516,20 +592,24 @@ static bool check_view(check *k, double *const *want)
 {
     if (!k->op->view) return true;
     for (layout l = PACKED; l < LAYOUTS; l++) {
-        dg_view in = {.dtype = k->in[0].dtype, .shape = k->in[0].shape}, out = {.dtype = k->out[0].dtype, .shape = k->out[0].shape};
+        dg_view in = {.dtype = k->in[0].dtype, .shape = k->in[0].shape},
+                out = {.dtype = k->out[0].dtype, .shape = k->out[0].shape};
         buffer held = buffer_new((size_t)lay_out(&in, l) * dg_dtype_size(in.dtype));
         in.data = held.data;
         out.data = held.data;
-        for (int64_t j = 0; j < dg_shape_count(&in.shape); j++) put(in.data, in.dtype, offset_of(&in, j), k->value[0][j]);
+        for (int64_t j = 0; j < dg_shape_count(&in.shape); j++)
+            put(in.data, in.dtype, offset_of(&in, j), k->value[0][j]);
         bool good = true, given = k->op->view(&k->attrs, &in, &out);
         if (!given && l == PACKED && k->op->traits & DG_VIEW && strcmp(k->op->name, "reshape") == 0)
             good = wrong(k, "a packed value could have been viewed");
         for (int64_t j = 0; good && given && j < dg_shape_count(&out.shape); j++) {
-            const char *at = (const char *)out.data + offset_of(&out, j) * (int64_t)dg_dtype_size(out.dtype);
-            if (at < held.data || at >= held.data + held.bytes) good = wrong(k, "%s: the view leaves its input", layout_names[l]);
+            const char *at =
+                (const char *)out.data + offset_of(&out, j) * (int64_t)dg_dtype_size(out.dtype);
+            if (at < held.data || at >= held.data + held.bytes)
+                good = wrong(k, "%s: the view leaves its input", layout_names[l]);
             else if (get(at, out.dtype, 0) != want[0][j])
-                good = wrong(k, "%s: element %lld of the view is %.9g and not %.9g", layout_names[l], (long long)j,
-                             get(at, out.dtype, 0), want[0][j]);
+                good = wrong(k, "%s: element %lld of the view is %.9g and not %.9g",
+                             layout_names[l], (long long)j, get(at, out.dtype, 0), want[0][j]);
         }
         free(held.all);
         if (!good) return false;
@@ -544,7 +624,8 @@ static bool is_float_value(const dg_build *b, dg_value v)
     return dg_dtype_is_float(dg_dtype_of(b, v));
 }
 
-/* Adjoints of all values from those of some: every node's grad, last first. `adjoint` holds room for `room` values. */
+/* Adjoints of all values from those of some: every node's grad, last first. `adjoint` holds room
+ * for `room` values. */
 static bool walk_back(check *k, dg_value *adjoint, dg_value room)
 {
     dg_graph *g = k->m->graph;
@@ -555,24 +636,35 @@ static bool walk_back(check *k, dg_value *adjoint, dg_value room)
     for (size_t at = order.n; good && at-- > 0;) {
         dg_node_info i = *dg_node_of(g, order.at[at]);
         bool reached = false;
-        for (int o = 0; o < i.n_out; o++) reached |= i.out[o] < room && adjoint[i.out[o]] != DG_NONE;
+        for (int o = 0; o < i.n_out; o++)
+            reached |= i.out[o] < room && adjoint[i.out[o]] != DG_NONE;
         if (!reached || !i.op->grad || i.op->traits & DG_STOPS_GRADIENT) continue;
         bool *want = DG_NEW_ARRAY(a, bool, i.n_in);
-        dg_value *din = DG_NEW_ARRAY(a, dg_value, i.n_in), *dout = DG_NEW_ARRAY(a, dg_value, i.n_out);
+        dg_value *din = DG_NEW_ARRAY(a, dg_value, i.n_in),
+                 *dout = DG_NEW_ARRAY(a, dg_value, i.n_out);
         for (int n = 0; n < i.n_in; n++) {
             want[n] = is_float_value(&k->b, i.in[n]);
             din[n] = DG_NONE;
         }
         for (int o = 0; o < i.n_out; o++) dout[o] = adjoint[i.out[o]];
-        i.op->grad(&(dg_grad){.build = &k->b, .attrs = &i.attrs, .n_in = i.n_in, .n_out = i.n_out, .in = i.in, .out = i.out, .dout = dout,
-                              .want = want, .din = din});
+        i.op->grad(&(dg_grad){.build = &k->b,
+                              .attrs = &i.attrs,
+                              .n_in = i.n_in,
+                              .n_out = i.n_out,
+                              .in = i.in,
+                              .out = i.out,
+                              .dout = dout,
+                              .want = want,
+                              .din = din});
         for (int n = 0; good && n < i.n_in; n++) {
             if (din[n] == DG_NONE || !want[n]) continue;
             if (!dg_type_equal(dg_type_of(g, din[n]), dg_type_of(g, i.in[n])))
-                good = wrong(k, "the gradient of %s by input %d is %s and not %s", i.op->name, n, dg_type_name(a, dg_type_of(g, din[n])),
+                good = wrong(k, "the gradient of %s by input %d is %s and not %s", i.op->name, n,
+                             dg_type_name(a, dg_type_of(g, din[n])),
                              dg_type_name(a, dg_type_of(g, i.in[n])));
             if (i.in[n] >= room) continue;
-            adjoint[i.in[n]] = adjoint[i.in[n]] == DG_NONE ? din[n] : dg_add(&k->b, adjoint[i.in[n]], din[n]);
+            adjoint[i.in[n]] =
+                adjoint[i.in[n]] == DG_NONE ? din[n] : dg_add(&k->b, adjoint[i.in[n]], din[n]);
         }
     }
     dg_vec_free(&order);
@@ -599,7 +691,8 @@ static dg_value new_place(check *k, inputs *p, dg_type t, const double *values)
     int64_t n = dg_shape_count(&t.shape);
     uint64_t state = 77 + (uint64_t)p->n;
     void *data = p->data[p->n] = dg_arena_alloc(k->arena, (size_t)n * 8);
-    for (int64_t j = 0; j < n; j++) put(data, t.dtype, j, values ? values[j] : uniform(&state) * 2 - 1);
+    for (int64_t j = 0; j < n; j++)
+        put(data, t.dtype, j, values ? values[j] : uniform(&state) * 2 - 1);
     dg_value v = test_place(&k->b, k->m, t.dtype, t.shape);
     p->value[p->n++] = v;
     return v;
@@ -614,8 +707,10 @@ static dg_value inner_product(check *k, dg_value x, dg_value y)
     return dg_dtype_of(&k->b, sum) == DG_F64 ? sum : dg_cast(&k->b, sum, DG_F64);
 }
 
-/* The module's first output is a number, the others are its adjoints d[i] by the places: against central differences. */
-static bool check_differences(check *k, const inputs *p, const dg_value *d, double rtol, double atol, const char *what)
+/* The module's first output is a number, the others are its adjoints d[i] by the places: against
+ * central differences. */
+static bool check_differences(check *k, const inputs *p, const dg_value *d, double rtol,
+                              double atol, const char *what)
 {
     double value[2], *have[4 * MOST];
     void *out[4 * MOST + 1];
@@ -627,11 +722,13 @@ static bool check_differences(check *k, const inputs *p, const dg_value *d, doub
         dg_shape s = dg_shape_of(&k->b, p->value[i]);
         out[outputs++] = have[i] = DG_NEW_ARRAY(k->arena, double, dg_shape_count(&s));
     }
-    if (!test_run(k->m, (const void *const *)p->data, out)) return wrong(k, "%s: the run failed", what);
+    if (!test_run(k->m, (const void *const *)p->data, out))
+        return wrong(k, "%s: the run failed", what);
 
     /* From here on the number alone is wanted: the list of nodes ends at its output. */
     dg_node last = dg_region_of(k->m->graph, 0)->first;
-    while (strcmp(dg_node_of(k->m->graph, last)->op->name, "output") != 0) last = dg_node_of(k->m->graph, last)->next;
+    while (strcmp(dg_node_of(k->m->graph, last)->op->name, "output") != 0)
+        last = dg_node_of(k->m->graph, last)->next;
     dg_node rest = dg_node_of(k->m->graph, last)->next;
     dg_node_of(k->m->graph, last)->next = DG_NONE;
     bool good = true;
@@ -651,14 +748,16 @@ static bool check_differences(check *k, const inputs *p, const dg_value *d, doub
             x[j] = x0;
             double want = (value[0] - value[1]) / (2 * h), got = have[i] ? have[i][j] : 0;
             if (!(fabs(got - want) <= atol + rtol * fabs(want)))
-                good = wrong(k, "%s by input %d, element %lld: %.9g, differences say %.9g", what, i, (long long)j, got, want);
+                good = wrong(k, "%s by input %d, element %lld: %.9g, differences say %.9g", what, i,
+                             (long long)j, got, want);
         }
     }
     dg_node_of(k->m->graph, last)->next = rest;
     return good;
 }
 
-/* first: adjoints of <outputs, cotangents>; second: those of <adjoints, further cotangents> by everything. */
+/* first: adjoints of <outputs, cotangents>; second: those of <adjoints, further cotangents> by
+ * everything. */
 static bool check_gradient(check *k, bool second)
 {
     dg_value in[MOST], d[4 * MOST];
@@ -672,7 +771,8 @@ static bool check_gradient(check *k, bool second)
     for (int i = 0; i < k->n_in; i++) {
         p.data[i] = dg_arena_alloc(k->arena, (size_t)dg_shape_count(&k->in[i].shape) * 8);
         p.value[i] = in[i];
-        for (int64_t j = 0; j < dg_shape_count(&k->in[i].shape); j++) put(p.data[i], k->in[i].dtype, j, k->value[i][j]);
+        for (int64_t j = 0; j < dg_shape_count(&k->in[i].shape); j++)
+            put(p.data[i], k->in[i].dtype, j, k->value[i][j]);
     }
     p.n = k->n_in;
     dg_value loss = DG_NONE;
@@ -698,7 +798,8 @@ static bool check_gradient(check *k, bool second)
             if (checked) {
                 test_output(&k->b, k->m, d[i]);
             } else {
-                dg_value part = inner_product(k, d[i], new_place(k, &p, *dg_type_of(k->m->graph, d[i]), NULL));
+                dg_value part =
+                    inner_product(k, d[i], new_place(k, &p, *dg_type_of(k->m->graph, d[i]), NULL));
                 next = next == DG_NONE ? part : dg_add(&k->b, next, part);
             }
         }
@@ -706,8 +807,10 @@ static bool check_gradient(check *k, bool second)
     }
     good = good && !k->wrong; /* a refusal while the gradient was built */
     if (good && loss != DG_NONE) {
-        if (second) good = check_differences(k, &p, d, 1e-4, 1e-6, "second gradient");
-        else good = check_differences(k, &p, d, 1e-5, 1e-7, "gradient");
+        if (second)
+            good = check_differences(k, &p, d, 1e-4, 1e-6, "second gradient");
+        else
+            good = check_differences(k, &p, d, 1e-5, 1e-7, "gradient");
     }
     test_module_free(k->m);
     k->m = NULL;
@@ -730,7 +833,8 @@ static bool check_rewrites(check *k)
     run_reference(k, k->value, want, &f);
     bool good = true, made = false;
     if (k->op->expand) {
-        dg_grad g = {.build = &k->b, .attrs = &k->attrs, .n_in = k->n_in, .n_out = k->n_out, .in = in};
+        dg_grad g = {
+            .build = &k->b, .attrs = &k->attrs, .n_in = k->n_in, .n_out = k->n_out, .in = in};
         made = k->op->expand(&g, out);
     } else {
         for (int i = 0; i < k->n_out; i++) types[i] = k->out[i];
@@ -743,12 +847,14 @@ static bool check_rewrites(check *k)
         void *to[MOST];
         for (int i = 0; i < k->n_in; i++) {
             void *at = dg_arena_alloc(k->arena, (size_t)dg_shape_count(&k->in[i].shape) * 8);
-            for (int64_t j = 0; j < dg_shape_count(&k->in[i].shape); j++) put(at, k->in[i].dtype, j, k->value[i][j]);
+            for (int64_t j = 0; j < dg_shape_count(&k->in[i].shape); j++)
+                put(at, k->in[i].dtype, j, k->value[i][j]);
             data[i] = at;
         }
         for (int i = 0; good && i < n; i++) {
             if (!dg_type_equal(dg_type_of(k->m->graph, out[i]), &k->out[i]))
-                good = wrong(k, "the rewritten output %d is %s", i, dg_type_name(k->arena, dg_type_of(k->m->graph, out[i])));
+                good = wrong(k, "the rewritten output %d is %s", i,
+                             dg_type_name(k->arena, dg_type_of(k->m->graph, out[i])));
             test_output(&k->b, k->m, out[i]);
             to[i] = dg_arena_alloc(k->arena, (size_t)dg_shape_count(&k->out[i].shape) * 8);
         }
@@ -757,7 +863,8 @@ static bool check_rewrites(check *k)
             for (int64_t j = 0; good && j < dg_shape_count(&k->out[i].shape); j++) {
                 double x = get(to[i], widened(k->out[i].dtype), j), y = want[i][j];
                 if (!(fabs(x - y) <= 1e-12 * (1 + fabs(y))) && !(isnan(x) && isnan(y)))
-                    good = wrong(k, "rewritten, output %d, element %lld is %.17g and not %.17g", i, (long long)j, x, y);
+                    good = wrong(k, "rewritten, output %d, element %lld is %.17g and not %.17g", i,
+                                 (long long)j, x, y);
             }
         }
     }
@@ -778,7 +885,8 @@ const char *op_check(const dg_op *op, const op_case *c, dg_arena *arena)
     k.m = NULL;
     if (c->message) {
         if (node != DG_NONE) return "accepted, though it should be refused";
-        if (!strstr(k.wrong, c->message)) return dg_arena_printf(arena, "the refusal is not \"%s\": %s", c->message, k.wrong);
+        if (!strstr(k.wrong, c->message))
+            return dg_arena_printf(arena, "the refusal is not \"%s\": %s", c->message, k.wrong);
         return NULL;
     }
     if (node == DG_NONE) return k.wrong;
@@ -787,7 +895,8 @@ const char *op_check(const dg_op *op, const op_case *c, dg_arena *arena)
     failure f = {.any = 0};
     run_reference(&k, k.value, want, &f);
     if (c->fails) {
-        if (!f.any || !strstr(f.text, c->fails)) return dg_arena_printf(arena, "the reference does not fail so, but: \"%s\"", f.text);
+        if (!f.any || !strstr(f.text, c->fails))
+            return dg_arena_printf(arena, "the reference does not fail so, but: \"%s\"", f.text);
         check_kernels(&k, want);
         return k.wrong;
     }
@@ -845,8 +954,11 @@ int op_test(const char *name, const op_case *cases, int n)
     for (int i = 0; i < n; i++) {
         job *j = DG_NEW(arena, job);
         *j = (job){op, &cases[i]};
-        tests[i] = (struct CMUnitTest){.name = dg_arena_printf(arena, "%s %s{%s}", cases[i].message ? "BAD" : "OK", cases[i].types, cases[i].attrs),
-                                       .test_func = run_job, .initial_state = j};
+        tests[i] = (struct CMUnitTest){.name = dg_arena_printf(arena, "%s %s{%s}",
+                                                               cases[i].message ? "BAD" : "OK",
+                                                               cases[i].types, cases[i].attrs),
+                                       .test_func = run_job,
+                                       .initial_state = j};
     }
     int failed = _cmocka_run_group_tests(name, tests, (size_t)n, NULL, NULL);
     dg_arena_free(arena);
