@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEP = 6, KERNEL = 19, SHAPE = 16, BYTES = 9, LIVE = 6 };
+enum { STEP = 6, KERNEL = 19, SHAPE = 16, BYTES = 10, LIVE = 7 };
 
 /* The live column is in one unit for all rows, the peak's. */
 typedef struct unit {
@@ -17,10 +17,19 @@ typedef struct unit {
 
 static unit unit_of(int64_t peak)
 {
-    static const unit units[] = {{"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+    static const unit units[] = {{"B", 1}, {"KiB", 1024}, {"MiB", 1048576}};
     int u = 0;
-    while (u < 3 && (double)peak >= units[u + 1].bytes) u++;
+    while (u < 2 && (double)peak >= units[u + 1].bytes) u++;
     return units[u];
+}
+
+/* In MiB also where a GiB is reached, so that sizes can be compared at a glance. */
+static const char *bytes_text(int64_t bytes, char text[32])
+{
+    if (bytes >= (int64_t)1 << 30 && bytes < (int64_t)100 << 30)
+        snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576);
+    else dg_bytes_text((uint64_t)bytes, text);
+    return text;
 }
 
 static void column(dg_text *t, const char *s, int width)
@@ -78,9 +87,9 @@ static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, 
         int64_t sum = 0;
         for (int i = 0; i < s->n_out; i++) sum += p->values[s->out[i]].bytes;
         dg_shape_times(&v->type.shape, shape);
-        dg_bytes_text((uint64_t)sum, bytes);
+        bytes_text(sum, bytes);
         if (v->home == DG_HOME_ARENA)
-            dg_bytes_text((uint64_t)v->offset, offset);
+            bytes_text(v->offset, offset);
         else
             snprintf(offset, sizeof offset, "%s", dg_home_name(v->home));
         if (s->n_out > 1) snprintf(more, sizeof more, "%s%d values", *s->why ? ", " : "", s->n_out);
@@ -120,7 +129,7 @@ static void loop_row(const dg_plan *p, int32_t id, dg_text *t)
 static void amount(dg_text *t, const char *name, int64_t bytes)
 {
     char text[32];
-    dg_text_add(t, "%s %s", name, dg_bytes_text((uint64_t)bytes, text));
+    dg_text_add(t, "%s %s", name, bytes_text(bytes, text));
 }
 
 static void summary(const dg_plan *p, const dg_story *s, const dg_explain_options *o, dg_text *t)
