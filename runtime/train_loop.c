@@ -414,7 +414,7 @@ static outcome one_step(dg_trainer *t, const char **what)
     }
     for (int i = 0; i < t->n_numbers; i++) t->sums[i] += t->last[i];
     t->summed++;
-    t->mishaps = 0;
+    if (t->snapshot) t->mishaps = 0; /* skips in a row; rollbacks count until the next checkpoint */
     t->step_seconds[t->timed++ % DG_STEP_TIMES] = dg_clock() - start;
     if (due(t->store->step, t->config->log_every) || t->store->step == t->steps) {
         if (!log_means(t)) return FAILED;
@@ -428,6 +428,7 @@ static outcome one_step(dg_trainer *t, const char **what)
 static outcome save_checked(dg_trainer *t, const char **what)
 {
     if (!dg_train_store_finite(t->store, what)) return NOT_FINITE;
+    t->mishaps = 0;
     return save(t) ? GOES_ON : FAILED;
 }
 

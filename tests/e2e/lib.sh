@@ -35,7 +35,7 @@ same_metrics() {
 same_runs() {
     local f
     for f in config.full.yaml graph.dg plan.json; do same "$1/$f" "$2/$f"; done
-    for f in "$1"/checkpoints/latest "$1"/checkpoints/"$(cat "$1/checkpoints/latest")"/* "$1"/samples/*; do
+    for f in "$1"/checkpoints/latest "$1"/checkpoints/"$(cat "$1/checkpoints/latest")"/* $(find "$1/samples" -type f); do
         same "$f" "$2/${f#"$1"/}"
     done
     same_metrics "$1/metrics.jsonl" "$2/metrics.jsonl"
