@@ -23,6 +23,18 @@ expect() {
     if grep -c 'error\[' err.txt | grep -qv '^[01]$'; then fail "more than one error: $*"; cat err.txt >&2; fi
 }
 
+# exits CODE COMMAND...: the command's exit code alone; says TEXT: its messages hold the text.
+exits() {
+    local code=$1 got
+    shift
+    "$@" >out.txt 2>err.txt </dev/null
+    got=$?
+    [ "$got" = "$code" ] || { fail "exit $got, not $code: $*"; cat err.txt >&2; }
+}
+says() {
+    grep -qF -- "$1" err.txt || { fail "no \"$1\""; cat err.txt >&2; }
+}
+
 same() {
     cmp -s "$1" "$2" || fail "differ: $1 $2"
 }
