@@ -14,8 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char *docs; /* docs/runs.md */
+
 static int setup(void **state)
 {
+    size_t n;
+    docs = temp_read("docs/runs.md", &n);
     if (temp_enter(state) != 0) return -1;
     temp_write("model.dg", "", 0);
     return 0;
@@ -251,6 +255,26 @@ static void hostile_sizes(void **state)
     dg_arena_free(a);
 }
 
+/* The blocks marked yaml in docs/runs.md are run files. */
+static void documentation(void **state)
+{
+    (void)state;
+    int blocks = 0;
+    for (char *at = docs; (at = strstr(at, "```yaml\n")) != NULL; blocks++) {
+        at += strlen("```yaml\n");
+        char *end = strstr(at, "```");
+        assert_non_null(end);
+        dg_arena *a = dg_arena_new();
+        dg_diag *d;
+        if (!parse(a, &d, dg_arena_text(a, at, (size_t)(end - at)), NULL))
+            fail_msg("block %d: %s", blocks + 1, dg_diag_at(d, 0)->what);
+        dg_arena_free(a);
+        at = end;
+    }
+    assert_int_equal(blocks, 2);
+    free(docs);
+}
+
 static void data_by_name(void **state)
 {
     (void)state;
@@ -275,6 +299,7 @@ int main(void)
         cmocka_unit_test(defaults_and_set),
         cmocka_unit_test(each_mistake_at_its_line),
         cmocka_unit_test(hostile_sizes),
+        cmocka_unit_test(documentation),
         cmocka_unit_test(data_by_name),
     };
     return cmocka_run_group_tests(tests, setup, temp_leave);
