@@ -6,7 +6,8 @@
 /* The ends of the range, then values inside of it. */
 static void ends(int input, int64_t n, double *values)
 {
-    static const double end[] = {0, -0.0, INFINITY, -INFINITY, NAN, 1e-45, -1e-40, 3e38, -3e38, 88, -88, 1e-8, -1e-8};
+    static const double end[] = {0,    -0.0,  INFINITY, -INFINITY, NAN,  1e-45, -1e-40,
+                                 3e38, -3e38, 88,       -88,       1e-8, -1e-8};
     (void)input;
     for (int64_t i = 0; i < n && i < 13; i++) values[i] = end[i];
 }

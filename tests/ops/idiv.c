@@ -11,7 +11,11 @@ static void divisors(int input, int64_t n, double *values)
 
 static void extremes(int input, int64_t n, double *values)
 {
-    for (int64_t i = 0; i < n; i++) values[i] = input ? (i % 3 == 0 ? -1 : i % 3 == 1 ? 1 : -7) : -2147483648.0 + (double)(i / 3);
+    for (int64_t i = 0; i < n; i++)
+        values[i] = input ? (i % 3 == 0   ? -1
+                             : i % 3 == 1 ? 1
+                                          : -7)
+                          : -2147483648.0 + (double)(i / 3);
 }
 
 static const op_case cases[] = {

@@ -6,7 +6,8 @@
 /* A NaN on either side, equal operands, infinities. */
 static void odd(int input, int64_t n, double *values)
 {
-    static const double x[] = {NAN, 1, 2, -0.0, INFINITY, -INFINITY}, y[] = {1, NAN, 2, 0, 3, INFINITY};
+    static const double x[] = {NAN, 1, 2, -0.0, INFINITY, -INFINITY},
+                        y[] = {1, NAN, 2, 0, 3, INFINITY};
     for (int64_t i = 0; i < n && i < 6; i++) values[i] = input ? y[i] : x[i];
 }
 

@@ -12,7 +12,8 @@ static void bases(int input, int64_t n, double *values)
 
 static void corners(int input, int64_t n, double *values)
 {
-    static const double end[] = {0, -0.0, 1, -1, INFINITY, -INFINITY, NAN, 2, -2, 3, -3, 0.5, 100, -100, 1e30, -1e-30};
+    static const double end[] = {0,  -0.0, 1,  -1,  INFINITY, -INFINITY, NAN,  2,
+                                 -2, 3,    -3, 0.5, 100,      -100,      1e30, -1e-30};
     for (int64_t i = 0; i < n; i++) values[i] = end[input ? (i * 7 + i / 16) % 16 : i % 16];
 }
 
