@@ -260,7 +260,10 @@ static bool load_init(dg_trainer *t, const char *const *init)
 static bool load_state(dg_trainer *t, const start *s)
 {
     dg_checkpoint_facts f = {0};
-    if (!any_checkpoint(t->arena, t->run)) return load_init(t, s->init);
+    if (!any_checkpoint(t->arena, t->run)) {
+        t->save_first = s->init && s->init[0];
+        return load_init(t, s->init);
+    }
     if (s->new_graph) return keep_what_fits(t, s);
     if (!dg_checkpoint_load(t->store, t->diag, t->run, s->at, &f)) return false;
     dg_train_take_extra(t, f.extra);

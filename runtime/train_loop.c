@@ -443,6 +443,7 @@ dg_status dg_train_loop(dg_trainer *t)
 {
     const char *what = NULL;
     t->saved_at = dg_clock();
+    if (t->save_first && !save(t)) return dg_train_flush(t);
     if (t->store->step > 0 && !stopping(t) && !duties(t)) return dg_train_flush(t);
     while (t->store->step < t->steps) {
         outcome o = one_step(t, &what);
