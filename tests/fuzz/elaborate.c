@@ -1,6 +1,7 @@
 /* elaborate.c: any text through the elaborator: every entry of it, and the check without an entry.
  *
- * A module comes back, or a message of the language's range: never neither, never an internal one. */
+ * A module comes back, or a message of the language's range: never neither, never an internal one.
+ */
 #include "compiler/front/front.h"
 #include "compiler/ir/print.h"
 #include "ops/ops.h"

@@ -1,5 +1,6 @@
-/* run.c: what the elaborator makes of small files. For each tests/lang/lower/NAME.dg the file NAME.expect holds, for each entry, its IR
- * or the messages; DG_BLESS=1 rewrites them. Lines of the file that begin with "#:" set arguments, config values and checks:
+/* run.c: what the elaborator makes of small files. For each tests/lang/lower/NAME.dg the file
+ * NAME.expect holds, for each entry, its IR or the messages; DG_BLESS=1 rewrites them. Lines of the
+ * file that begin with "#:" set arguments, config values and checks:
  *
  *     #: n=4              argument n of every entry that has it
  *     #: -D ch=8          config value
@@ -49,18 +50,24 @@ static void add_setting(run *r, char *line, bool config)
     *equals = '\0';
     dg_setting_in s = {.name = line, .text = equals + 1, .span = DG_NOWHERE};
     s.place = dg_arena_printf(r->arena, "%s%s", config ? "-D " : "argument ", line);
-    if (config && r->n_config < SETTINGS) r->config[r->n_config++] = s;
-    else if (!config && r->n_args < SETTINGS) r->args[r->n_args++] = s;
+    if (config && r->n_config < SETTINGS)
+        r->config[r->n_config++] = s;
+    else if (!config && r->n_args < SETTINGS)
+        r->args[r->n_args++] = s;
 }
 
 static void directives(run *r, const char *text)
 {
     for (const char *at = strstr(text, "#: "); at; at = strstr(at + 3, "#: ")) {
         char *line = dg_arena_text(r->arena, at + 3, strcspn(at + 3, "\n"));
-        if (strcmp(line, "check") == 0) r->check = true;
-        else if (strcmp(line, "summary") == 0) r->summary = true;
-        else if (strncmp(line, "-D ", 3) == 0) add_setting(r, line + 3, true);
-        else add_setting(r, line, false);
+        if (strcmp(line, "check") == 0)
+            r->check = true;
+        else if (strcmp(line, "summary") == 0)
+            r->summary = true;
+        else if (strncmp(line, "-D ", 3) == 0)
+            add_setting(r, line + 3, true);
+        else
+            add_setting(r, line, false);
     }
 }
 
@@ -72,7 +79,8 @@ static dg_front *open_front(run *r, const char *path, const char *const *lib)
 
 static void messages(const run *r, dg_text *out)
 {
-    for (size_t i = 0; i < dg_diag_count(r->diag); i++) dg_message_text(r->diag, dg_diag_at(r->diag, i), false, out);
+    for (size_t i = 0; i < dg_diag_count(r->diag); i++)
+        dg_message_text(r->diag, dg_diag_at(r->diag, i), false, out);
 }
 
 static void summarise(const dg_module *m, dg_text *out)
@@ -108,14 +116,16 @@ static int arguments_of(const run *r, const dg_entry_info *e, dg_setting_in *out
     int n = 0;
     for (int i = 0; i < r->n_args; i++) {
         bool has = strncmp(r->args[i].name, "no_", 3) == 0;
-        for (int k = 0; k < e->n_formals; k++) has |= strcmp(e->formals[k].name, r->args[i].name) == 0;
+        for (int k = 0; k < e->n_formals; k++)
+            has |= strcmp(e->formals[k].name, r->args[i].name) == 0;
         if (has) out[n++] = r->args[i];
     }
     return n;
 }
 
 /* One entry, in a front of its own, so that messages of others do not count. */
-static bool one_entry(const char *path, const char *text, int i, const char *const *lib, dg_text *out)
+static bool one_entry(const char *path, const char *text, int i, const char *const *lib,
+                      dg_text *out)
 {
     run r = start();
     directives(&r, text);
@@ -126,8 +136,10 @@ static bool one_entry(const char *path, const char *text, int i, const char *con
         int n = arguments_of(&r, e, args);
         dg_module *m = dg_front_elaborate(f, r.arena, e, args, n, dg_op_find);
         dg_text_add(out, "==== %s\n", e->name);
-        if (m && r.summary) summarise(m, out);
-        else if (m) dg_print_module(m, out);
+        if (m && r.summary)
+            summarise(m, out);
+        else if (m)
+            dg_print_module(m, out);
         messages(&r, out);
         if (m) drop(m);
     }
@@ -148,7 +160,8 @@ static void whole_file(const char *path, const char *text, const char *const *li
     }
     if (!f || r.check) messages(&r, out);
     dg_arena_free(r.arena);
-    for (int i = 0; f && one_entry(path, text, i, lib, out); i++) {}
+    for (int i = 0; f && one_entry(path, text, i, lib, out); i++) {
+    }
 }
 
 /* ---- golden texts ---- */
@@ -165,9 +178,11 @@ static void compare(const char *path, dg_text *seen)
         assert_true(dg_file_replace(r.diag, expect, text, seen->n));
     } else {
         dg_file file;
-        if (!dg_file_read(r.diag, expect, 1u << 22, &file)) fail_msg("%s is missing; DG_BLESS=1 writes it", expect);
+        if (!dg_file_read(r.diag, expect, 1u << 22, &file))
+            fail_msg("%s is missing; DG_BLESS=1 writes it", expect);
         if (file.length != seen->n || memcmp(file.bytes, text, seen->n) != 0)
-            fail_msg("%s: wanted\n%.*s\nseen\n%s", expect, (int)file.length, (const char *)file.bytes, text);
+            fail_msg("%s: wanted\n%.*s\nseen\n%s", expect, (int)file.length,
+                     (const char *)file.bytes, text);
         dg_file_close(&file);
     }
     dg_arena_free(r.arena);
@@ -205,8 +220,10 @@ static void golden_texts(void **state)
 static void reference_examples(void **state)
 {
     (void)state;
-    static const char *const files[] = {"unet.dg", "swissroll.dg", "dit.dg", "binomial.dg", "extras.dg", "library-use.dg", "analytic.dg",
-                                        "evaluate.dg", "solvers.dg", "train-variants.dg", "layers-more.dg", "hard-use.dg"};
+    static const char *const files[] = {"unet.dg",           "swissroll.dg",   "dit.dg",
+                                        "binomial.dg",       "extras.dg",      "library-use.dg",
+                                        "analytic.dg",       "evaluate.dg",    "solvers.dg",
+                                        "train-variants.dg", "layers-more.dg", "hard-use.dg"};
     if (!dg_path_is_folder(DG_SHARED_DIR "/reference/dg")) {
         print_message("no reference examples beside the source tree\n");
         skip();
@@ -261,6 +278,8 @@ static void the_unet(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_texts), cmocka_unit_test(reference_examples), cmocka_unit_test(the_unet)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_texts),
+                                       cmocka_unit_test(reference_examples),
+                                       cmocka_unit_test(the_unet)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
