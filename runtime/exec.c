@@ -60,11 +60,11 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
     }
     for (int32_t v = 0; v < p->n_values; v++) {
         if (!owns_arena_bytes(&p->values[v], v)) continue;
-        size_t end = (size_t)(p->values[v].offset + p->values[v].bytes);
+        size_t end = (size_t)(p->values[v].offset + dg_align(p->values[v].bytes));
         if (end > e->arena_used) e->arena_used = end;
     }
     for (int s = 0; s < p->n_steps; s++) {
-        size_t end = (size_t)(p->steps[s].workspace + p->steps[s].workspace_bytes);
+        size_t end = (size_t)(p->steps[s].workspace + dg_align(p->steps[s].workspace_bytes));
         if (p->steps[s].workspace >= 0 && end > e->arena_used) e->arena_used = end;
     }
 }

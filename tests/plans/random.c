@@ -147,7 +147,7 @@ static results run_plan(plan_text *t)
     }
     dg_exec_prepare(&e, a);
     if (!dg_exec_run(&e, t->diag)) fail_msg("%s", plan_messages(t));
-    assert_true(e.arena_used <= (size_t)p->arena_bytes);
+    assert_int_equal(e.arena_used, p->arena_bytes);
     results r = {0};
     for (int i = 0; i < p->n_places + p->n_outputs; i++) {
         double packed[64];
