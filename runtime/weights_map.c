@@ -69,7 +69,8 @@ static bool read_line(reader *r, const char *end, dg_map_line *l)
     const char *bar = memchr(equals, '|', (size_t)(end - equals)), *names = bar ? bar : end;
     DG_VEC(const char *) theirs = {0};
     for (const char *at = equals + 1; at < names || theirs.n == 0;) {
-        const char *comma = memchr(at, ',', (size_t)(names - at)), *stop = comma ? comma : names;
+        size_t left = at < names ? (size_t)(names - at) : 0;
+        const char *comma = memchr(at, ',', left), *stop = comma ? comma : names;
         const char *name = trim(r->arena, at, stop);
         if (!name[0]) {
             dg_vec_free(&theirs);
