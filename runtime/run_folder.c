@@ -257,6 +257,23 @@ static void data_field(dg_json_writer *w, const dg_dataset *s)
     dg_json_close(w, '}');
 }
 
+/* The words of the program's command line, with spaces between; nothing where the system has no
+ * /proc. */
+static void add_command(dg_json_writer *w)
+{
+    char text[4096];
+    FILE *f = fopen("/proc/self/cmdline", "rb");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    for (size_t i = 0; i + 1 < n; i++)
+        if (!text[i]) text[i] = ' ';
+    text[n] = 0;
+    dg_text shown = {0};
+    dg_text_escape(&shown, text, strlen(text), sizeof text);
+    text_field(w, "command", shown.at ? shown.at : "");
+    dg_text_free(&shown);
+}
+
 bool dg_run_write_facts(dg_context *c, dg_diag *d, const char *run, const dg_run_facts *f)
 {
     dg_arena *a = dg_arena_new();
@@ -278,6 +295,7 @@ bool dg_run_write_facts(dg_context *c, dg_diag *d, const char *run, const dg_run
     text_field(&w, "blas_core", dg_blas_core());
     whole_field(&w, "threads", c->threads);
     text_field(&w, "host", host);
+    add_command(&w);
     text_field(&w, "started", started ? started : now);
     text_field(&w, "written", now);
     dg_json_close(&w, '}');

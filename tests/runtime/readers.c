@@ -236,6 +236,8 @@ static void npy_hostile(void **state)
          ""},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "E452",
          ""},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (50, 2555555555555555555, 0), }",
+         "E452", "more numbers than any file"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (100,), }", "E441",
          "data ends at byte"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "E441", "bytes follow"},
