@@ -132,6 +132,23 @@ static void amount(dg_text *t, const char *name, int64_t bytes)
     dg_text_add(t, "%s %s", name, bytes_text(bytes, text));
 }
 
+/* "304 parameter tensors, 35.75 M values   913 states": on a line of its own where there are any. */
+static void places(const dg_plan *p, dg_text *t)
+{
+    int params = 0;
+    int64_t values = 0;
+    for (int i = 0; i < p->n_places; i++) {
+        if (!p->places[i].trained) continue;
+        params++;
+        values += dg_shape_count(&p->places[i].type.shape);
+    }
+    if (p->n_places == 0) return;
+    dg_text_add(t, "\n%d parameter %s, ", params, params == 1 ? "tensor" : "tensors");
+    if (values < 1000000) dg_text_add(t, "%lld values", (long long)values);
+    else dg_text_add(t, "%.2f M values", (double)values / 1e6);
+    dg_text_add(t, "   %d %s", p->n_places - params, p->n_places - params == 1 ? "state" : "states");
+}
+
 static void summary(const dg_plan *p, const dg_story *s, const dg_explain_options *o, dg_text *t)
 {
     char ratio[32];
@@ -160,6 +177,7 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
         dg_text_add(t, " x %d", o->threads > 0 ? o->threads : 1);
     }
     amount(t, "   total", s->total);
+    places(p, t);
     dg_text_add(t, "\n%d steps from %d nodes   %d in place   ", p->n_steps, p->nodes, s->in_place);
     if (s->swaps > 0) dg_text_add(t, "%d carries swapped   ", s->swaps);
     if (s->segments > 0) dg_text_add(t, "%d concat by segments   ", s->segments);
