@@ -1,15 +1,15 @@
 #!/bin/bash
 # The main job, from nothing: installs what is missing, builds dg, trains a model of digits on built-in data, samples from it, and
-# says where the picture, the plan and the metrics are. A second run starts a new one beside the first.
+# says where the picture, the plan and the metrics are. A second run builds nothing anew and trains again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh
 
 need_packages $BUILD_PACKAGES
 echo "building"
-cmake --preset release -DDG_TESTS=OFF >build-release.log 2>&1 && cmake --build --preset release >>build-release.log 2>&1 ||
-    { tail -n 20 build-release.log >&2; exit 1; }
-rm -f build-release.log
+mkdir -p build
+cmake --preset release -DDG_TESTS=OFF >build/release.log 2>&1 && cmake --build --preset release >>build/release.log 2>&1 ||
+    { tail -n 20 build/release.log >&2; exit 1; }
 dg=build/release/bin/dg
 out=build/sketch_digits
 mkdir -p "$out"
