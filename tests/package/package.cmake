@@ -25,7 +25,7 @@ if(NOT output MATCHES "${VERSION}")
     message(FATAL_ERROR "the installed program does not tell its version: ${output}")
 endif()
 
-run(${CMAKE_COMMAND} -S "${CONSUMER}" -B "${WORK}/cmake" "-DCMAKE_PREFIX_PATH=${prefix}"
+run(${CMAKE_COMMAND} -S "${CONSUMER}" -B "${WORK}/cmake" -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${prefix}"
     "-DCMAKE_C_COMPILER=${CC}" "-DWANTED=${VERSION}")
 run(${CMAKE_COMMAND} --build "${WORK}/cmake")
 run("${WORK}/cmake/consumer" "${VERSION}")
