@@ -6,7 +6,7 @@
 #include "compiler/plan/plan.h"
 
 typedef struct dg_compile_options {
-    dg_front *front;  /* a program already opened, which outlives the compilation. NULL: `source` */
+    dg_front *front; /* a program already opened, which outlives the compilation. NULL: `source` */
     const dg_front_options *source;
     const char *entry; /* NULL: the only one of the main file */
     const dg_setting_in *args;

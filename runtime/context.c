@@ -1,4 +1,5 @@
-/* context.c: options checked, messages delivered, shared resources made once: threads, OpenBLAS, the arena's block. */
+/* context.c: options checked, messages delivered, shared resources made once: threads, OpenBLAS,
+ * the arena's block. */
 #include "runtime/context.h"
 
 #include "compiler/base/json.h"
@@ -50,7 +51,8 @@ static bool isa_of(dg_diag *d, const dg_options *o, dg_isa *out)
     for (dg_isa i = 0; i < DG_ISAS; i++) {
         if (strcmp(name, dg_isa_name(i)) != 0) continue;
         if (i > *out) {
-            dg_error_at(d, "E215", place, "this CPU has no %s; the best it has is %s", name, dg_isa_name(*out));
+            dg_error_at(d, "E215", place, "this CPU has no %s; the best it has is %s", name,
+                        dg_isa_name(*out));
             return false;
         }
         *out = i;
@@ -90,7 +92,9 @@ static bool skips_known(dg_diag *d, const char *const *skip)
         const dg_pass_info *p = NULL;
         for (int j = 0; (p = dg_pass_at(j)) != NULL && strcmp(p->name, skip[i]) != 0;) j++;
         if (!p || !p->optional) {
-            dg_message *m = dg_error_at(d, "E222", "--skip", p ? "pass '%s' is required" : "no pass is called '%s'", skip[i]);
+            dg_message *m =
+                dg_error_at(d, "E222", "--skip",
+                            p ? "pass '%s' is required" : "no pass is called '%s'", skip[i]);
             dg_text names = {0};
             for (int j = 0; (p = dg_pass_at(j)) != NULL; j++)
                 if (p->optional) dg_text_add(&names, " %s", p->name);
@@ -102,10 +106,15 @@ static bool skips_known(dg_diag *d, const char *const *skip)
     return true;
 }
 
-/* The library folder that came with the program: beside the build tree's or the installed program or library. */
+/* The library folder that came with the program: beside the build tree's or the installed program
+ * or library. */
 static const char *installed_graphs(dg_arena *a)
 {
-    static const char *const beside[] = {"graphs", "../graphs", "../../graphs", "../share/dg/graphs", "../../share/dg/graphs",
+    static const char *const beside[] = {"graphs",
+                                         "../graphs",
+                                         "../../graphs",
+                                         "../share/dg/graphs",
+                                         "../../share/dg/graphs",
                                          "../../../share/dg/graphs"};
     char *module = dg_module_path(a, (const void *)(uintptr_t)dg_context_new);
     if (!module) return NULL;
@@ -148,7 +157,8 @@ dg_status dg_context_flush(dg_context *c, dg_diag *d)
         dg_text text = {0}, json = {0};
         dg_message_text(d, m, false, &text);
         dg_message_json(d, m, &json);
-        dg_report r = {m->severity == DG_ERROR, m->id, text.at ? text.at : "", json.at ? json.at : "", dg_exit_code(m->id)};
+        dg_report r = {m->severity == DG_ERROR, m->id, text.at ? text.at : "",
+                       json.at ? json.at : "", dg_exit_code(m->id)};
         if (c->options.message) c->options.message(c->options.user, &r);
         dg_text_free(&text);
         dg_text_free(&json);
@@ -243,7 +253,8 @@ void *dg_context_arena(dg_context *c, dg_diag *d, int64_t bytes)
     void *block = dg_large_alloc((size_t)(bytes ? bytes : 64));
     if (!block) {
         char text[32];
-        dg_error_at(d, "E601", "plan", "no memory for an arena of %s", dg_bytes_text((uint64_t)bytes, text));
+        dg_error_at(d, "E601", "plan", "no memory for an arena of %s",
+                    dg_bytes_text((uint64_t)bytes, text));
         return NULL;
     }
     if (c->arena_block) dg_large_free(c->arena_block, (size_t)c->arena_bytes);
@@ -271,19 +282,22 @@ const char *dg_build_info(dg_context *c)
     if (c->build_info) return c->build_info;
     const char *why = NULL;
     bool blas = dg_blas_load(&why);
-    c->build_info = dg_arena_printf(c->arena, "dg %s\nbuild %s, %s\nISA level %s, %d threads\nOpenBLAS %s, core type %s\n", DG_VERSION,
-                                    DG_BUILD_ID, __VERSION__, dg_isa_name(c->isa), c->threads, blas ? dg_blas_version() : why,
-                                    dg_blas_core());
+    c->build_info = dg_arena_printf(
+        c->arena, "dg %s\nbuild %s, %s\nISA level %s, %d threads\nOpenBLAS %s, core type %s\n",
+        DG_VERSION, DG_BUILD_ID, __VERSION__, dg_isa_name(c->isa), c->threads,
+        blas ? dg_blas_version() : why, dg_blas_core());
     return c->build_info;
 }
 
 dg_tensor_info dg_tensor_info_of(const char *name, const dg_type *t)
 {
-    dg_tensor_info i = {.name = name, .dtype = dg_dtype_name(t->dtype), .rank = t->shape.rank, .bytes = (size_t)dg_type_bytes(t)};
+    dg_tensor_info i = {.name = name,
+                        .dtype = dg_dtype_name(t->dtype),
+                        .rank = t->shape.rank,
+                        .bytes = (size_t)dg_type_bytes(t)};
     for (int a = 0; a < t->shape.rank; a++) i.dims[a] = t->shape.dim[a];
     return i;
 }
-
 
 /* A JSON number, list of numbers, or list of lists of one length. */
 typedef DG_VEC(double) doubles;
@@ -303,7 +317,8 @@ static bool numbers_of(json_t *j, doubles *out, int64_t dims[2], int depth, bool
     return true;
 }
 
-static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char *path, dg_setting_in *s)
+static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char *path,
+                              dg_setting_in *s)
 {
     (void)c;
     size_t length = strlen(path);
@@ -311,7 +326,9 @@ static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char
         dg_npy npy;
         if (!dg_npy_read(d, a, path, &npy)) return false;
         if (npy.type.shape.rank > 2) {
-            dg_error_at(d, "E452", path, "a static value has rank 0, 1 or 2, this array has rank %d", npy.type.shape.rank);
+            dg_error_at(d, "E452", path,
+                        "a static value has rank 0, 1 or 2, this array has rank %d",
+                        npy.type.shape.rank);
             return false;
         }
         int64_t n = dg_shape_count(&npy.type.shape);
@@ -319,7 +336,8 @@ static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char
         dg_npy_doubles(&npy, list);
         s->list = list;
         s->n = npy.type.shape.rank == 0 ? -1 : n;
-        for (int i = 0; i < npy.type.shape.rank && npy.type.shape.rank == 2; i++) s->dims[i] = npy.type.shape.dim[i];
+        for (int i = 0; i < npy.type.shape.rank && npy.type.shape.rank == 2; i++)
+            s->dims[i] = npy.type.shape.dim[i];
         s->ints = !dg_dtype_is_float(npy.type.dtype);
         return true;
     }
@@ -332,7 +350,9 @@ static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char
     int64_t dims[2] = {0, 0};
     s->ints = true;
     bool ok = numbers_of(j, &v, dims, 0, &s->ints);
-    if (!ok) dg_error_at(d, "E451", path, "want a number, a list of numbers, or a list of such lists of one length");
+    if (!ok)
+        dg_error_at(d, "E451", path,
+                    "want a number, a list of numbers, or a list of such lists of one length");
     s->n = json_is_array(j) ? (int64_t)v.n : -1;
     if (dims[1]) {
         s->dims[0] = dims[0];
@@ -346,16 +366,20 @@ static bool setting_from_file(dg_context *c, dg_arena *a, dg_diag *d, const char
     return ok;
 }
 
-bool dg_settings_of(dg_context *c, dg_arena *a, dg_diag *d, const dg_arg_text *list, int n, dg_setting_in **out)
+bool dg_settings_of(dg_context *c, dg_arena *a, dg_diag *d, const dg_arg_text *list, int n,
+                    dg_setting_in **out)
 {
     dg_setting_in *in = DG_NEW_ARRAY(a, dg_setting_in, n + 1);
     bool ok = true;
     for (int i = 0; i < n; i++) {
         in[i].name = dg_arena_text(a, list[i].name, strlen(list[i].name));
-        in[i].place = list[i].place ? dg_arena_text(a, list[i].place, strlen(list[i].place)) : in[i].name;
+        in[i].place =
+            list[i].place ? dg_arena_text(a, list[i].place, strlen(list[i].place)) : in[i].name;
         in[i].span = DG_NOWHERE;
-        if (list[i].value[0] == '@') ok = setting_from_file(c, a, d, list[i].value + 1, &in[i]) && ok;
-        else in[i].text = dg_arena_text(a, list[i].value, strlen(list[i].value));
+        if (list[i].value[0] == '@')
+            ok = setting_from_file(c, a, d, list[i].value + 1, &in[i]) && ok;
+        else
+            in[i].text = dg_arena_text(a, list[i].value, strlen(list[i].value));
     }
     *out = in;
     return ok;

@@ -1,5 +1,6 @@
-/* exec.c: runs a plan. In: addresses of the arena, the places and the inputs. Out: places updated, outputs in their planned bytes.
- * Nothing is allocated here and no system call is made but parking (pool.c). */
+/* exec.c: runs a plan. In: addresses of the arena, the places and the inputs. Out: places updated,
+ * outputs in their planned bytes. Nothing is allocated here and no system call is made but parking
+ * (pool.c). */
 #include "runtime/exec.h"
 
 #include "compiler/base/os.h"
@@ -46,7 +47,8 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
     for (int s = 0; s < p->n_steps; s++) {
         const dg_plan_step *step = &p->steps[s];
         for (int i = 0; i < step->n_in + step->n_out; i++) {
-            const dg_plan_value *v = &p->values[i < step->n_in ? step->in[i] : step->out[i - step->n_in]];
+            const dg_plan_value *v =
+                &p->values[i < step->n_in ? step->in[i] : step->out[i - step->n_in]];
             dg_view *view = &e->views[e->first_view[s] + (size_t)i];
             view->dtype = v->type.dtype;
             view->shape = v->type.shape;
@@ -92,12 +94,22 @@ static void set_bases(dg_exec *e)
     for (int32_t i = 0; i < p->n_values; i++) {
         const dg_plan_value *v = &p->values[i];
         switch (v->home) {
-        case DG_HOME_ARENA: e->base[i] = e->arena + v->offset; break;
+        case DG_HOME_ARENA:
+            e->base[i] = e->arena + v->offset;
+            break;
         case DG_HOME_PARAM:
-        case DG_HOME_STATE: e->base[i] = e->places[v->offset]; break;
-        case DG_HOME_IO: e->base[i] = e->ports[v->offset]; break;
-        case DG_HOME_CONST: e->base[i] = (void *)(uintptr_t)v->data; break;
-        case DG_HOME_NONE: e->base[i] = NULL; break;
+        case DG_HOME_STATE:
+            e->base[i] = e->places[v->offset];
+            break;
+        case DG_HOME_IO:
+            e->base[i] = e->ports[v->offset];
+            break;
+        case DG_HOME_CONST:
+            e->base[i] = (void *)(uintptr_t)v->data;
+            break;
+        case DG_HOME_NONE:
+            e->base[i] = NULL;
+            break;
         }
     }
 }
@@ -121,14 +133,17 @@ static bool all_finite(const dg_view *v)
 
 static void add_chain(dg_diag *d, dg_message *m, const dg_plan_step *s)
 {
-    for (const dg_origin *o = s->origin; o && o->what; o = o->outer) dg_note_add(d, m, "in %s", o->what);
+    for (const dg_origin *o = s->origin; o && o->what; o = o->outer)
+        dg_note_add(d, m, "in %s", o->what);
 }
 
 static dg_message *report_step(dg_diag *d, const char *id, const dg_plan_step *s, const char *what)
 {
     dg_message *m;
-    if (s->origin && s->origin->span.file >= 0 && dg_diag_sources(d)) m = dg_error(d, id, s->origin->span, "%s: %s", s->op->name, what);
-    else m = dg_error_at(d, id, s->src ? s->src : "plan", "%s: %s", s->op->name, what);
+    if (s->origin && s->origin->span.file >= 0 && dg_diag_sources(d))
+        m = dg_error(d, id, s->origin->span, "%s: %s", s->op->name, what);
+    else
+        m = dg_error_at(d, id, s->src ? s->src : "plan", "%s: %s", s->op->name, what);
     add_chain(d, m, s);
     return m;
 }
@@ -136,10 +151,14 @@ static dg_message *report_step(dg_diag *d, const char *id, const dg_plan_step *s
 static double scalar(const dg_view *v)
 {
     switch (v->dtype) {
-    case DG_F32: return (double)*(const float *)v->data;
-    case DG_F64: return *(const double *)v->data;
-    case DG_I32: return *(const int32_t *)v->data;
-    default: return *(const uint8_t *)v->data;
+    case DG_F32:
+        return (double)*(const float *)v->data;
+    case DG_F64:
+        return *(const double *)v->data;
+    case DG_I32:
+        return *(const int32_t *)v->data;
+    default:
+        return *(const uint8_t *)v->data;
     }
 }
 
@@ -147,11 +166,13 @@ static bool run_check(dg_exec *e, dg_diag *d, const dg_plan_step *s, const dg_vi
 {
     if (e->check == DG_CHECK_NONE || *(const uint8_t *)in[0].data) return true;
     const dg_attr *text = dg_attr_find(&s->attrs, "text");
-    dg_message *m = report_step(d, "E802", s, text && text->v.str[0] ? text->v.str : "assertion does not hold");
+    dg_message *m =
+        report_step(d, "E802", s, text && text->v.str[0] ? text->v.str : "assertion does not hold");
     for (int i = 1; i < s->n_in; i++) {
         char number[32];
         if (in[i].shape.rank == 0)
-            dg_note_add(d, m, "%s is %s", i == 1 ? "left side" : "right side", dg_double_text(scalar(&in[i]), number));
+            dg_note_add(d, m, "%s is %s", i == 1 ? "left side" : "right side",
+                        dg_double_text(scalar(&in[i]), number));
     }
     return false;
 }
@@ -190,13 +211,15 @@ static bool run_kernel(dg_exec *e, dg_diag *d, const dg_run *run, failure *f, in
     for (int i = 0; e->check == DG_CHECK_FINITE && i < s->n_out; i++)
         if (!all_finite(&call.out[i])) {
             dg_message *m = report_step(d, "E701", s, "its result is not finite");
-            dg_note_add(d, m, "value %s, step %d of the plan", e->plan->values[s->out[i]].path, index);
+            dg_note_add(d, m, "value %s, step %d of the plan", e->plan->values[s->out[i]].path,
+                        index);
             return false;
         }
     return true;
 }
 
-/* Dead bytes become signalling NaNs, so that a late read is seen at once. Bytes are dead when every value that shares them is. */
+/* Dead bytes become signalling NaNs, so that a late read is seen at once. Bytes are dead when every
+ * value that shares them is. */
 static void poison_dead(dg_exec *e, int index)
 {
     const dg_plan *p = e->plan;
@@ -218,7 +241,8 @@ static void begin_loop(dg_exec *e, const dg_plan_loop *l)
     if (l->trip >= 0) *(int32_t *)dg_exec_data(e, l->trip) = 0;
 }
 
-/* Swaps in the order of the carries do what their parallel assignment says (plan.h). Views follow, since they name their base. */
+/* Swaps in the order of the carries do what their parallel assignment says (plan.h). Views follow,
+ * since they name their base. */
 static void end_trip(dg_exec *e, const dg_plan_loop *l)
 {
     for (int i = 0; i < l->n_carries; i++) {

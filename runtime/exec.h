@@ -7,13 +7,18 @@
 
 #include <stdatomic.h>
 
-typedef enum dg_exec_check { DG_CHECK_NONE, DG_CHECK_ASSERTS, DG_CHECK_FINITE, DG_CHECK_POISON } dg_exec_check;
+typedef enum dg_exec_check {
+    DG_CHECK_NONE,
+    DG_CHECK_ASSERTS,
+    DG_CHECK_FINITE,
+    DG_CHECK_POISON
+} dg_exec_check;
 
 typedef struct dg_exec {
     const dg_plan *plan;
-    uint8_t *arena;              /* plan->arena_bytes, 64-byte aligned */
-    void **places;               /* by place: the store's bytes */
-    void **ports;                /* by input: the session's bytes */
+    uint8_t *arena; /* plan->arena_bytes, 64-byte aligned */
+    void **places;  /* by place: the store's bytes */
+    void **ports;   /* by input: the session's bytes */
     dg_pool *pool;
     uint64_t seed;
     uint32_t step;
@@ -23,18 +28,20 @@ typedef struct dg_exec {
     /* called every now and then inside long loops of the outermost level; may be NULL */
     void (*trip)(void *ctx, int64_t done, int64_t total);
     void *trip_ctx;
-    double *seconds;             /* by step, added to; NULL: not timed */
+    double *seconds; /* by step, added to; NULL: not timed */
     /* kept between runs by dg_exec_prepare */
-    void **base;                 /* by value id: first byte of the value's base */
+    void **base; /* by value id: first byte of the value's base */
     dg_view *views;
-    size_t *first_view;          /* by step: its inputs', then its outputs' */
-    int32_t *last_of_base;       /* by value id of a base: the last step that reads any value in its bytes */
-    size_t arena_used;           /* high-water of offsets touched */
+    size_t *first_view; /* by step: its inputs', then its outputs' */
+    int32_t
+        *last_of_base; /* by value id of a base: the last step that reads any value in its bytes */
+    size_t arena_used; /* high-water of offsets touched */
 } dg_exec;
 
 /* Allocates what the runs share, in `a`. */
 void dg_exec_prepare(dg_exec *e, dg_arena *a);
-/* False after reporting: E802 a graph assert, E803 an index or divisor, E701 not finite. Stopped by `cancelled`: false without a report. */
+/* False after reporting: E802 a graph assert, E803 an index or divisor, E701 not finite. Stopped by
+ * `cancelled`: false without a report. */
 bool dg_exec_run(dg_exec *e, dg_diag *d);
 /* Where a value lies after a run (outputs, by their strides). */
 void *dg_exec_data(const dg_exec *e, int32_t value);

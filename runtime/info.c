@@ -1,4 +1,5 @@
-/* info.c: dg_info: tells what a file is by its first bytes, and the few facts a person wants of it. */
+/* info.c: dg_info: tells what a file is by its first bytes, and the few facts a person wants of it.
+ */
 #include "runtime/context.h"
 
 #include "compiler/base/json.h"
@@ -24,7 +25,8 @@ static void fact(facts *f, const char *key, const char *value)
     dg_text_add(&f->text, "%-10s %s\n", key, value);
 }
 
-__attribute__((format(printf, 3, 4))) static void factf(facts *f, const char *key, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void factf(facts *f, const char *key,
+                                                        const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -54,7 +56,8 @@ static uint32_t big_endian(const uint8_t *b)
 
 static void png_facts(const uint8_t *b, size_t n, facts *f)
 {
-    static const char *const colours[] = {"grey", "?", "RGB", "palette", "grey with alpha", "?", "RGB with alpha"};
+    static const char *const colours[] = {
+        "grey", "?", "RGB", "palette", "grey with alpha", "?", "RGB with alpha"};
     fact(f, "kind", "picture (PNG)");
     if (n < 33) return;
     factf(f, "size", "%ux%u", big_endian(b + 16), big_endian(b + 20));
@@ -66,7 +69,8 @@ static void png_facts(const uint8_t *b, size_t n, facts *f)
             const char *key = (const char *)b + at + 8;
             size_t key_n = strnlen(key, length);
             if (key_n < length && key_n < 80)
-                fact(f, dg_arena_text(f->arena, key, key_n), dg_arena_text(f->arena, key + key_n + 1, length - key_n - 1));
+                fact(f, dg_arena_text(f->arena, key, key_n),
+                     dg_arena_text(f->arena, key + key_n + 1, length - key_n - 1));
         }
         at += length + 12;
     }
@@ -80,12 +84,14 @@ static bool json_facts(dg_diag *d, const char *path, const dg_file *file, facts 
     bool plan = format && strncmp(format, "dg-plan/", 8) == 0;
     fact(f, "kind", plan ? "plan (JSON)" : "JSON");
     if (plan) {
-        json_t *header = json_object_get(root, "header"), *summary = json_object_get(root, "summary");
+        json_t *header = json_object_get(root, "header"),
+               *summary = json_object_get(root, "summary");
         const char *entry = json_string_value(json_object_get(header, "entry"));
         fact(f, "format", format);
         if (entry) fact(f, "entry", entry);
         factf(f, "steps", "%zu", json_array_size(json_object_get(root, "steps")));
-        factf(f, "peak", "%" PRId64 " bytes", (int64_t)json_integer_value(json_object_get(summary, "peak")));
+        factf(f, "peak", "%" PRId64 " bytes",
+              (int64_t)json_integer_value(json_object_get(summary, "peak")));
     }
     json_decref(root);
     return true;
@@ -128,16 +134,23 @@ static bool file_facts(dg_diag *d, const char *path, facts *f)
     const uint8_t *b = file.bytes;
     size_t n = file.length;
     bool ok = true;
-    if (n >= 8 && memcmp(b, "\x89PNG\r\n\x1a\n", 8) == 0) png_facts(b, n, f);
-    else if (n >= 6 && memcmp(b, "\x93NUMPY", 6) == 0) ok = npy_facts(d, path, &file, f);
+    if (n >= 8 && memcmp(b, "\x89PNG\r\n\x1a\n", 8) == 0)
+        png_facts(b, n, f);
+    else if (n >= 6 && memcmp(b, "\x93NUMPY", 6) == 0)
+        ok = npy_facts(d, path, &file, f);
     else if (n >= 4 && b[0] == 0 && b[1] == 0 && b[2] == 8 && b[3] >= 1 && b[3] <= 4) {
         fact(f, "kind", b[3] == 1 ? "labels (IDX)" : "images (IDX)");
         if (n >= 8) factf(f, "count", "%u", big_endian(b + 4));
-    } else if (n >= 2 && b[0] == 0x1F && b[1] == 0x8B) fact(f, "kind", "gzip");
-    else if (n >= 9 && b[8] == '{') ok = safetensors_facts(d, path, f);
-    else if (n >= 1 && b[0] == '{') ok = json_facts(d, path, &file, f);
-    else if ((n >= 4 && memcmp(b, "PK\3\4", 4) == 0) || (n >= 2 && b[0] == 0x80 && b[1] <= 5)) ok = safetensors_facts(d, path, f);
-    else fact(f, "kind", "not a file that dg knows");
+    } else if (n >= 2 && b[0] == 0x1F && b[1] == 0x8B)
+        fact(f, "kind", "gzip");
+    else if (n >= 9 && b[8] == '{')
+        ok = safetensors_facts(d, path, f);
+    else if (n >= 1 && b[0] == '{')
+        ok = json_facts(d, path, &file, f);
+    else if ((n >= 4 && memcmp(b, "PK\3\4", 4) == 0) || (n >= 2 && b[0] == 0x80 && b[1] <= 5))
+        ok = safetensors_facts(d, path, f);
+    else
+        fact(f, "kind", "not a file that dg knows");
     char bytes[32];
     if (ok) fact(f, "bytes", dg_bytes_text(n, bytes));
     dg_file_close(&file);
@@ -150,8 +163,10 @@ char *dg_info(dg_context *c, const char *path, bool json)
     dg_diag *d = dg_context_diag(c, f.arena, NULL);
     dg_json_open(&f.json, '{');
     bool ok;
-    if (dg_is_run_folder(path)) ok = run_facts(c, d, path, &f);
-    else ok = file_facts(d, path, &f);
+    if (dg_is_run_folder(path))
+        ok = run_facts(c, d, path, &f);
+    else
+        ok = file_facts(d, path, &f);
     dg_json_close(&f.json, '}');
     dg_text_add(&f.json.text, "\n");
     dg_status status = dg_context_flush(c, d);

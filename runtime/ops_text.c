@@ -1,4 +1,5 @@
-/* ops_text.c: documentation out of the tables it describes: ops from the registry, message ids from errors.def, passes from passes.def. */
+/* ops_text.c: documentation out of the tables it describes: ops from the registry, message ids from
+ * errors.def, passes from passes.def. */
 #include "runtime/context.h"
 
 #include "compiler/base/json.h"
@@ -20,26 +21,30 @@ static void add_attr(const dg_attr_spec *s, dg_text *out)
     char number[32];
     dg_text_add(out, "  %-10s %-6s %s", s->name, kind_names[s->kind], s->doc ? s->doc : "");
     if (!s->required && s->kind == DG_INT) dg_text_add(out, "  [%lld]", (long long)s->fallback);
-    if (!s->required && s->kind == DG_FLOAT) dg_text_add(out, "  [%s]", dg_double_text(s->fallback, number));
+    if (!s->required && s->kind == DG_FLOAT)
+        dg_text_add(out, "  [%s]", dg_double_text(s->fallback, number));
     dg_text_add(out, "\n");
 }
 
 static void add_op(const dg_op *op, dg_text *out)
 {
-    dg_text_add(out, "%s(%s) -> %s\n\n%s\n", op->name, op->inputs ? op->inputs : "", op->outputs ? op->outputs : "", op->doc);
+    dg_text_add(out, "%s(%s) -> %s\n\n%s\n", op->name, op->inputs ? op->inputs : "",
+                op->outputs ? op->outputs : "", op->doc);
     if (op->attrs && op->attrs[0].name) dg_text_add(out, "\nattributes\n");
     for (const dg_attr_spec *s = op->attrs; s && s->name; s++) add_attr(s, out);
     dg_text_add(out, "\ngradient   %s\n", op->grad ? "yes" : op->no_grad);
     dg_text_add(out, "kernels    ");
     for (const dg_kernel *k = op->kernels; k && k->run; k++) dg_text_add(out, "%s ", k->name);
-    dg_text_add(out, "ref%s\n", op->traits & DG_ELEMENTWISE ? " (elementwise: fused into strips)" : "");
+    dg_text_add(out, "ref%s\n",
+                op->traits & DG_ELEMENTWISE ? " (elementwise: fused into strips)" : "");
     if (op->traits & DG_INNER) dg_text_add(out, "made by the compiler; not writable in .dg\n");
 }
 
 static void op_json(dg_json_writer *w, const dg_op *op)
 {
     dg_json_open(w, '{');
-    const char *keys[] = {"name", "inputs", "outputs", "doc"}, *values[] = {op->name, op->inputs, op->outputs, op->doc};
+    const char *keys[] = {"name", "inputs", "outputs", "doc"},
+               *values[] = {op->name, op->inputs, op->outputs, op->doc};
     for (int i = 0; i < 4; i++) {
         dg_json_key(w, keys[i]);
         dg_json_string(w, values[i] ? values[i] : "");
@@ -76,7 +81,8 @@ static char *ops_json(const char *name)
     return w.text.at;
 }
 
-static void unknown(dg_context *c, const char *id, const char *what, const char *name, const char *near)
+static void unknown(dg_context *c, const char *id, const char *what, const char *name,
+                    const char *near)
 {
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_context_diag(c, a, NULL);
@@ -120,7 +126,8 @@ char *dg_explain_text_of(dg_context *c, const char *id)
         return NULL;
     }
     dg_text out = {0};
-    dg_text_add(&out, "%s (exit code %d): %s\n\nwrong\n    %s\nright\n    %s\n", e->id, dg_exit_code(e->id), e->meaning, e->wrong, e->right);
+    dg_text_add(&out, "%s (exit code %d): %s\n\nwrong\n    %s\nright\n    %s\n", e->id,
+                dg_exit_code(e->id), e->meaning, e->wrong, e->right);
     return out.at;
 }
 

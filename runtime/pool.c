@@ -1,11 +1,13 @@
 /* pool.c: threads that share the pieces of one kernel.
  *
- * Pieces are handed out by one atomic counter, so a thread that is held up takes fewer of them; which thread runs a piece changes
- * nothing, because pieces are cut by the plan and write to places of their own. Workers wait for the next kernel by spinning for a
- * few microseconds (a step is hundreds of kernels in a row) and then park, so that a busy neighbour is not fought for the CPU.
+ * Pieces are handed out by one atomic counter, so a thread that is held up takes fewer of them;
+ * which thread runs a piece changes nothing, because pieces are cut by the plan and write to places
+ * of their own. Workers wait for the next kernel by spinning for a few microseconds (a step is
+ * hundreds of kernels in a row) and then park, so that a busy neighbour is not fought for the CPU.
  *
- * A job is open while `open` is true. A worker announces itself in `inside` before it looks at `open`, and the caller closes the job
- * before it waits for `inside` to fall to zero: so nobody reads the fields of a job that is being replaced. */
+ * A job is open while `open` is true. A worker announces itself in `inside` before it looks at
+ * `open`, and the caller closes the job before it waits for `inside` to fall to zero: so nobody
+ * reads the fields of a job that is being replaced. */
 #include "runtime/pool.h"
 
 #include "compiler/base/os.h"
@@ -112,10 +114,13 @@ void dg_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece
     }
     run_pieces(p, &p->workers[0]);
     atomic_store(&p->open, false);
-    /* The last pieces run elsewhere. A worker that lost its CPU may take long: give ours away rather than burn it. */
+    /* The last pieces run elsewhere. A worker that lost its CPU may take long: give ours away
+     * rather than burn it. */
     for (int spins = 0; atomic_load(&p->inside) != 0; spins++) {
-        if (spins < SPINS) relax();
-        else sched_yield();
+        if (spins < SPINS)
+            relax();
+        else
+            sched_yield();
     }
 }
 

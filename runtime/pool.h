@@ -10,7 +10,8 @@ typedef struct dg_pool dg_pool;
 dg_pool *dg_pool_new(int threads);
 void dg_pool_free(dg_pool *p);
 int dg_pool_threads(const dg_pool *p);
-/* At least `bytes` of scratch for each worker; false when memory is refused. Not while pieces run. */
+/* At least `bytes` of scratch for each worker; false when memory is refused. Not while pieces run.
+ */
 bool dg_pool_reserve(dg_pool *p, int64_t bytes);
 int64_t dg_pool_scratch(const dg_pool *p); /* bytes reserved per worker */
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static dg_program *open_program(dg_context *c, const char *path, const char *text, size_t length, const dg_arg_text *config, int n)
+static dg_program *open_program(dg_context *c, const char *path, const char *text, size_t length,
+                                const dg_arg_text *config, int n)
 {
     dg_program *p = calloc(1, sizeof *p);
     if (!p) dg_out_of_memory();
@@ -29,13 +30,14 @@ static dg_program *open_program(dg_context *c, const char *path, const char *tex
     return NULL;
 }
 
-dg_program *dg_program_open(dg_context *c, const char *path, const dg_arg_text *config, int n_config)
+dg_program *dg_program_open(dg_context *c, const char *path, const dg_arg_text *config,
+                            int n_config)
 {
     return open_program(c, path, NULL, 0, config, n_config);
 }
 
-dg_program *dg_program_open_text(dg_context *c, const char *name, const char *text, size_t length, const dg_arg_text *config,
-                                 int n_config)
+dg_program *dg_program_open_text(dg_context *c, const char *name, const char *text, size_t length,
+                                 const dg_arg_text *config, int n_config)
 {
     return open_program(c, name, text, length, config, n_config);
 }
@@ -47,7 +49,8 @@ void dg_program_free(dg_program *p)
     free(p);
 }
 
-/* A front of its own for each question: sources are small, and nothing is shared between compilations. */
+/* A front of its own for each question: sources are small, and nothing is shared between
+ * compilations. */
 static dg_front *open_front(dg_program *p, dg_arena *a, dg_diag **d)
 {
     *d = dg_context_diag(p->context, a, dg_sources_new(a));
@@ -66,8 +69,11 @@ int dg_program_entries(dg_program *p, const dg_entry **out)
     dg_entry *list = DG_NEW_ARRAY(p->arena, dg_entry, n + 1);
     for (int i = 0; i < n; i++) {
         list[i].name = dg_arena_text(p->arena, info[i].name, strlen(info[i].name));
-        list[i].doc = info[i].doc ? dg_arena_text(p->arena, info[i].doc, strlen(info[i].doc)) : NULL;
-        list[i].kind = info[i].kind == DG_TEST ? DG_KIND_TEST : info[i].kind == DG_TRAIN ? DG_KIND_TRAIN : DG_KIND_ENTRY;
+        list[i].doc =
+            info[i].doc ? dg_arena_text(p->arena, info[i].doc, strlen(info[i].doc)) : NULL;
+        list[i].kind = info[i].kind == DG_TEST    ? DG_KIND_TEST
+                       : info[i].kind == DG_TRAIN ? DG_KIND_TRAIN
+                                                  : DG_KIND_ENTRY;
         list[i].in_main = info[i].in_main;
     }
     dg_status status = dg_context_flush(p->context, d);
@@ -77,13 +83,14 @@ int dg_program_entries(dg_program *p, const dg_entry **out)
     return p->n_entries = n;
 }
 
-/* Entries with tensor or static arguments that have no default are checked with what their defaults give; one that needs a value is
- * checked by name with arguments only. */
+/* Entries with tensor or static arguments that have no default are checked with what their defaults
+ * give; one that needs a value is checked by name with arguments only. */
 static bool needs_arguments(const dg_entry_info *e)
 {
     for (int i = 0; i < e->n_formals; i++) {
         const dg_formal *f = &e->formals[i];
-        bool tensor = f->type && f->type->kind == DG_Y_TENSOR && (f->type->brackets || f->type->dtype != DG_BOOL);
+        bool tensor = f->type && f->type->kind == DG_Y_TENSOR &&
+                      (f->type->brackets || f->type->dtype != DG_BOOL);
         if (!tensor && !f->fallback) return true;
     }
     return false;
@@ -99,7 +106,8 @@ dg_status dg_program_check(dg_program *p, const char *entry)
         int n = dg_front_entries(f, &list);
         bool found = !entry;
         for (int i = 0; i < n; i++) {
-            bool wanted = entry ? strcmp(list[i].name, entry) == 0 : list[i].in_main && !needs_arguments(&list[i]);
+            bool wanted = entry ? strcmp(list[i].name, entry) == 0
+                                : list[i].in_main && !needs_arguments(&list[i]);
             if (!wanted) continue;
             found = true;
             dg_arena *own = dg_arena_new();
@@ -110,7 +118,8 @@ dg_status dg_program_check(dg_program *p, const char *entry)
             }
             dg_arena_free(own);
         }
-        if (!found) dg_error_at(d, "E216", "--entry", "'%s' has no entry '%s'", p->source.path, entry);
+        if (!found)
+            dg_error_at(d, "E216", "--entry", "'%s' has no entry '%s'", p->source.path, entry);
     }
     dg_status status = dg_context_flush(p->context, d);
     dg_arena_free(a);
@@ -150,9 +159,12 @@ static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args
     dg_setting_in *list;
     if (!dg_settings_of(c, j->arena, j->diag, args, n_args, &list)) return false;
     const char *why;
-    dg_blas_load(&why); /* the plan's header names the core type; a machine without OpenBLAS can still look at plans */
-    j->options = (dg_compile_options){
-        .args = list, .n_args = n_args, .passes = dg_context_passes(c), .blas_core = dg_blas_core()};
+    dg_blas_load(&why); /* the plan's header names the core type; a machine without OpenBLAS can
+                           still look at plans */
+    j->options = (dg_compile_options){.args = list,
+                                      .n_args = n_args,
+                                      .passes = dg_context_passes(c),
+                                      .blas_core = dg_blas_core()};
     return true;
 }
 
@@ -195,7 +207,8 @@ dg_plan *dg_plan_from_ir(dg_context *c, const char *name, const char *text, size
     return finish_job(c, &j);
 }
 
-char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args, const char *stage)
+char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args,
+                   const char *stage)
 {
     job j;
     dg_text out = {0};
@@ -234,9 +247,12 @@ char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
                             .threads = owner->context->threads};
     dg_text out = {0};
     const char *format = v->format ? v->format : "text";
-    if (strcmp(format, "json") == 0) dg_explain_json(p, &o, &out);
-    else if (strcmp(format, "dot") == 0) dg_explain_dot(p, &o, &out);
-    else if (strcmp(format, "text") == 0) dg_explain_text(p, &o, &out);
+    if (strcmp(format, "json") == 0)
+        dg_explain_json(p, &o, &out);
+    else if (strcmp(format, "dot") == 0)
+        dg_explain_dot(p, &o, &out);
+    else if (strcmp(format, "text") == 0)
+        dg_explain_text(p, &o, &out);
     else {
         dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
         dg_error_at(d, "E222", "--format", "'%s' is not one of text, json, dot", format);
@@ -288,7 +304,8 @@ void dg_plan_figures_of(dg_plan *p, dg_plan_figures *out)
     double flops = 0;
     for (int i = 0; i < p->n_steps; i++) {
         double times = 1;
-        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent) times *= (double)p->loops[l].trips;
+        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent)
+            times *= (double)p->loops[l].trips;
         flops += times * p->steps[i].flops;
     }
     int64_t scratch = p->scratch * owner->context->threads;
@@ -305,6 +322,7 @@ void dg_plan_figures_of(dg_plan *p, dg_plan_figures *out)
                              .workspace = p->workspace_peak,
                              .bound = p->bound,
                              .naive = p->naive,
-                             .total = p->weights + p->state + p->consts + p->io + p->arena_bytes + scratch,
+                             .total = p->weights + p->state + p->consts + p->io + p->arena_bytes +
+                                      scratch,
                              .seconds = p->seconds};
 }

@@ -1,4 +1,5 @@
-/* run.c: dg_run_entry and dg_test: one entry from files to files. In: names of files. Out: results as text, .npy or .png. */
+/* run.c: dg_run_entry and dg_test: one entry from files to files. In: names of files. Out: results
+ * as text, .npy or .png. */
 #include "runtime/session.h"
 
 #include "compiler/base/os.h"
@@ -22,11 +23,21 @@ static void add_number(dg_text *t, const dg_type *type, const void *data, int64_
 {
     char number[32];
     switch (type->dtype) {
-    case DG_F32: dg_text_add(t, "%s", dg_float_text(((const float *)data)[i], number)); break;
-    case DG_F64: dg_text_add(t, "%s", dg_double_text(((const double *)data)[i], number)); break;
-    case DG_I32: dg_text_add(t, "%d", ((const int32_t *)data)[i]); break;
-    case DG_U8: dg_text_add(t, "%d", ((const uint8_t *)data)[i]); break;
-    default: dg_text_add(t, "%s", ((const uint8_t *)data)[i] ? "true" : "false"); break;
+    case DG_F32:
+        dg_text_add(t, "%s", dg_float_text(((const float *)data)[i], number));
+        break;
+    case DG_F64:
+        dg_text_add(t, "%s", dg_double_text(((const double *)data)[i], number));
+        break;
+    case DG_I32:
+        dg_text_add(t, "%d", ((const int32_t *)data)[i]);
+        break;
+    case DG_U8:
+        dg_text_add(t, "%d", ((const uint8_t *)data)[i]);
+        break;
+    default:
+        dg_text_add(t, "%s", ((const uint8_t *)data)[i] ? "true" : "false");
+        break;
     }
 }
 
@@ -65,10 +76,14 @@ static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o)
         void *data = dg_arena_alloc(s->arena, (size_t)dg_type_bytes(&p->outputs[i].type) + 1);
         dg_exec_read(&s->exec, p->outputs[i].value, data);
         if (folder)
-            ok = dg_npy_write(d, dg_path_join(s->arena, o->out, dg_arena_printf(s->arena, "%s.npy", p->outputs[i].name)), &p->outputs[i].type,
-                              data);
-        else if (o->out && i == 0) ok = write_one(d, o->out, &p->outputs[i], data);
-        if (!o->out || (p->outputs[i].report && p->outputs[i].type.shape.rank == 0)) add_result(&text, &p->outputs[i], data);
+            ok = dg_npy_write(d,
+                              dg_path_join(s->arena, o->out,
+                                           dg_arena_printf(s->arena, "%s.npy", p->outputs[i].name)),
+                              &p->outputs[i].type, data);
+        else if (o->out && i == 0)
+            ok = write_one(d, o->out, &p->outputs[i], data);
+        if (!o->out || (p->outputs[i].report && p->outputs[i].type.shape.rank == 0))
+            add_result(&text, &p->outputs[i], data);
     }
     o->text = text.at;
     return ok;
@@ -80,14 +95,18 @@ static bool load_inits(dg_store *store, dg_diag *d, const char *const *init)
 {
     for (int i = 0; init && init[i]; i++) {
         size_t n = strcspn(init[i], "=");
-        if (!init[i][n]) return dg_error_at(d, "E223", "--init", "'%s' is not SCOPE=FILE", init[i]) == NULL;
-        if (!dg_weights_load(store, d, init[i] + n + 1, dg_arena_text(store->arena, init[i], n))) return false;
+        if (!init[i][n])
+            return dg_error_at(d, "E223", "--init", "'%s' is not SCOPE=FILE", init[i]) == NULL;
+        if (!dg_weights_load(store, d, init[i] + n + 1, dg_arena_text(store->arena, init[i], n)))
+            return false;
     }
     return true;
 }
 
-/* Every batch of a data set by index, the last one padded with the first samples; `sample0` is the batch's first index. */
-static bool run_over_data(dg_session *s, dg_diag *d, const dg_dataset *data, const dg_run_options *o)
+/* Every batch of a data set by index, the last one padded with the first samples; `sample0` is the
+ * batch's first index. */
+static bool run_over_data(dg_session *s, dg_diag *d, const dg_dataset *data,
+                          const dg_run_options *o)
 {
     dg_binding bind;
     if (!dg_bind_inputs(d, s, data, NULL, 0, NULL, &bind)) return false;
@@ -103,7 +122,8 @@ static bool run_over_data(dg_session *s, dg_diag *d, const dg_dataset *data, con
 static bool run_once(dg_context *c, dg_plan *plan, dg_diag *d, dg_run_options *o)
 {
     dg_store *store = dg_store_new(c);
-    bool ok = (!o->weights || dg_weights_load(store, d, o->weights, NULL)) && load_inits(store, d, o->init);
+    bool ok = (!o->weights || dg_weights_load(store, d, o->weights, NULL)) &&
+              load_inits(store, d, o->init);
     dg_session *s = ok ? dg_session_new(plan, store) : NULL;
     ok = s != NULL;
     if (ok) {
@@ -113,8 +133,9 @@ static bool run_once(dg_context *c, dg_plan *plan, dg_diag *d, dg_run_options *o
     }
     if (ok && o->data) {
         dg_data_spec spec;
-        const dg_dataset *data =
-            dg_data_spec_of_text(d, s->arena, o->data, o->data_options, &spec) ? dg_dataset_open(d, s->arena, &spec, s->seed) : NULL;
+        const dg_dataset *data = dg_data_spec_of_text(d, s->arena, o->data, o->data_options, &spec)
+                                     ? dg_dataset_open(d, s->arena, &spec, s->seed)
+                                     : NULL;
         ok = data && run_over_data(s, d, data, o);
     } else if (ok) {
         ok = dg_session_run_diag(s, d);
@@ -167,8 +188,8 @@ static bool run_test(dg_program *p, const char *title, dg_test_result *r)
     return r->passed;
 }
 
-dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int n_defs, const char *filter,
-                  void (*done)(void *user, const dg_test_result *r), void *user)
+dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int n_defs,
+                  const char *filter, void (*done)(void *user, const dg_test_result *r), void *user)
 {
     dg_program *p = dg_program_open(c, file, defs, n_defs);
     if (!p) return dg_context_status(c);
@@ -176,7 +197,9 @@ dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int 
     int n = dg_program_entries(p, &entries);
     bool all = true;
     for (int i = 0; i < n; i++) {
-        if (entries[i].kind != DG_KIND_TEST || !entries[i].in_main || (filter && !strstr(entries[i].name, filter))) continue;
+        if (entries[i].kind != DG_KIND_TEST || !entries[i].in_main ||
+            (filter && !strstr(entries[i].name, filter)))
+            continue;
         dg_test_result r = {.title = entries[i].name};
         all = run_test(p, entries[i].name, &r) && all;
         done(user, &r);

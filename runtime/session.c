@@ -1,4 +1,5 @@
-/* session.c: a plan and its mutable state: inputs bound, places found or initialised, an entry run, results read. */
+/* session.c: a plan and its mutable state: inputs bound, places found or initialised, an entry run,
+ * results read. */
 #include "runtime/session.h"
 
 #include "compiler/base/os.h"
@@ -34,7 +35,8 @@ dg_session *dg_session_new(dg_plan *p, dg_store *store)
         int64_t bytes = dg_type_bytes(&p->inputs[i].type);
         s->exec.ports[i] = dg_large_alloc((size_t)(bytes ? bytes : 1));
         s->ports_bytes += bytes;
-        if (!s->exec.ports[i]) ok = dg_error_at(d, "E601", p->inputs[i].name, "no memory for this input") == NULL;
+        if (!s->exec.ports[i])
+            ok = dg_error_at(d, "E601", p->inputs[i].name, "no memory for this input") == NULL;
     }
     dg_context_flush(s->context, d);
     if (ok) return s;
@@ -46,7 +48,8 @@ void dg_session_free(dg_session *s)
 {
     if (!s) return;
     for (int i = 0; i < s->plan->n_inputs; i++)
-        if (s->exec.ports[i]) dg_large_free(s->exec.ports[i], (size_t)dg_type_bytes(&s->plan->inputs[i].type));
+        if (s->exec.ports[i])
+            dg_large_free(s->exec.ports[i], (size_t)dg_type_bytes(&s->plan->inputs[i].type));
     dg_arena_free(s->arena);
     free(s);
 }
@@ -77,7 +80,9 @@ static dg_exec_check check_of(const dg_context *c)
 {
     const char *name = c->options.check;
     if (!name) return DG_CHECK_NONE;
-    return strcmp(name, "finite") == 0 ? DG_CHECK_FINITE : strcmp(name, "poison") == 0 ? DG_CHECK_POISON : DG_CHECK_ASSERTS;
+    return strcmp(name, "finite") == 0   ? DG_CHECK_FINITE
+           : strcmp(name, "poison") == 0 ? DG_CHECK_POISON
+                                         : DG_CHECK_ASSERTS;
 }
 
 static bool run_plan(dg_session *s, dg_exec *e, dg_diag *d)
@@ -87,7 +92,8 @@ static bool run_plan(dg_session *s, dg_exec *e, dg_diag *d)
     e->pool = dg_context_pool(c);
     if (!dg_pool_reserve(e->pool, e->plan->scratch)) {
         char text[32];
-        dg_error_at(d, "E601", "plan", "no memory for scratch of %s on each thread", dg_bytes_text((uint64_t)e->plan->scratch, text));
+        dg_error_at(d, "E601", "plan", "no memory for scratch of %s on each thread",
+                    dg_bytes_text((uint64_t)e->plan->scratch, text));
         return false;
     }
     e->arena = dg_context_arena(c, d, e->plan->arena_bytes);
@@ -97,7 +103,8 @@ static bool run_plan(dg_session *s, dg_exec *e, dg_diag *d)
     return dg_exec_run(e, d);
 }
 
-/* Runs the initialisers of the places that are not filled. The plan's table is the same for both plans. */
+/* Runs the initialisers of the places that are not filled. The plan's table is the same for both
+ * plans. */
 static bool initialise(dg_session *s, dg_diag *d)
 {
     const dg_plan *p = s->plan;
@@ -114,35 +121,44 @@ static bool initialise(dg_session *s, dg_diag *d)
     dg_exec_prepare(&e, s->arena);
     bool ok = run_plan(s, &e, d);
     dg_plan_free(init);
-    for (int i = 0; ok && i < p->n_places; i++) dg_store_find(s->store, p->places[i].path)->filled = true;
+    for (int i = 0; ok && i < p->n_places; i++)
+        dg_store_find(s->store, p->places[i].path)->filled = true;
     return ok;
 }
 
-/* All places of one swap(net, "ema") are there, or none: then the parameters themselves are read. */
+/* All places of one swap(net, "ema") are there, or none: then the parameters themselves are read.
+ */
 static bool swaps_whole(dg_session *s, dg_diag *d)
 {
     const dg_plan *p = s->plan;
     for (int i = 0; i < p->n_places; i++) {
         const char *name = p->places[i].swap;
         bool first = name != NULL;
-        for (int j = 0; first && j < i; j++) first = !p->places[j].swap || strcmp(p->places[j].swap, name) != 0;
+        for (int j = 0; first && j < i; j++)
+            first = !p->places[j].swap || strcmp(p->places[j].swap, name) != 0;
         if (!first) continue;
         int there = 0, missing = -1, n = 0;
         for (int j = i; j < p->n_places; j++) {
             if (!p->places[j].swap || strcmp(p->places[j].swap, name) != 0) continue;
             const dg_tensor *t = dg_store_find(s->store, p->places[j].path);
             n++;
-            if (t && t->filled) there++;
-            else if (missing < 0) missing = j;
+            if (t && t->filled)
+                there++;
+            else if (missing < 0)
+                missing = j;
         }
         if (there == n) continue;
         if (there > 0) {
-            dg_error_at(d, "E422", p->places[missing].path, "the weights hold %d of the %d states that swap(..., \"%s\") reads, not this one", there,
-                        n, name);
+            dg_error_at(
+                d, "E422", p->places[missing].path,
+                "the weights hold %d of the %d states that swap(..., \"%s\") reads, not this one",
+                there, n, name);
             return false;
         }
         if (s->store->step > 0 || s->store->tensors.n > 0)
-            dg_warning_at(d, "W422", name, "the weights hold no '%s' states: the parameters themselves are used", name);
+            dg_warning_at(d, "W422", name,
+                          "the weights hold no '%s' states: the parameters themselves are used",
+                          name);
     }
     return true;
 }
@@ -161,7 +177,8 @@ bool dg_session_ready(dg_session *s, dg_diag *d)
             dg_text have = {0}, want = {0};
             dg_type_text(&t->type, &have);
             dg_type_text(&place->type, &want);
-            dg_error_at(d, "E423", place->path, "the weights hold %s, the graph declares %s at %s", have.at, want.at, place->src);
+            dg_error_at(d, "E423", place->path, "the weights hold %s, the graph declares %s at %s",
+                        have.at, want.at, place->src);
             dg_text_free(&have);
             dg_text_free(&want);
             return false;
@@ -208,7 +225,9 @@ dg_status dg_session_bind(dg_session *s, const char *input, const void *data, si
     if (i < 0) return fail(s, "E217", input, "the entry has no tensor argument of this name");
     size_t want = (size_t)dg_type_bytes(&s->plan->inputs[i].type);
     if (bytes != want)
-        return fail(s, "E218", input, dg_arena_printf(s->arena, "%zu bytes were given, the input takes %zu", bytes, want));
+        return fail(
+            s, "E218", input,
+            dg_arena_printf(s->arena, "%zu bytes were given, the input takes %zu", bytes, want));
     memcpy(dg_session_input(s, i), data, bytes);
     return DG_OK;
 }
@@ -219,7 +238,9 @@ dg_status dg_session_read(dg_session *s, const char *output, void *data, size_t 
     if (!p) return fail(s, "E217", output, "the entry has no result of this name");
     size_t have = (size_t)dg_type_bytes(&p->type);
     if (bytes != have)
-        return fail(s, "E218", output, dg_arena_printf(s->arena, "%zu bytes were asked for, the result has %zu", bytes, have));
+        return fail(
+            s, "E218", output,
+            dg_arena_printf(s->arena, "%zu bytes were asked for, the result has %zu", bytes, have));
     dg_exec_read(&s->exec, p->value, data);
     return DG_OK;
 }

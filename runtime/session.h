@@ -1,4 +1,5 @@
-/* session.h: what a plan handle and a session are made of; shared by the drivers (train.c, sample.c, run.c). */
+/* session.h: what a plan handle and a session are made of; shared by the drivers (train.c,
+ * sample.c, run.c). */
 #ifndef DG_RUNTIME_SESSION_H
 #define DG_RUNTIME_SESSION_H
 
@@ -33,18 +34,21 @@ struct dg_session {
     dg_exec exec;
     uint64_t seed;
     int64_t sample0;
-    bool ready;          /* places exist and are initialised */
-    bool *bound;         /* by input */
+    bool ready;  /* places exist and are initialised */
+    bool *bound; /* by input */
     int64_t ports_bytes;
 };
 
-/* Places found or made in the store, missing ones initialised by the plan's initialisers with step 0. */
+/* Places found or made in the store, missing ones initialised by the plan's initialisers with step
+ * 0. */
 bool dg_session_ready(struct dg_session *s, dg_diag *d);
 /* The input's own bytes, to be filled in place; index in plan->inputs. Counts as bound. */
 void *dg_session_input(struct dg_session *s, int index);
-int dg_session_input_index(const struct dg_session *s, const char *name);   /* -1: none */
-const dg_plan_port *dg_session_output(const struct dg_session *s, const char *name); /* NULL: none */
+int dg_session_input_index(const struct dg_session *s, const char *name); /* -1: none */
+const dg_plan_port *dg_session_output(const struct dg_session *s,
+                                      const char *name); /* NULL: none */
 bool dg_session_run_diag(struct dg_session *s, dg_diag *d);
-dg_diag *dg_plan_diag(const dg_plan *p, dg_arena *a); /* a collector that shows this plan's sources */
+dg_diag *dg_plan_diag(const dg_plan *p,
+                      dg_arena *a); /* a collector that shows this plan's sources */
 
 #endif

@@ -1,4 +1,5 @@
-/* store.c: the table of tensors. In: paths and types; out: places that do not move. Files are checkpoint.c's business. */
+/* store.c: the table of tensors. In: paths and types; out: places that do not move. Files are
+ * checkpoint.c's business. */
 #include "runtime/store.h"
 
 #include "compiler/base/os.h"
@@ -35,14 +36,16 @@ dg_tensor *dg_store_find(struct dg_store *s, const char *path)
     return i ? &s->tensors.at[i - 1] : NULL;
 }
 
-dg_tensor *dg_store_add(struct dg_store *s, dg_diag *d, const char *path, dg_type type, bool trained)
+dg_tensor *dg_store_add(struct dg_store *s, dg_diag *d, const char *path, dg_type type,
+                        bool trained)
 {
     int64_t bytes = dg_type_bytes(&type);
     dg_tensor t = {.path = dg_intern_z(s->strings, path), .type = type, .trained = trained};
     t.data = dg_large_alloc((size_t)(bytes ? bytes : 1));
     if (!t.data) {
         char text[32];
-        dg_error_at(d, "E601", path, "no memory for this tensor of %s", dg_bytes_text((uint64_t)bytes, text));
+        dg_error_at(d, "E601", path, "no memory for this tensor of %s",
+                    dg_bytes_text((uint64_t)bytes, text));
         return NULL;
     }
     dg_vec_push(&s->tensors, t);
@@ -60,7 +63,8 @@ const void *dg_store_data(struct dg_store *s, const char *path)
 int dg_store_tensors(struct dg_store *s, const dg_tensor_info **out)
 {
     dg_tensor_info *list = DG_NEW_ARRAY(s->arena, dg_tensor_info, s->tensors.n + 1);
-    for (size_t i = 0; i < s->tensors.n; i++) list[i] = dg_tensor_info_of(s->tensors.at[i].path, &s->tensors.at[i].type);
+    for (size_t i = 0; i < s->tensors.n; i++)
+        list[i] = dg_tensor_info_of(s->tensors.at[i].path, &s->tensors.at[i].type);
     for (size_t i = 0; i < s->tensors.n; i++) list[i].trained = s->tensors.at[i].trained;
     *out = list;
     return (int)s->tensors.n;

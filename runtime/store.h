@@ -1,4 +1,5 @@
-/* store.h: tensors that outlive a run, by path: parameters, and states with EMA, moments and counters. Updated in place. */
+/* store.h: tensors that outlive a run, by path: parameters, and states with EMA, moments and
+ * counters. Updated in place. */
 #ifndef DG_RUNTIME_STORE_H
 #define DG_RUNTIME_STORE_H
 
@@ -22,13 +23,16 @@ struct dg_store {
     dg_strings *strings;
     dg_map *by_path; /* dg_str -> index + 1 */
     DG_VEC(dg_tensor) tensors;
-    int64_t step;    /* runs of train entries */
+    int64_t step; /* runs of train entries */
     int64_t bytes;
-    const char *origin; /* what an import noted of the file it read (weights.c), kept through checkpoints; NULL: none */
+    const char *origin; /* what an import noted of the file it read (weights.c), kept through
+                           checkpoints; NULL: none */
 };
 
-dg_tensor *dg_store_find(struct dg_store *s, const char *path); /* NULL: none; good until the next add */
+dg_tensor *dg_store_find(struct dg_store *s,
+                         const char *path); /* NULL: none; good until the next add */
 /* A new tensor, zero and not filled. NULL when memory is refused (reported E601). */
-dg_tensor *dg_store_add(struct dg_store *s, dg_diag *d, const char *path, dg_type type, bool trained);
+dg_tensor *dg_store_add(struct dg_store *s, dg_diag *d, const char *path, dg_type type,
+                        bool trained);
 
 #endif

@@ -39,7 +39,7 @@ typedef struct dg_trainer {
     /* policy */
     uint64_t window; /* shifts the data after a rollback */
     int64_t mishaps; /* in a row */
-    bool save_first;         /* weights came from elsewhere: they are saved before the first step */
+    bool save_first; /* weights came from elsewhere: they are saved before the first step */
     void *snapshot;  /* of the store before each step, for `skip`; NULL: none is kept */
     /* time */
     double start, saved_at, step_seconds[DG_STEP_TIMES], save_seconds, sample_seconds;

@@ -1,7 +1,8 @@
-/* weights.c: dg_weights: what a file holds, whether it fits a model, and the way in and out by a name map.
+/* weights.c: dg_weights: what a file holds, whether it fits a model, and the way in and out by a
+ * name map.
  *
- * Import notes in the metadata of what it writes (key "origin") the names, shapes and dtypes it read, so that export can write the
- * same tensors back, bit for bit. */
+ * Import notes in the metadata of what it writes (key "origin") the names, shapes and dtypes it
+ * read, so that export can write the same tensors back, bit for bit. */
 #include "runtime/session.h"
 
 #include "compiler/base/json.h"
@@ -49,10 +50,14 @@ typedef struct moments {
 static double number(const dg_tensor *t, int64_t i)
 {
     switch (t->type.dtype) {
-    case DG_F32: return (double)((const float *)t->data)[i];
-    case DG_F64: return ((const double *)t->data)[i];
-    case DG_I32: return ((const int32_t *)t->data)[i];
-    default: return ((const uint8_t *)t->data)[i];
+    case DG_F32:
+        return (double)((const float *)t->data)[i];
+    case DG_F64:
+        return ((const double *)t->data)[i];
+    case DG_I32:
+        return ((const int32_t *)t->data)[i];
+    default:
+        return ((const uint8_t *)t->data)[i];
     }
 }
 
@@ -81,31 +86,38 @@ static bool verb_info(job *j)
     for (size_t i = 0; i < s->tensors.n; i++) {
         const dg_tensor *t = &s->tensors.at[i];
         moments m = moments_of(t);
-        dg_text_add(&j->text, "%-5s %-48s %-4s %-18s mean %-12.5g least %-12.5g most %.5g", t->trained ? "param" : "state", t->path,
-                    dg_dtype_name(t->type.dtype), shape_text(j, &t->type.shape), m.mean, m.least, m.most);
+        dg_text_add(&j->text, "%-5s %-48s %-4s %-18s mean %-12.5g least %-12.5g most %.5g",
+                    t->trained ? "param" : "state", t->path, dg_dtype_name(t->type.dtype),
+                    shape_text(j, &t->type.shape), m.mean, m.least, m.most);
         if (m.bad) dg_text_add(&j->text, "  (%lld not finite)", (long long)m.bad);
         dg_text_add(&j->text, "\n");
         values += dg_shape_count(&t->type.shape);
     }
-    dg_text_add(&j->text, "%zu tensors, %.2f M values, step %lld\n", s->tensors.n, (double)values / 1e6, (long long)s->step);
+    dg_text_add(&j->text, "%zu tensors, %.2f M values, step %lld\n", s->tensors.n,
+                (double)values / 1e6, (long long)s->step);
     dg_store_free(s);
     return true;
 }
 
 static bool verb_diff(job *j)
 {
-    if (!j->o->other) return dg_error_at(j->diag, "E223", "weights diff", "wants two files") == NULL;
+    if (!j->o->other)
+        return dg_error_at(j->diag, "E223", "weights diff", "wants two files") == NULL;
     struct dg_store *a = load(j, j->o->from), *b = a ? load(j, j->o->other) : NULL;
     int64_t differ = 0;
     for (size_t i = 0; b && i < a->tensors.n; i++) {
         const dg_tensor *x = &a->tensors.at[i], *y = dg_store_find(b, x->path);
-        if (!y) dg_text_add(&j->text, "- %s\n", x->path);
-        else if (!dg_type_equal(&x->type, &y->type)) dg_text_add(&j->text, "! %s: types differ\n", x->path);
+        if (!y)
+            dg_text_add(&j->text, "- %s\n", x->path);
+        else if (!dg_type_equal(&x->type, &y->type))
+            dg_text_add(&j->text, "! %s: types differ\n", x->path);
         else if (memcmp(x->data, y->data, (size_t)dg_type_bytes(&x->type)) != 0) {
             double most = 0;
-            for (int64_t k = 0; k < dg_shape_count(&x->type.shape); k++) most = fmax(most, fabs(number(x, k) - number(y, k)));
+            for (int64_t k = 0; k < dg_shape_count(&x->type.shape); k++)
+                most = fmax(most, fabs(number(x, k) - number(y, k)));
             dg_text_add(&j->text, "~ %s: largest difference %.6g\n", x->path, most);
-        } else continue;
+        } else
+            continue;
         differ++;
     }
     for (size_t i = 0; b && i < b->tensors.n; i++)
@@ -115,7 +127,9 @@ static bool verb_diff(job *j)
         }
     if (b) dg_text_add(&j->text, "%lld tensors differ\n", (long long)differ);
     bool ok = b != NULL;
-    if (b && differ) ok = dg_error_at(j->diag, "E804", j->o->other, "%lld tensors differ", (long long)differ) == NULL;
+    if (b && differ)
+        ok = dg_error_at(j->diag, "E804", j->o->other, "%lld tensors differ", (long long)differ) ==
+             NULL;
     dg_store_free(a);
     dg_store_free(b);
     return ok;
@@ -136,17 +150,22 @@ static struct dg_store *model_places(job *j)
     struct dg_store *s = dg_store_new(j->context);
     bool ok = n >= 0;
     for (int i = 0; i < n && ok; i++) {
-        if (j->o->entry ? strcmp(entries[i].name, j->o->entry) != 0 : !entries[i].in_main || entries[i].kind == DG_KIND_TEST) continue;
+        if (j->o->entry ? strcmp(entries[i].name, j->o->entry) != 0
+                        : !entries[i].in_main || entries[i].kind == DG_KIND_TEST)
+            continue;
         dg_plan *plan = dg_plan_compile(p, entries[i].name, NULL, 0);
         ok = plan != NULL;
         for (int k = 0; ok && k < plan->n_places; k++)
             if (!dg_store_find(s, plan->places[k].path))
-                ok = dg_store_add(s, j->diag, plan->places[k].path, plan->places[k].type, plan->places[k].trained) != NULL;
+                ok = dg_store_add(s, j->diag, plan->places[k].path, plan->places[k].type,
+                                  plan->places[k].trained) != NULL;
         dg_plan_close(plan);
     }
     dg_program_free(p);
     if (ok && s->tensors.n) return s;
-    if (ok) dg_error_at(j->diag, "E216", j->o->into, "has no parameters in %s", j->o->entry ? j->o->entry : "its entries");
+    if (ok)
+        dg_error_at(j->diag, "E216", j->o->into, "has no parameters in %s",
+                    j->o->entry ? j->o->entry : "its entries");
     dg_store_free(s);
     return NULL;
 }
@@ -161,7 +180,8 @@ static const char *origin_of(const dg_st_file *f, dg_arena *a)
         dg_json_open(&w, '[');
         dg_json_string(&w, f->tensors[i].name);
         dg_json_string(&w, dg_st_dtype_name(f->tensors[i].dtype));
-        for (int k = 0; k < f->tensors[i].shape.rank; k++) dg_json_int(&w, f->tensors[i].shape.dim[k]);
+        for (int k = 0; k < f->tensors[i].shape.rank; k++)
+            dg_json_int(&w, f->tensors[i].shape.dim[k]);
         dg_json_close(&w, ']');
     }
     dg_json_close(&w, ']');
@@ -174,8 +194,10 @@ typedef struct counts {
     int kept, renamed, missing, unused;
 } counts;
 
-/* One of our places from theirs by its map line (or the same name). False after reporting; *found says whether theirs is there. */
-static bool import_place(job *j, const dg_st_file *f, const dg_name_map *map, dg_tensor *t, bool *used, bool *found, const char **from)
+/* One of our places from theirs by its map line (or the same name). False after reporting; *found
+ * says whether theirs is there. */
+static bool import_place(job *j, const dg_st_file *f, const dg_name_map *map, dg_tensor *t,
+                         bool *used, bool *found, const char **from)
 {
     const char **names = (const char **)dg_arena_copy(j->arena, &t->path, sizeof t->path);
     const dg_map_line same = {.n_theirs = 1}, *l = dg_name_map_find(map, j->arena, t->path, &names);
@@ -192,27 +214,41 @@ static bool import_place(job *j, const dg_st_file *f, const dg_name_map *map, dg
         }
         if (!first) first = theirs;
         if (theirs->dtype != first->dtype)
-            return dg_error_at(j->diag, "E426", t->path, "%s is %s and %s is %s: they cannot be joined", first->name, dg_st_dtype_name(first->dtype),
-                               theirs->name, dg_st_dtype_name(theirs->dtype)) == NULL;
+            return dg_error_at(j->diag, "E426", t->path,
+                               "%s is %s and %s is %s: they cannot be joined", first->name,
+                               dg_st_dtype_name(first->dtype), theirs->name,
+                               dg_st_dtype_name(theirs->dtype)) == NULL;
         parts[i] = (dg_map_tensor){theirs->shape, (uint8_t *)(uintptr_t)theirs->data};
         used[theirs - f->tensors] = true;
     }
     *from = names[0];
     const char *why = NULL;
     if (!dg_map_forward(l, j->arena, dg_st_dtype_size(first->dtype), parts, &ours, &why))
-        return dg_error_at(j->diag, "E426", dg_arena_printf(j->arena, "%s:%d", map->path, l->line), "%s from %s: %s", t->path, names[0], why) == NULL;
+        return dg_error_at(j->diag, "E426", dg_arena_printf(j->arena, "%s:%d", map->path, l->line),
+                           "%s from %s: %s", t->path, names[0], why) == NULL;
     if (!dg_shape_equal(&ours.shape, &t->type.shape)) {
-        dg_message *m = dg_error_at(j->diag, "E423", dg_arena_printf(j->arena, "%s@%zu", f->path, first->offset), "%s: the file gives %s, the model declares %s",
-                                    t->path, shape_text(j, &ours.shape), shape_text(j, &t->type.shape));
-        bool swapped = ours.shape.rank == 2 && t->type.shape.rank == 2 && ours.shape.dim[0] == t->type.shape.dim[1] && ours.shape.dim[1] == t->type.shape.dim[0];
-        if (swapped) dg_help_add(j->diag, m, "linear weights are [in, out] here: add `| t` to the line of the map");
+        dg_message *m = dg_error_at(j->diag, "E423",
+                                    dg_arena_printf(j->arena, "%s@%zu", f->path, first->offset),
+                                    "%s: the file gives %s, the model declares %s", t->path,
+                                    shape_text(j, &ours.shape), shape_text(j, &t->type.shape));
+        bool swapped = ours.shape.rank == 2 && t->type.shape.rank == 2 &&
+                       ours.shape.dim[0] == t->type.shape.dim[1] &&
+                       ours.shape.dim[1] == t->type.shape.dim[0];
+        if (swapped)
+            dg_help_add(j->diag, m,
+                        "linear weights are [in, out] here: add `| t` to the line of the map");
         return false;
     }
-    dg_st_tensor view = {.name = first->name, .dtype = first->dtype, .shape = ours.shape, .data = ours.data,
-                         .bytes = (size_t)dg_shape_count(&ours.shape) * dg_st_dtype_size(first->dtype)};
+    dg_st_tensor view = {.name = first->name,
+                         .dtype = first->dtype,
+                         .shape = ours.shape,
+                         .data = ours.data,
+                         .bytes =
+                             (size_t)dg_shape_count(&ours.shape) * dg_st_dtype_size(first->dtype)};
     int64_t bad;
     if (!dg_st_convert(&view, t->type.dtype, t->data, &bad))
-        return dg_error_at(j->diag, "E424", t->path, "number %lld does not fit in %s", (long long)bad, dg_dtype_name(t->type.dtype)) == NULL;
+        return dg_error_at(j->diag, "E424", t->path, "number %lld does not fit in %s",
+                           (long long)bad, dg_dtype_name(t->type.dtype)) == NULL;
     t->filled = true;
     return true;
 }
@@ -225,21 +261,27 @@ static bool import_all(job *j, const dg_st_file *f, const dg_name_map *map, stru
         dg_tensor *t = &s->tensors.at[i];
         bool found = false;
         const char *from = NULL;
-        if (!t->trained && !dg_st_find(f, t->path)) continue; /* optimiser and averages start afresh */
+        if (!t->trained && !dg_st_find(f, t->path))
+            continue; /* optimiser and averages start afresh */
         ok = import_place(j, f, map, t, used, &found, &from);
         if (!ok) break;
         bool renamed = found && strcmp(from, t->path) != 0;
         *(found ? renamed ? &c.renamed : &c.kept : &c.missing) += 1;
-        dg_text_add(&j->text, "%-8s %-44s %s\n", found ? renamed ? "renamed" : "kept" : "missing", t->path, from);
-        if (!found) dg_warning_at(j->diag, "W421", t->path, "the file has no tensor \"%s\" for it", from);
+        dg_text_add(&j->text, "%-8s %-44s %s\n", found ? renamed ? "renamed" : "kept" : "missing",
+                    t->path, from);
+        if (!found)
+            dg_warning_at(j->diag, "W421", t->path, "the file has no tensor \"%s\" for it", from);
     }
     for (int i = 0; i < f->n && ok; i++) {
         if (used[i]) continue;
         c.unused++;
         dg_text_add(&j->text, "%-8s %-44s %s\n", "unused", "", f->tensors[i].name);
-        dg_warning_at(j->diag, "W421", dg_arena_printf(j->arena, "%s@%zu", f->path, f->tensors[i].offset), "tensor \"%s\" is not used", f->tensors[i].name);
+        dg_warning_at(j->diag, "W421",
+                      dg_arena_printf(j->arena, "%s@%zu", f->path, f->tensors[i].offset),
+                      "tensor \"%s\" is not used", f->tensors[i].name);
     }
-    dg_text_add(&j->text, "kept %d tensors, %d renamed, %d missing, %d unused\n", c.kept, c.renamed, c.missing, c.unused);
+    dg_text_add(&j->text, "kept %d tensors, %d renamed, %d missing, %d unused\n", c.kept, c.renamed,
+                c.missing, c.unused);
     return ok && dg_diag_errors(j->diag) == 0;
 }
 
@@ -247,7 +289,8 @@ static bool verb_import(job *j, bool write)
 {
     dg_st_file f;
     dg_name_map map = {0};
-    if (write && !j->o->out) return dg_error_at(j->diag, "E223", "-o", "names the file to write") == NULL;
+    if (write && !j->o->out)
+        return dg_error_at(j->diag, "E223", "-o", "names the file to write") == NULL;
     if (j->o->map && !dg_name_map_read(j->diag, j->arena, j->o->map, &map)) return false;
     if (!dg_st_open(j->diag, j->arena, j->o->from, &f)) return false;
     struct dg_store *s = model_places(j);
@@ -279,12 +322,14 @@ static bool theirs_from_origin(job *j, const char *origin, theirs *t)
     t->done = DG_NEW_ARRAY(j->arena, bool, t->n + 1);
     for (int i = 0; i < t->n; i++) {
         json_t *e = json_array_get(root, (size_t)i);
-        const char *name = json_string_value(json_array_get(e, 0)), *dtype = json_string_value(json_array_get(e, 1));
+        const char *name = json_string_value(json_array_get(e, 0)),
+                   *dtype = json_string_value(json_array_get(e, 1));
         t->list[i].name = dg_arena_text(j->arena, name ? name : "", name ? strlen(name) : 0);
         for (dg_st_dtype k = 0; dtype && k < DG_ST_DTYPES; k++)
             if (strcmp(dtype, dg_st_dtype_name(k)) == 0) t->list[i].dtype = k;
         for (size_t k = 2; k < json_array_size(e) && t->list[i].shape.rank < DG_MAX_RANK; k++)
-            t->list[i].shape.dim[t->list[i].shape.rank++] = json_integer_value(json_array_get(e, k));
+            t->list[i].shape.dim[t->list[i].shape.rank++] =
+                json_integer_value(json_array_get(e, k));
     }
     json_decref(root);
     return true;
@@ -305,7 +350,7 @@ static uint16_t to_f16(float f)
     uint32_t sign = u >> 16 & 0x8000, magnitude = u & 0x7FFFFFFF;
     if (magnitude > 0x7F800000) return (uint16_t)(sign | 0x7E00);
     if (magnitude >= 0x477FF000) return (uint16_t)(sign | 0x7C00); /* rounds to infinity */
-    if (magnitude < 0x38800000) {                                  /* subnormal: a multiple of 2^-24, ties to even */
+    if (magnitude < 0x38800000) { /* subnormal: a multiple of 2^-24, ties to even */
         float a;
         memcpy(&a, &magnitude, 4);
         return (uint16_t)(sign | (uint32_t)rintf(a * 0x1p24F));
@@ -321,9 +366,12 @@ static const void *narrowed(job *j, const void *data, int64_t n, dg_dtype from, 
     for (int64_t i = 0; i < n; i++) {
         double v = from == DG_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
         uint16_t half = to == DG_ST_BF16 ? to_bf16((float)v) : to_f16((float)v);
-        if (to == DG_ST_F64) ((double *)(void *)out)[i] = v;
-        else if (to == DG_ST_F32) ((float *)(void *)out)[i] = (float)v;
-        else memcpy(out + 2 * i, &half, 2);
+        if (to == DG_ST_F64)
+            ((double *)(void *)out)[i] = v;
+        else if (to == DG_ST_F32)
+            ((float *)(void *)out)[i] = (float)v;
+        else
+            memcpy(out + 2 * i, &half, 2);
     }
     return out;
 }
@@ -336,23 +384,29 @@ static dg_st_out *their_tensor(theirs *t, const char *name)
 }
 
 /* One of our places to theirs, by its map line run backwards. */
-static bool export_place(job *j, const dg_tensor *place, const char *name, const dg_name_map *map, theirs *t)
+static bool export_place(job *j, const dg_tensor *place, const char *name, const dg_name_map *map,
+                         theirs *t)
 {
     const char **names = (const char **)dg_arena_copy(j->arena, &name, sizeof name), *why = NULL;
     const dg_map_line same = {.n_theirs = 1}, *l = dg_name_map_find(map, j->arena, name, &names);
     if (!l) l = &same;
-    dg_map_tensor *parts = DG_NEW_ARRAY(j->arena, dg_map_tensor, l->n_theirs), ours = {place->type.shape, place->data};
+    dg_map_tensor *parts = DG_NEW_ARRAY(j->arena, dg_map_tensor, l->n_theirs),
+                  ours = {place->type.shape, place->data};
     dg_st_out **out = DG_NEW_ARRAY(j->arena, dg_st_out *, l->n_theirs);
     for (int i = 0; i < l->n_theirs; i++) {
         out[i] = their_tensor(t, names[i]);
         if (!out[i])
-            return dg_error_at(j->diag, "E421", name, "the file this was imported from has no tensor \"%s\"", names[i]) == NULL;
+            return dg_error_at(j->diag, "E421", name,
+                               "the file this was imported from has no tensor \"%s\"",
+                               names[i]) == NULL;
         parts[i].shape = out[i]->shape;
     }
     size_t size = dg_dtype_size(place->type.dtype);
-    if (!dg_map_backward(l, j->arena, size, &ours, parts, &why)) return dg_error_at(j->diag, "E426", name, "%s", why) == NULL;
+    if (!dg_map_backward(l, j->arena, size, &ours, parts, &why))
+        return dg_error_at(j->diag, "E426", name, "%s", why) == NULL;
     for (int i = 0; i < l->n_theirs; i++)
-        out[i]->data = narrowed(j, parts[i].data, dg_shape_count(&parts[i].shape), place->type.dtype, out[i]->dtype);
+        out[i]->data = narrowed(j, parts[i].data, dg_shape_count(&parts[i].shape),
+                                place->type.dtype, out[i]->dtype);
     return true;
 }
 
@@ -389,13 +443,17 @@ static bool export_plain(job *j, struct dg_store *s, theirs *t)
         const char *name = export_name(j, from);
         if (!name) continue;
         dg_st_dtype dtype = dg_st_dtype_of(from->type.dtype);
-        for (dg_st_dtype k = 0; j->o->dtype && dg_dtype_is_float(from->type.dtype) && k < DG_ST_DTYPES; k++)
+        for (dg_st_dtype k = 0;
+             j->o->dtype && dg_dtype_is_float(from->type.dtype) && k < DG_ST_DTYPES; k++)
             if (strcmp(j->o->dtype, dg_st_dtype_name(k)) == 0) dtype = k;
         int64_t n = dg_shape_count(&from->type.shape);
-        t->list[t->n++] = (dg_st_out){name, dtype, from->type.shape, narrowed(j, from->data, n, from->type.dtype, dtype)};
+        t->list[t->n++] = (dg_st_out){name, dtype, from->type.shape,
+                                      narrowed(j, from->data, n, from->type.dtype, dtype)};
     }
     if (t->n) return true;
-    dg_error_at(j->diag, "E421", j->o->from, j->o->state ? "holds no states below '%s'" : "holds no parameters%s", j->o->state ? j->o->state : "");
+    dg_error_at(j->diag, "E421", j->o->from,
+                j->o->state ? "holds no states below '%s'" : "holds no parameters%s",
+                j->o->state ? j->o->state : "");
     return false;
 }
 
@@ -414,7 +472,9 @@ static bool verb_export(job *j)
             if (ok) origin = origin_of(&like, j->arena);
         }
         if (ok && !origin) {
-            dg_message *m = dg_error_at(j->diag, "E427", j->o->from, "was not imported from a file with other names, so their shapes are not known");
+            dg_message *m = dg_error_at(
+                j->diag, "E427", j->o->from,
+                "was not imported from a file with other names, so their shapes are not known");
             dg_help_add(j->diag, m, "name a file that has them: --like FILE.safetensors");
             ok = false;
         }
@@ -434,15 +494,24 @@ dg_status dg_weights(dg_context *c, dg_weights_options *o)
     job j = {.context = c, .o = o, .arena = dg_arena_new()};
     j.diag = dg_context_diag(c, j.arena, NULL);
     bool ok;
-    if (strcmp(o->verb, "info") == 0) ok = verb_info(&j);
-    else if (strcmp(o->verb, "check") == 0) ok = verb_import(&j, false);
-    else if (strcmp(o->verb, "import") == 0) ok = verb_import(&j, true);
-    else if (strcmp(o->verb, "export") == 0) ok = verb_export(&j);
-    else if (strcmp(o->verb, "diff") == 0) ok = verb_diff(&j);
-    else ok = dg_error_at(j.diag, "E211", "dg weights", "unknown verb '%s': want info, check, import, export or diff", o->verb) == NULL;
+    if (strcmp(o->verb, "info") == 0)
+        ok = verb_info(&j);
+    else if (strcmp(o->verb, "check") == 0)
+        ok = verb_import(&j, false);
+    else if (strcmp(o->verb, "import") == 0)
+        ok = verb_import(&j, true);
+    else if (strcmp(o->verb, "export") == 0)
+        ok = verb_export(&j);
+    else if (strcmp(o->verb, "diff") == 0)
+        ok = verb_diff(&j);
+    else
+        ok = dg_error_at(j.diag, "E211", "dg weights",
+                         "unknown verb '%s': want info, check, import, export or diff",
+                         o->verb) == NULL;
     dg_status status = dg_context_flush(c, j.diag);
     o->text = j.text.at;
     dg_arena_free(j.arena);
-    if (status == DG_OK && !ok) status = dg_context_status(c); /* said by a program or plan of its own */
+    if (status == DG_OK && !ok)
+        status = dg_context_status(c); /* said by a program or plan of its own */
     return status;
 }

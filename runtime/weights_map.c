@@ -1,4 +1,5 @@
-/* weights_map.c: reads name maps and applies their steps forwards and backwards; moves bytes, never numbers. */
+/* weights_map.c: reads name maps and applies their steps forwards and backwards; moves bytes, never
+ * numbers. */
 #include "runtime/weights_map.h"
 
 #include "compiler/base/os.h"
@@ -12,13 +13,16 @@ typedef struct reader {
     int line;
 } reader;
 
-__attribute__((format(printf, 3, 4))) static bool refuse(reader *r, const char *at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool refuse(reader *r, const char *at,
+                                                         const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     const char *what = dg_arena_vprintf(r->arena, format, args);
     va_end(args);
-    dg_error_at(r->diag, "E425", dg_arena_printf(r->arena, "%s:%d:%d", r->path, r->line, (int)(at - r->text) + 1), "%s", what);
+    dg_error_at(r->diag, "E425",
+                dg_arena_printf(r->arena, "%s:%d:%d", r->path, r->line, (int)(at - r->text) + 1),
+                "%s", what);
     return false;
 }
 
@@ -41,18 +45,22 @@ static bool read_step(reader *r, const char *from, const char *to, dg_map_line *
     if (strncmp(text, "cat ", 4) == 0) {
         int64_t axis;
         s->kind = DG_MAP_CAT;
-        if (!dg_parse_int(text + 4, strlen(text + 4), &axis) || axis < 0 || axis >= DG_MAX_RANK) return refuse(r, from, "cat wants an axis");
-        if (l->n_steps != 1) return refuse(r, from, "cat has to be the first step: it joins what stands left of it");
+        if (!dg_parse_int(text + 4, strlen(text + 4), &axis) || axis < 0 || axis >= DG_MAX_RANK)
+            return refuse(r, from, "cat wants an axis");
+        if (l->n_steps != 1)
+            return refuse(r, from, "cat has to be the first step: it joins what stands left of it");
         s->axis = (int)axis;
         return true;
     }
-    if (strncmp(text, "reshape ", 8) != 0) return refuse(r, from, "'%s' is not one of: t, reshape A,B,..., cat AXIS", text);
+    if (strncmp(text, "reshape ", 8) != 0)
+        return refuse(r, from, "'%s' is not one of: t, reshape A,B,..., cat AXIS", text);
     s->kind = DG_MAP_RESHAPE;
     for (const char *at = text + 8; *at;) {
         size_t n = strcspn(at, ",");
         const char *dim = trim(r->arena, at, at + n);
         int64_t v;
-        if (s->shape.rank == DG_MAX_RANK || !dg_parse_int(dim, strlen(dim), &v) || v < 1) return refuse(r, from, "reshape wants sizes with commas");
+        if (s->shape.rank == DG_MAX_RANK || !dg_parse_int(dim, strlen(dim), &v) || v < 1)
+            return refuse(r, from, "reshape wants sizes with commas");
         s->shape.dim[s->shape.rank++] = v;
         at += n + (at[n] == ',');
     }
@@ -150,7 +158,9 @@ static const char *fill(dg_arena *a, const char *pattern, const binding *b, int 
         const char *close = *pattern == '{' ? strchr(pattern, '}') : NULL;
         int i = 0;
         size_t length = close ? (size_t)(close - pattern - 1) : 0;
-        while (close && i < n && !(b[i].name_n == length && memcmp(b[i].name, pattern + 1, length) == 0)) i++;
+        while (close && i < n &&
+               !(b[i].name_n == length && memcmp(b[i].name, pattern + 1, length) == 0))
+            i++;
         if (close && i < n) {
             dg_text_addn(&out, b[i].text, b[i].text_n);
             pattern = close + 1;
@@ -163,7 +173,8 @@ static const char *fill(dg_arena *a, const char *pattern, const binding *b, int 
     return text;
 }
 
-const dg_map_line *dg_name_map_find(const dg_name_map *m, dg_arena *a, const char *ours, const char ***theirs)
+const dg_map_line *dg_name_map_find(const dg_name_map *m, dg_arena *a, const char *ours,
+                                    const char ***theirs)
 {
     for (size_t i = 0; i < m->lines.n; i++) {
         const dg_map_line *l = &m->lines.at[i];
@@ -184,7 +195,9 @@ static dg_map_tensor transposed(dg_arena *a, size_t size, const dg_map_tensor *t
     int64_t rows = t->shape.dim[0], cols = t->shape.dim[1];
     dg_map_tensor out = {{2, {cols, rows}}, dg_arena_alloc(a, (size_t)(rows * cols) * size)};
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < cols; c++) memcpy(out.data + (size_t)(c * rows + r) * size, t->data + (size_t)(r * cols + c) * size, size);
+        for (int64_t c = 0; c < cols; c++)
+            memcpy(out.data + (size_t)(c * rows + r) * size,
+                   t->data + (size_t)(r * cols + c) * size, size);
     return out;
 }
 
@@ -196,14 +209,17 @@ static int64_t product(const dg_shape *s, int from, int to)
 }
 
 /* Joins or (apart) parts along the axis; shapes are known to agree. */
-static void move_parts(size_t size, int axis, const dg_map_tensor *whole, const dg_map_tensor *parts, int n, bool apart)
+static void move_parts(size_t size, int axis, const dg_map_tensor *whole,
+                       const dg_map_tensor *parts, int n, bool apart)
 {
-    int64_t outer = product(&whole->shape, 0, axis), inner = product(&whole->shape, axis + 1, whole->shape.rank);
+    int64_t outer = product(&whole->shape, 0, axis),
+            inner = product(&whole->shape, axis + 1, whole->shape.rank);
     int64_t row = whole->shape.dim[axis] * inner, at = 0;
     for (int i = 0; i < n; i++) {
         int64_t run = parts[i].shape.dim[axis] * inner;
         for (int64_t o = 0; o < outer; o++) {
-            uint8_t *w = whole->data + (size_t)(o * row + at) * size, *p = parts[i].data + (size_t)(o * run) * size;
+            uint8_t *w = whole->data + (size_t)(o * row + at) * size,
+                    *p = parts[i].data + (size_t)(o * run) * size;
             memcpy(apart ? p : w, apart ? w : p, (size_t)run * size);
         }
         at += run;
@@ -224,23 +240,27 @@ static bool cat_shape(int axis, const dg_map_tensor *parts, int n, dg_shape *out
     return true;
 }
 
-bool dg_map_forward(const dg_map_line *l, dg_arena *a, size_t size, const dg_map_tensor *theirs, dg_map_tensor *ours, const char **why)
+bool dg_map_forward(const dg_map_line *l, dg_arena *a, size_t size, const dg_map_tensor *theirs,
+                    dg_map_tensor *ours, const char **why)
 {
     dg_map_tensor t = theirs[0];
     for (int i = 0; i < l->n_steps; i++) {
         const dg_map_step *s = &l->steps[i];
         switch (s->kind) {
         case DG_MAP_T:
-            if (t.shape.rank != 2) return *why = "t swaps the axes of a matrix; this tensor has another rank", false;
+            if (t.shape.rank != 2)
+                return *why = "t swaps the axes of a matrix; this tensor has another rank", false;
             t = transposed(a, size, &t);
             break;
         case DG_MAP_RESHAPE:
-            if (dg_shape_count(&s->shape) != dg_shape_count(&t.shape)) return *why = "reshape to another number of elements", false;
+            if (dg_shape_count(&s->shape) != dg_shape_count(&t.shape))
+                return *why = "reshape to another number of elements", false;
             t.shape = s->shape;
             break;
         case DG_MAP_CAT: {
             dg_map_tensor whole;
-            if (!cat_shape(s->axis, theirs, l->n_theirs, &whole.shape)) return *why = "cat: shapes differ beside its axis", false;
+            if (!cat_shape(s->axis, theirs, l->n_theirs, &whole.shape))
+                return *why = "cat: shapes differ beside its axis", false;
             whole.data = dg_arena_alloc(a, (size_t)dg_shape_count(&whole.shape) * size);
             move_parts(size, s->axis, &whole, theirs, l->n_theirs, false);
             t = whole;
@@ -252,7 +272,8 @@ bool dg_map_forward(const dg_map_line *l, dg_arena *a, size_t size, const dg_map
     return true;
 }
 
-bool dg_map_backward(const dg_map_line *l, dg_arena *a, size_t size, const dg_map_tensor *ours, dg_map_tensor *theirs, const char **why)
+bool dg_map_backward(const dg_map_line *l, dg_arena *a, size_t size, const dg_map_tensor *ours,
+                     dg_map_tensor *theirs, const char **why)
 {
     /* The shapes between the steps, forwards from theirs; then the data, backwards from ours. */
     dg_shape shape[9] = {theirs[0].shape};
@@ -268,14 +289,18 @@ bool dg_map_backward(const dg_map_line *l, dg_arena *a, size_t size, const dg_ma
             return *why = "cat: shapes differ beside its axis", false;
         }
     }
-    if (!dg_shape_equal(&shape[l->n_steps], &ours->shape)) return *why = "the steps do not lead to this shape", false;
+    if (!dg_shape_equal(&shape[l->n_steps], &ours->shape))
+        return *why = "the steps do not lead to this shape", false;
     dg_map_tensor t = *ours;
     for (int i = l->n_steps; i-- > 0;) {
         const dg_map_step *s = &l->steps[i];
-        if (s->kind == DG_MAP_T) t = transposed(a, size, &t);
-        else if (s->kind == DG_MAP_RESHAPE) t.shape = shape[i];
+        if (s->kind == DG_MAP_T)
+            t = transposed(a, size, &t);
+        else if (s->kind == DG_MAP_RESHAPE)
+            t.shape = shape[i];
         else {
-            for (int k = 0; k < l->n_theirs; k++) theirs[k].data = dg_arena_alloc(a, (size_t)dg_shape_count(&theirs[k].shape) * size);
+            for (int k = 0; k < l->n_theirs; k++)
+                theirs[k].data = dg_arena_alloc(a, (size_t)dg_shape_count(&theirs[k].shape) * size);
             move_parts(size, s->axis, &t, theirs, l->n_theirs, true);
             return true;
         }

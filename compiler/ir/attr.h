@@ -16,7 +16,8 @@ typedef struct dg_attr {
         const int64_t *ints;
         const double *floats;
         const char *str;
-        const void *data; /* constants: elements in the node's result dtype (floats always as double until the plan is made) */
+        const void *data; /* constants: elements in the node's result dtype (floats always as double
+                             until the plan is made) */
     } v;
 } dg_attr;
 
@@ -30,11 +31,12 @@ typedef struct dg_attr_spec {
     const char *name;
     dg_attr_kind kind;
     bool required;
-    double fallback;       /* for ints and floats when absent */
+    double fallback; /* for ints and floats when absent */
     const char *doc;
 } dg_attr_spec;
 
-const dg_attr *dg_attr_find(const dg_attrs *a, const char *name); /* compares text; NULL when absent */
+const dg_attr *dg_attr_find(const dg_attrs *a,
+                            const char *name); /* compares text; NULL when absent */
 bool dg_attrs_equal(const dg_attrs *a, const dg_attrs *b);
 uint64_t dg_attrs_hash(const dg_attrs *a);
 dg_attrs dg_attrs_copy(dg_arena *arena, const dg_attrs *a);

@@ -1,15 +1,18 @@
 /* graph.h: the IR. A graph is flat arrays of values, nodes and regions, named by ids.
  *
- * Region 0 is the entry's body. A node that repeats (op `loop`) owns a region. Nodes of a region stand in a doubly linked list
- * in an order in which every value is made before it is used; a body may use values of the regions around it directly.
+ * Region 0 is the entry's body. A node that repeats (op `loop`) owns a region. Nodes of a region
+ * stand in a doubly linked list in an order in which every value is made before it is used; a body
+ * may use values of the regions around it directly.
  *
- * Effects are nodes, so that nothing else needs to know of them: `input` and `place` make values, `write`, `output` and
- * `check` consume them. Places are pure: `place` is what a parameter or state held when the entry began, `write` says what it
- * holds when the entry ends (at most one of each per place, both in region 0). Order between them is data flow alone; that a new
- * value may be computed in the old one's bytes is decided by memplan.
+ * Effects are nodes, so that nothing else needs to know of them: `input` and `place` make values,
+ * `write`, `output` and `check` consume them. Places are pure: `place` is what a parameter or state
+ * held when the entry began, `write` says what it holds when the entry ends (at most one of each
+ * per place, both in region 0). Order between them is data flow alone; that a new value may be
+ * computed in the old one's bytes is decided by memplan.
  *
- * Loop node: inputs = initial values of the carries; region args = (trip: i32 rank 0, then the carries); region results = next
- * values of the carries, then the stop flag (bool rank 0) if attr "stop" is 1; outputs = final carries. Attrs: trips (int), stop. */
+ * Loop node: inputs = initial values of the carries; region args = (trip: i32 rank 0, then the
+ * carries); region results = next values of the carries, then the stop flag (bool rank 0) if attr
+ * "stop" is 1; outputs = final carries. Attrs: trips (int), stop. */
 #ifndef DG_IR_GRAPH_H
 #define DG_IR_GRAPH_H
 
@@ -29,22 +32,24 @@ struct dg_kernel;
 
 typedef enum dg_phase { DG_FORWARD, DG_BACKWARD, DG_UPDATE } dg_phase;
 
-/* Where a node comes from: the chain of calls, innermost first. Shared by nodes; for messages and the plan's `src`. */
+/* Where a node comes from: the chain of calls, innermost first. Shared by nodes; for messages and
+ * the plan's `src`. */
 typedef struct dg_origin {
     dg_span span;
-    const char *what;               /* "resblock with i = 2, j = 0", "model net"; NULL at the innermost */
-    const struct dg_origin *outer;  /* NULL at the entry */
+    const char *what; /* "resblock with i = 2, j = 0", "model net"; NULL at the innermost */
+    const struct dg_origin *outer; /* NULL at the entry */
 } dg_origin;
 
-/* Adds the note "in resblock <- unet, unet.dg:77 <- model net, unet.dg:61" to a message about a node of this origin. */
+/* Adds the note "in resblock <- unet, unet.dg:77 <- model net, unet.dg:61" to a message about a
+ * node of this origin. */
 void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o);
 
 typedef struct dg_value_info {
     dg_type type;
-    dg_node def;        /* the node that makes it, or DG_NONE for a region's argument */
-    int index;          /* which output of it, or which argument */
-    dg_region region;   /* where it is made */
-    dg_str path;        /* "net.unet.down.0.1.conv1.out"; never NULL */
+    dg_node def;      /* the node that makes it, or DG_NONE for a region's argument */
+    int index;        /* which output of it, or which argument */
+    dg_region region; /* where it is made */
+    dg_str path;      /* "net.unet.down.0.1.conv1.out"; never NULL */
 } dg_value_info;
 
 typedef struct dg_node_info {
@@ -52,15 +57,16 @@ typedef struct dg_node_info {
     dg_attrs attrs;
     int n_in, n_out;
     dg_value *in, *out;
-    dg_region region;       /* that holds it */
-    dg_region body;         /* that it owns, or DG_NONE */
-    dg_node prev, next;     /* in its region; DG_NONE at the ends */
-    dg_str scope;           /* "net.unet.down.0.1": clusters of dumps */
+    dg_region region;   /* that holds it */
+    dg_region body;     /* that it owns, or DG_NONE */
+    dg_node prev, next; /* in its region; DG_NONE at the ends */
+    dg_str scope;       /* "net.unet.down.0.1": clusters of dumps */
     const dg_origin *origin;
     dg_phase phase;
-    int remat;              /* id of the `remat` call it stands in, 0: none */
-    const struct dg_strip *strip; /* op `fused`: its body; a node with an epilogue: the epilogue (strip.h). NULL otherwise */
-    int n_own;              /* inputs that are the op's own; the strip's further inputs follow */
+    int remat;                    /* id of the `remat` call it stands in, 0: none */
+    const struct dg_strip *strip; /* op `fused`: its body; a node with an epilogue: the epilogue
+                                     (strip.h). NULL otherwise */
+    int n_own; /* inputs that are the op's own; the strip's further inputs follow */
     const struct dg_kernel *kernel; /* chosen by select; NULL: the op's ref */
 } dg_node_info;
 
@@ -76,7 +82,8 @@ typedef struct dg_graph {
     DG_VEC(dg_value_info) values;
     DG_VEC(dg_node_info) nodes;
     DG_VEC(dg_region_info) regions;
-    const struct dg_op *(*find)(const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
+    const struct dg_op *(*find)(
+        const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
 } dg_graph;
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
@@ -88,33 +95,37 @@ dg_node_info *dg_node_of(const dg_graph *g, dg_node n);
 dg_region_info *dg_region_of(const dg_graph *g, dg_region r);
 const dg_type *dg_type_of(const dg_graph *g, dg_value v);
 
-/* Low-level: build.h makes nodes with inferred results; passes that know the types may append directly. Inserted before `before`
- * (DG_NONE: at the region's end). Results get fresh values of the given types. */
-dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op, dg_attrs attrs, const dg_value *in,
-                     int n_in, const dg_type *out, int n_out);
+/* Low-level: build.h makes nodes with inferred results; passes that know the types may append
+ * directly. Inserted before `before` (DG_NONE: at the region's end). Results get fresh values of
+ * the given types. */
+dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op,
+                     dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out);
 dg_region dg_graph_add_region(dg_graph *g, dg_node owner);
 dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path);
-void dg_graph_unlink(dg_graph *g, dg_node n);              /* out of its region's list; op becomes NULL */
+void dg_graph_unlink(dg_graph *g, dg_node n); /* out of its region's list; op becomes NULL */
 void dg_graph_move(dg_graph *g, dg_node n, dg_node before, dg_region r); /* to another place */
-bool dg_region_inside(const dg_graph *g, dg_region inner, dg_region outer); /* inner == outer counts */
+bool dg_region_inside(const dg_graph *g, dg_region inner,
+                      dg_region outer); /* inner == outer counts */
 
-#define DG_EACH_NODE(g, r, n)                                                                                         \
-    for (dg_node n = dg_region_of(g, r)->first, n##_next = n == DG_NONE ? DG_NONE : dg_node_of(g, n)->next;            \
+#define DG_EACH_NODE(g, r, n)                                                                      \
+    for (dg_node n = dg_region_of(g, r)->first,                                                    \
+                 n##_next = n == DG_NONE ? DG_NONE : dg_node_of(g, n)->next;                       \
          n != DG_NONE; n = n##_next, n##_next = n == DG_NONE ? DG_NONE : dg_node_of(g, n)->next)
 
 /* A parameter or a state. One table per module, numbered in order of creation. */
 typedef struct dg_place {
     dg_str path;
     dg_type type;
-    bool trained;     /* param, else state */
+    bool trained; /* param, else state */
     const dg_origin *origin;
     const char *init; /* source text of the initialiser, for `dg params` */
-    dg_str swap;      /* made by swap(net, "ema"): "ema"; NULL otherwise. A store that has none of one swap's places gives the
-                         parameters themselves and a warning, one that has only some is an error */
+    dg_str swap; /* made by swap(net, "ema"): "ema"; NULL otherwise. A store that has none of one
+                    swap's places gives the parameters themselves and a warning, one that has only
+                    some is an error */
 } dg_place;
 
 typedef struct dg_port { /* a tensor input or a named result of the entry */
-    dg_str name;         /* inputs: the argument; outputs: "result", "result.1", ...; reports: their name */
+    dg_str name; /* inputs: the argument; outputs: "result", "result.1", ...; reports: their name */
     dg_type type;
     bool report;
     dg_span span;
@@ -124,9 +135,10 @@ typedef struct dg_setting { /* a config value or static argument, for the plan's
     dg_str name, text;
 } dg_setting;
 
-/* What a pass decided about a node or a value, for the plan and `--why`. Ids are those of the graph after the pass. */
+/* What a pass decided about a node or a value, for the plan and `--why`. Ids are those of the graph
+ * after the pass. */
 typedef struct dg_decision {
-    const char *kind;    /* "fuse" "inplace" "concat" "select" "hoist" */
+    const char *kind; /* "fuse" "inplace" "concat" "select" "hoist" */
     dg_node node;
     dg_value value;
     const char *outcome; /* "yes" "no" ... */
@@ -139,14 +151,16 @@ typedef struct dg_module {
     dg_arena *arena;
     dg_strings *strings;
     dg_diag *diag;
-    dg_graph *graph; /* the entry. Effect nodes: input{index}, place{index}, write{index}, output{index}, check{text} */
-    dg_graph *init;  /* initialisers: for each place, in order, a `write`; `place` reads what was written before or loaded */
+    dg_graph *graph; /* the entry. Effect nodes: input{index}, place{index}, write{index},
+                        output{index}, check{text} */
+    dg_graph *init;  /* initialisers: for each place, in order, a `write`; `place` reads what was
+                        written before or loaded */
     DG_VEC(dg_place) places;
     DG_VEC(dg_port) inputs, outputs;
     DG_VEC(dg_setting) config, args;
     DG_VEC(dg_decision) decisions; /* of the graph passes; those of memplan are in its layout */
     dg_str entry;
-    bool train;      /* a `train` entry: the step counts */
+    bool train; /* a `train` entry: the step counts */
     bool is_test;
 } dg_module;
 

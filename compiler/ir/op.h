@@ -1,5 +1,6 @@
-/* op.h: what an op is. One op is one file below ops/ with one `const dg_op dg_op_NAME`, and one line in ops/ops.def.
- * Passes never ask for an op by name: what they need to know stands here, as traits and functions. */
+/* op.h: what an op is. One op is one file below ops/ with one `const dg_op dg_op_NAME`, and one
+ * line in ops/ops.def. Passes never ask for an op by name: what they need to know stands here, as
+ * traits and functions. */
 #ifndef DG_IR_OP_H
 #define DG_IR_OP_H
 
@@ -8,22 +9,23 @@
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/strip.h"
 
-/* ---- shape rule ------------------------------------------------------------------------------------------------------ */
+/* ---- shape rule ---- */
 
 typedef struct dg_infer {
     const struct dg_op *op;
     const dg_attrs *attrs;
     int n_in;
     const dg_type *in;
-    dg_type *out;        /* room for n_in + 16; filled by dg_give */
-    int n_out;           /* starts as the number of names in op->outputs ("ys..." counts none); dg_give raises it */
+    dg_type *out; /* room for n_in + 16; filled by dg_give */
+    int n_out; /* starts as the number of names in op->outputs ("ys..." counts none); dg_give raises
+                  it */
     /* on failure */
-    const char *id;      /* default E018 */
-    const char *what;    /* one sentence in the user's numbers, without the op's name */
-    const char *attr;    /* which attribute, NULL: none */
-    int input[2];        /* which inputs the carets show, -1: none */
-    const char *help;    /* may be NULL */
-    dg_arena *arena;     /* for the texts */
+    const char *id;   /* default E018 */
+    const char *what; /* one sentence in the user's numbers, without the op's name */
+    const char *attr; /* which attribute, NULL: none */
+    int input[2];     /* which inputs the carets show, -1: none */
+    const char *help; /* may be NULL */
+    dg_arena *arena;  /* for the texts */
 } dg_infer;
 
 dg_shape dg_in_shape(const dg_infer *t, int input);
@@ -39,23 +41,29 @@ bool dg_give(dg_infer *t, int output, dg_shape shape);
 bool dg_give_typed(dg_infer *t, int output, dg_dtype dtype, dg_shape shape);
 /* All return false. */
 __attribute__((format(printf, 2, 3))) bool dg_reject(dg_infer *t, const char *format, ...);
-__attribute__((format(printf, 3, 4))) bool dg_reject_attr(dg_infer *t, const char *attr, const char *format, ...);
-__attribute__((format(printf, 3, 4))) bool dg_reject_input(dg_infer *t, int input, const char *format, ...);
-__attribute__((format(printf, 5, 6))) bool dg_reject_inputs(dg_infer *t, const char *id, int a, int b, const char *format, ...);
-__attribute__((format(printf, 2, 3))) bool dg_help(dg_infer *t, const char *format, ...); /* adds help; returns false */
+__attribute__((format(printf, 3, 4))) bool dg_reject_attr(dg_infer *t, const char *attr,
+                                                          const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool dg_reject_input(dg_infer *t, int input,
+                                                           const char *format, ...);
+__attribute__((format(printf, 5, 6))) bool dg_reject_inputs(dg_infer *t, const char *id, int a,
+                                                            int b, const char *format, ...);
+__attribute__((format(printf, 2, 3))) bool dg_help(dg_infer *t, const char *format,
+                                                   ...); /* adds help; returns false */
 
-/* The usual rule of elementwise ops: broadcast all inputs (E020 on failure, with the help of lead()/trail() where ranks differ),
- * same dtype. `out` DG_POISON keeps the inputs' dtype. */
+/* The usual rule of elementwise ops: broadcast all inputs (E020 on failure, with the help of
+ * lead()/trail() where ranks differ), same dtype. `out` DG_POISON keeps the inputs' dtype. */
 bool dg_infer_elementwise(dg_infer *t, dg_dtype out);
-/* The shape part of that rule alone: for ops whose inputs differ in dtype (`where`). Gives no output. */
+/* The shape part of that rule alone: for ops whose inputs differ in dtype (`where`). Gives no
+ * output. */
 bool dg_infer_broadcast(dg_infer *t, dg_shape *out);
 /* The name of an input in op->inputs ("x"), cut of its ? or ...; past the end the last one. */
 const char *dg_input_name(const dg_infer *t, int input);
 
-/* ---- gradient --------------------------------------------------------------------------------------------------------- */
+/* ---- gradient ---- */
 
-/* Given the adjoints of the outputs (DG_NONE: zero), name the adjoints of the inputs (DG_NONE: zero), built from ops with gradients
- * of their own. Results must have exactly the input's type (dg_grad_to sums broadcast axes away). Only wanted ones need be built. */
+/* Given the adjoints of the outputs (DG_NONE: zero), name the adjoints of the inputs (DG_NONE:
+ * zero), built from ops with gradients of their own. Results must have exactly the input's type
+ * (dg_grad_to sums broadcast axes away). Only wanted ones need be built. */
 typedef struct dg_grad {
     dg_build *build;
     const dg_attrs *attrs;
@@ -67,24 +75,27 @@ typedef struct dg_grad {
 /* d summed over the axes that broadcasting added, so that it has the type of `like`. */
 dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like);
 
-/* ---- kernels ----------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 
 typedef void dg_kernel_fn(const dg_call *k);
 
 typedef struct dg_kernel {
-    const char *name;         /* "im2col_f32": what the plan shows beside the op's name */
+    const char *name; /* "im2col_f32": what the plan shows beside the op's name */
     dg_kernel_fn *run;
-    dg_dtype dtype;           /* of input 0 (of output 0 where there is none) */
-    bool any_dtype;           /* moves bytes: every dtype */
-    uint32_t strided;         /* bit i: input i may have any strides (bit 31: all inputs); else it gets a packed copy */
+    dg_dtype dtype;   /* of input 0 (of output 0 where there is none) */
+    bool any_dtype;   /* moves bytes: every dtype */
+    uint32_t strided; /* bit i: input i may have any strides (bit 31: all inputs); else it gets a
+                         packed copy */
     dg_isa least_isa;
-    bool (*fits)(const dg_infer *types); /* NULL: always. Sees input and output types and attrs; not strides */
+    bool (*fits)(const dg_infer
+                     *types); /* NULL: always. Sees input and output types and attrs; not strides */
     /* Bytes in the arena, shared by all pieces; and of each worker. NULL: none. */
     int64_t (*workspace)(const dg_infer *types, const dg_strip *strip);
     int64_t (*scratch)(const dg_infer *types, const dg_strip *strip);
 } dg_kernel;
 
-/* One run of n elements, n <= DG_STRIP_RUN, packed arrays that do not overlap but for out == in[i]. Bool and u8 are bytes 0/1. */
+/* One run of n elements, n <= DG_STRIP_RUN, packed arrays that do not overlap but for out == in[i].
+ * Bool and u8 are bytes 0/1. */
 typedef void dg_lanes_fn(void *out, const void *const *in, int64_t n, const dg_attrs *attrs);
 #define DG_STRIP_RUN 1024
 typedef struct dg_lanes {
@@ -93,57 +104,68 @@ typedef struct dg_lanes {
 } dg_lanes;
 
 typedef enum dg_trait {
-    DG_ELEMENTWISE = 1 << 0, /* out[i] depends on the inputs at i alone, by broadcasting; has lanes */
-    DG_VIEW = 1 << 1,        /* the result can be the same bytes under other strides; has view() */
-    DG_RANDOM = 1 << 2,      /* a pure function of the run's seed, step and attrs: never folded */
-    DG_EFFECT = 1 << 3,      /* kept though nobody reads its results: write, output, check */
-    DG_LEAF = 1 << 4,        /* no operands: input, place, constant */
-    DG_CONTROL = 1 << 5,     /* has a region; the executor knows it */
-    DG_INNER = 1 << 6,       /* made by passes and gradients, not writable in .dg */
-    DG_CHEAP = 1 << 7,       /* elementwise, a few cycles: recomputing beats keeping */
-    DG_GEMM_LIKE = 1 << 8,   /* tested to 1e-10 instead of 1e-12 */
+    DG_ELEMENTWISE =
+        1 << 0,            /* out[i] depends on the inputs at i alone, by broadcasting; has lanes */
+    DG_VIEW = 1 << 1,      /* the result can be the same bytes under other strides; has view() */
+    DG_RANDOM = 1 << 2,    /* a pure function of the run's seed, step and attrs: never folded */
+    DG_EFFECT = 1 << 3,    /* kept though nobody reads its results: write, output, check */
+    DG_LEAF = 1 << 4,      /* no operands: input, place, constant */
+    DG_CONTROL = 1 << 5,   /* has a region; the executor knows it */
+    DG_INNER = 1 << 6,     /* made by passes and gradients, not writable in .dg */
+    DG_CHEAP = 1 << 7,     /* elementwise, a few cycles: recomputing beats keeping */
+    DG_GEMM_LIKE = 1 << 8, /* tested to 1e-10 instead of 1e-12 */
     DG_STOPS_GRADIENT = 1 << 9,
-    DG_NOT_FOLDED = 1 << 10  /* depends on the run: input, place, random */
+    DG_NOT_FOLDED = 1 << 10 /* depends on the run: input, place, random */
 } dg_trait;
 
 typedef struct dg_op {
     const char *name;
-    const char *inputs;  /* "x gamma beta"; "bias?" may be absent; "xs..." repeats (last only) */
+    const char *inputs; /* "x gamma beta"; "bias?" may be absent; "xs..." repeats (last only) */
     const char *outputs;
-    const char *doc;     /* formula, shapes, units, source */
+    const char *doc;           /* formula, shapes, units, source */
     const dg_attr_spec *attrs; /* ends with {0}; NULL: none */
     uint32_t traits;
     bool (*infer)(dg_infer *t);
     void (*grad)(dg_grad *g);
     const char *no_grad; /* why there is none: its inputs get zero */
-    /* Plain double loops, written apart from the fast kernels. All floats are double, ints i32, u8 and bool bytes; every view is
-     * packed. Also the kernel of f64 values in ordinary plans. */
+    /* Plain double loops, written apart from the fast kernels. All floats are double, ints i32, u8
+     * and bool bytes; every view is packed. Also the kernel of f64 values in ordinary plans. */
     dg_kernel_fn *ref;
-    const dg_kernel *kernels; /* best first; ends with {0}; may be NULL for elementwise ops (run by strips) */
-    const dg_lanes *lanes;    /* elementwise; ends with {.fn = {0}} */
-    /* Views: strides (and data offset in elements, via out->data as a byte offset from in->data) of output 0 for the given strides of
-     * input 0; false: not expressible, copy. `out` has its shape and dtype set. */
+    const dg_kernel
+        *kernels; /* best first; ends with {0}; may be NULL for elementwise ops (run by strips) */
+    const dg_lanes *lanes; /* elementwise; ends with {.fn = {0}} */
+    /* Views: strides (and data offset in elements, via out->data as a byte offset from in->data) of
+     * output 0 for the given strides of input 0; false: not expressible, copy. `out` has its shape
+     * and dtype set. */
     bool (*view)(const dg_attrs *attrs, const dg_view *in, dg_view *out);
-    uint32_t in_place;        /* bit i: output 0 may be written over input i when types are equal and input i is packed and dies here */
-    bool epilogue;            /* its kernels can apply a strip to output 0 */
-    /* Elementwise-fed sums: how many trailing axes of input 0 this node sums (0: not of that kind). Output dtype = input dtype. */
+    uint32_t in_place; /* bit i: output 0 may be written over input i when types are equal and input
+                          i is packed and dies here */
+    bool epilogue;     /* its kernels can apply a strip to output 0 */
+    /* Elementwise-fed sums: how many trailing axes of input 0 this node sums (0: not of that kind).
+     * Output dtype = input dtype. */
     int (*row_sum)(const dg_attrs *attrs, const dg_shape *in);
-    /* Rewrites the node in simpler ops before fusion (group_norm into statistics and arithmetic); outputs in out[]. May be NULL. */
+    /* Rewrites the node in simpler ops before fusion (group_norm into statistics and arithmetic);
+     * outputs in out[]. May be NULL. */
     bool (*expand)(dg_grad *g, dg_value *out);
-    /* A constant folding or identity that is exact in floating point: returns the value that replaces output 0, or DG_NONE. */
-    dg_value (*simplify)(dg_build *b, const dg_attrs *attrs, const dg_value *in, int n_in, const dg_type *out);
-    double (*flops)(const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
+    /* A constant folding or identity that is exact in floating point: returns the value that
+     * replaces output 0, or DG_NONE. */
+    dg_value (*simplify)(dg_build *b, const dg_attrs *attrs, const dg_value *in, int n_in,
+                         const dg_type *out);
+    double (*flops)(
+        const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;
 
-/* Input types, output types and attrs of a node as an infer record: for kernel callbacks (not for `infer`, which wants more room).
- * Arrays live in `arena`. */
+/* Input types, output types and attrs of a node as an infer record: for kernel callbacks (not for
+ * `infer`, which wants more room). Arrays live in `arena`. */
 dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena);
-const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in, int n_in); /* NULL: none */
+const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in,
+                              int n_in); /* NULL: none */
 /* Number of inputs that `op->inputs` allows. */
 void dg_op_arity(const dg_op *op, int *least, int *most);
 
 /* Attribute access with the op's fallbacks applied. */
-int64_t dg_attr_int(const dg_attrs *a, const char *name);            /* must be present, or filled in by dg_build */
+int64_t dg_attr_int(const dg_attrs *a,
+                    const char *name); /* must be present, or filled in by dg_build */
 double dg_attr_float(const dg_attrs *a, const char *name);
 const int64_t *dg_attr_ints(const dg_attrs *a, const char *name, int *n);
 const double *dg_attr_floats(const dg_attrs *a, const char *name, int *n);

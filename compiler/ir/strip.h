@@ -1,11 +1,13 @@
-/* strip.h: elementwise programs. A strip runs over a space (a shape) in short runs of the last axes that stay in the first cache:
- * every instruction is one op's lanes function applied to a run. It is the body of op `fused`, and the epilogue of ops that can
- * apply one to the piece of their result which they have just made.
+/* strip.h: elementwise programs. A strip runs over a space (a shape) in short runs of the last axes
+ * that stay in the first cache: every instruction is one op's lanes function applied to a run. It
+ * is the body of op `fused`, and the epilogue of ops that can apply one to the piece of their
+ * result which they have just made.
  *
- * Registers 0 .. n_in-1 are loads: inputs broadcast to the space by the language's rule (equal rank and dims equal or 1; or rank 0).
- * Instruction i writes register n_in + i. Outputs name registers: stored, or summed over the trailing `reduce` axes of the space.
- * In an epilogue register 0 is the op's own result (not among the node's inputs); registers 1 .. n_in-1 are the node's inputs
- * after the op's own; exactly one output, stored to the node's output 0. */
+ * Registers 0 .. n_in-1 are loads: inputs broadcast to the space by the language's rule (equal rank
+ * and dims equal or 1; or rank 0). Instruction i writes register n_in + i. Outputs name registers:
+ * stored, or summed over the trailing `reduce` axes of the space. In an epilogue register 0 is the
+ * op's own result (not among the node's inputs); registers 1 .. n_in-1 are the node's inputs after
+ * the op's own; exactly one output, stored to the node's output 0. */
 #ifndef DG_IR_STRIP_H
 #define DG_IR_STRIP_H
 
@@ -14,26 +16,28 @@
 struct dg_op;
 struct dg_lanes;
 
-#define DG_STRIP_REGS 192 /* most registers, loads and results together: whoever makes strips stops there */
+#define DG_STRIP_REGS                                                                              \
+    192 /* most registers, loads and results together: whoever makes strips stops there */
 
 typedef struct dg_strip_code {
     const struct dg_op *op;
     dg_attrs attrs;
-    int in[3];                     /* registers; -1 unused */
+    int in[3]; /* registers; -1 unused */
     int n_in;
-    dg_dtype dtype;                /* of the result */
-    const struct dg_lanes *lanes;  /* found once, when the strip is made */
+    dg_dtype dtype;               /* of the result */
+    const struct dg_lanes *lanes; /* found once, when the strip is made */
 } dg_strip_code;
 
 typedef struct dg_strip_out {
     int reg;
-    int reduce; /* 0: stored; k > 0: summed over the last k axes of the space (in double across runs) */
+    int reduce; /* 0: stored; k > 0: summed over the last k axes of the space (in double across
+                   runs) */
 } dg_strip_out;
 
 typedef struct dg_strip {
     dg_shape space;
     int n_in, n_code, n_out;
-    const dg_dtype *in_dtype;      /* [n_in] */
+    const dg_dtype *in_dtype; /* [n_in] */
     const dg_strip_code *code;
     const dg_strip_out *out;
 } dg_strip;

@@ -1,4 +1,5 @@
-/* passes.h: the pipeline over a module. The order stands in passes.def; each pass is one file with one entry point. */
+/* passes.h: the pipeline over a module. The order stands in passes.def; each pass is one file with
+ * one entry point. */
 #ifndef DG_PASSES_PASSES_H
 #define DG_PASSES_PASSES_H
 
@@ -7,25 +8,35 @@
 
 typedef struct dg_pass_options {
     dg_isa isa;
-    bool reference;          /* --precision f64: floats widened, ref kernels, optional passes off, no buffer reused */
-    uint64_t memory;         /* budget in bytes; 0: none */
+    bool reference;  /* --precision f64: floats widened, ref kernels, optional passes off, no buffer
+                        reused */
+    uint64_t memory; /* budget in bytes; 0: none */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
     /* Called after every pass, with its name; the driver calls it for "graph". NULL: not wanted. */
     void (*after)(void *ctx, const char *stage, const dg_module *m);
     void *ctx;
-    bool verify;             /* dg_verify after each pass */
+    bool verify; /* dg_verify after each pass */
 } dg_pass_options;
 
-/* What later passes decide beside the graph (and dg_decision of graph.h); lives in the module's arena. */
-typedef enum dg_home { DG_HOME_ARENA, DG_HOME_PARAM, DG_HOME_STATE, DG_HOME_CONST, DG_HOME_IO, DG_HOME_NONE } dg_home;
+/* What later passes decide beside the graph (and dg_decision of graph.h); lives in the module's
+ * arena. */
+typedef enum dg_home {
+    DG_HOME_ARENA,
+    DG_HOME_PARAM,
+    DG_HOME_STATE,
+    DG_HOME_CONST,
+    DG_HOME_IO,
+    DG_HOME_NONE
+} dg_home;
 typedef struct dg_storage { /* of one value, after memplan */
     dg_home home;
-    dg_value base;       /* the value whose bytes these are; itself when it owns them */
-    int64_t shift;       /* bytes from the base's first byte (views) */
+    dg_value base;               /* the value whose bytes these are; itself when it owns them */
+    int64_t shift;               /* bytes from the base's first byte (views) */
     int64_t stride[DG_MAX_RANK]; /* elements */
-    int64_t offset;      /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0 for CONST */
-    int64_t bytes;       /* owned; 0 for views */
-    const char *alias;   /* NULL, "view", "in-place", "carry", "place" */
+    int64_t offset; /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0
+                       for CONST */
+    int64_t bytes;  /* owned; 0 for views */
+    const char *alias; /* NULL, "view", "in-place", "carry", "place" */
 } dg_storage;
 
 #define DG_ALIGN 64 /* bytes: of every buffer's offset, and of sizes in all sums */
@@ -41,12 +52,12 @@ typedef struct dg_heuristic {
 
 typedef struct dg_layout { /* the result of schedule and memplan for one module's entry graph */
     int n_values;
-    dg_storage *storage;     /* by value id */
+    dg_storage *storage; /* by value id */
     int n_nodes;
-    int64_t *workspace;      /* by node id: offset in the arena, -1 none */
+    int64_t *workspace;                       /* by node id: offset in the arena, -1 none */
     int64_t *workspace_bytes, *scratch_bytes; /* by node id */
-    uint8_t *carry_swap;     /* by value id of a region argument: 1 = its next value is made in another buffer, and the buffers are
-                              * traded after each trip */
+    uint8_t *carry_swap; /* by value id of a region argument: 1 = its next value is made in another
+                          * buffer, and the buffers are traded after each trip */
     int64_t arena_bytes, bound_bytes, naive_bytes;
     int64_t order_free_bound;
     /* Freed by the caller. */
@@ -63,7 +74,8 @@ bool dg_pass_hoist(dg_module *m, const dg_pass_options *o);
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_select(dg_module *m, const dg_pass_options *o);
 bool dg_pass_keep(dg_module *m, const dg_pass_options *o);
-bool dg_pass_schedule(dg_module *m, const dg_pass_options *o); /* reorders the nodes of each region */
+bool dg_pass_schedule(dg_module *m,
+                      const dg_pass_options *o); /* reorders the nodes of each region */
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out);
 
 /* Graph passes in order of passes.def up to and including schedule. */

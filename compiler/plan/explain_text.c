@@ -28,7 +28,8 @@ static const char *bytes_text(int64_t bytes, char text[32])
 {
     if (bytes >= (int64_t)1 << 30 && bytes < (int64_t)100 << 30)
         snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576);
-    else dg_bytes_text((uint64_t)bytes, text);
+    else
+        dg_bytes_text((uint64_t)bytes, text);
     return text;
 }
 
@@ -132,7 +133,8 @@ static void amount(dg_text *t, const char *name, int64_t bytes)
     dg_text_add(t, "%s %s", name, bytes_text(bytes, text));
 }
 
-/* "304 parameter tensors, 35.75 M values   913 states": on a line of its own where there are any. */
+/* "304 parameter tensors, 35.75 M values   913 states": on a line of its own where there are any.
+ */
 static void places(const dg_plan *p, dg_text *t)
 {
     int params = 0;
@@ -144,9 +146,12 @@ static void places(const dg_plan *p, dg_text *t)
     }
     if (p->n_places == 0) return;
     dg_text_add(t, "\n%d parameter %s, ", params, params == 1 ? "tensor" : "tensors");
-    if (values < 1000000) dg_text_add(t, "%lld values", (long long)values);
-    else dg_text_add(t, "%.2f M values", (double)values / 1e6);
-    dg_text_add(t, "   %d %s", p->n_places - params, p->n_places - params == 1 ? "state" : "states");
+    if (values < 1000000)
+        dg_text_add(t, "%lld values", (long long)values);
+    else
+        dg_text_add(t, "%.2f M values", (double)values / 1e6);
+    dg_text_add(t, "   %d %s", p->n_places - params,
+                p->n_places - params == 1 ? "state" : "states");
 }
 
 static void summary(const dg_plan *p, const dg_story *s, const dg_explain_options *o, dg_text *t)

@@ -1,6 +1,6 @@
 /* plan.h: the execution plan: flat, immutable, in an arena of its own. It is everything the runtime
- * needs and everything a person may ask (reference: docs/plans.md). Several threads and sessions may
- * share one plan. */
+ * needs and everything a person may ask (reference: docs/plans.md). Several threads and sessions
+ * may share one plan. */
 #ifndef DG_PLAN_PLAN_H
 #define DG_PLAN_PLAN_H
 

@@ -1,7 +1,8 @@
 /* dg.h: the public interface of libdg. Everything else is private.
  *
- * A context holds settings and callbacks; a program is a `.dg` file with its imports; a plan is one entry of it, compiled
- * (immutable, may be shared by threads); a session is a plan's mutable state: a store of parameters and states, and the arena.
+ * A context holds settings and callbacks; a program is a `.dg` file with its imports; a plan is one
+ * entry of it, compiled (immutable, may be shared by threads); a session is a plan's mutable state:
+ * a store of parameters and states, and the arena.
  *
  *     dg_context *c = dg_context_new(NULL);
  *     dg_program *p = dg_program_open(c, "model.dg", NULL, 0);
@@ -12,9 +13,10 @@
  *     dg_session_run(s);
  *     dg_session_read(s, "result", &loss, sizeof loss);
  *
- * Functions return NULL or a status other than DG_OK on failure, after calling the message callback. The library never prints,
- * never exits, and changes no environment variable, signal handler or locale. Handles of one context are for one thread at a
- * time, but dg_cancel may be called from any thread and from a signal handler. */
+ * Functions return NULL or a status other than DG_OK on failure, after calling the message
+ * callback. The library never prints, never exits, and changes no environment variable, signal
+ * handler or locale. Handles of one context are for one thread at a time, but dg_cancel may be
+ * called from any thread and from a signal handler. */
 #ifndef DG_DG_H
 #define DG_DG_H
 
@@ -37,23 +39,25 @@ extern "C" {
 /* Also the exit codes of the program `dg`. */
 typedef enum dg_status {
     DG_OK = 0,
-    DG_INTERNAL = 1,    /* a bug in dg */
-    DG_USAGE = 2,       /* wrong option or environment */
-    DG_SOURCE = 3,      /* .dg source or run file is wrong */
-    DG_FILE_BAD = 4,    /* weights, checkpoint or data file is wrong */
-    DG_IO = 5,          /* cannot read or write */
-    DG_MEMORY = 6,      /* out of memory, or over the budget */
-    DG_DIVERGED = 7,    /* training diverged */
-    DG_CHECK = 8,       /* a check did not pass */
-    DG_CANCELLED = 130  /* stopped by dg_cancel; training state saved */
+    DG_INTERNAL = 1,   /* a bug in dg */
+    DG_USAGE = 2,      /* wrong option or environment */
+    DG_SOURCE = 3,     /* .dg source or run file is wrong */
+    DG_FILE_BAD = 4,   /* weights, checkpoint or data file is wrong */
+    DG_IO = 5,         /* cannot read or write */
+    DG_MEMORY = 6,     /* out of memory, or over the budget */
+    DG_DIVERGED = 7,   /* training diverged */
+    DG_CHECK = 8,      /* a check did not pass */
+    DG_CANCELLED = 130 /* stopped by dg_cancel; training state saved */
 } dg_status;
 
 DG_API const char *dg_version(void);
-/* Build id, compiler, CPU's ISA level, OpenBLAS version and core type; loads OpenBLAS. Valid for the life of the context. */
+/* Build id, compiler, CPU's ISA level, OpenBLAS version and core type; loads OpenBLAS. Valid for
+ * the life of the context. */
 typedef struct dg_context dg_context;
 DG_API const char *dg_build_info(dg_context *c);
-/* What OPENBLAS_CORETYPE should be on this CPU, or NULL where OpenBLAS knows it. A program sets it at the begin of main, before
- * anything loads OpenBLAS: the library changes no environment, and the wrong core type costs a factor of up to 7. */
+/* What OPENBLAS_CORETYPE should be on this CPU, or NULL where OpenBLAS knows it. A program sets it
+ * at the begin of main, before anything loads OpenBLAS: the library changes no environment, and the
+ * wrong core type costs a factor of up to 7. */
 DG_API const char *dg_blas_core_for_cpu(void);
 
 /* ---- context ---- */
@@ -67,55 +71,62 @@ typedef struct dg_report { /* one message */
 } dg_report;
 
 typedef struct dg_progress { /* during long work */
-    const char *verb;      /* "train", "sample", ... */
-    int64_t done, total;   /* steps */
-    double seconds;        /* since the start */
-    double rate;           /* steps per second, median of the last 50 */
-    double eta;            /* seconds to go */
-    int n;                 /* named numbers: loss, grad_norm, lr, ... */
+    const char *verb;        /* "train", "sample", ... */
+    int64_t done, total;     /* steps */
+    double seconds;          /* since the start */
+    double rate;             /* steps per second, median of the last 50 */
+    double eta;              /* seconds to go */
+    int n;                   /* named numbers: loss, grad_norm, lr, ... */
     const char *const *names;
     const double *values;
-    int64_t next_save;     /* step, -1 none */
-    const char *event;     /* NULL, or a line worth keeping: "saved ...", "wrote ..." */
-    const char *json;      /* the metrics line, when this step was logged; NULL otherwise */
+    int64_t next_save; /* step, -1 none */
+    const char *event; /* NULL, or a line worth keeping: "saved ...", "wrote ..." */
+    const char *json;  /* the metrics line, when this step was logged; NULL otherwise */
 } dg_progress;
 
 typedef struct dg_options {
-    int threads;              /* 0: DG_THREADS, else the number of CPUs */
-    const char *isa;          /* NULL: DG_ISA, else the best; "generic" "avx2" "avx512" */
-    const char *precision;    /* NULL or "f32"; "f64": the reference */
-    uint64_t memory;          /* budget of a plan in bytes; 0: none */
-    const char *const *skip;  /* optional passes to leave out; NULL-ended */
-    const char *const *lib;   /* library folders before DG_PATH and the installed one; NULL-ended */
-    bool strict;              /* warnings are errors */
-    const char *check;        /* NULL; "finite", "poison", "naive": see `dg help run` */
-    bool verify;              /* verify the graph after every pass */
+    int threads;             /* 0: DG_THREADS, else the number of CPUs */
+    const char *isa;         /* NULL: DG_ISA, else the best; "generic" "avx2" "avx512" */
+    const char *precision;   /* NULL or "f32"; "f64": the reference */
+    uint64_t memory;         /* budget of a plan in bytes; 0: none */
+    const char *const *skip; /* optional passes to leave out; NULL-ended */
+    const char *const *lib;  /* library folders before DG_PATH and the installed one; NULL-ended */
+    bool strict;             /* warnings are errors */
+    const char *check;       /* NULL; "finite", "poison", "naive": see `dg help run` */
+    bool verify;             /* verify the graph after every pass */
     void (*message)(void *user, const dg_report *r);
     void (*progress)(void *user, const dg_progress *p);
     void *user;
 } dg_options;
 
-DG_API dg_context *dg_context_new(const dg_options *o); /* NULL options: defaults. NULL after calling o->message on bad options */
+DG_API dg_context *dg_context_new(
+    const dg_options *o); /* NULL options: defaults. NULL after calling o->message on bad options */
 DG_API void dg_context_free(dg_context *c);
-DG_API dg_status dg_context_status(const dg_context *c); /* of the first error since the last dg_context_clear */
+DG_API dg_status
+dg_context_status(const dg_context *c); /* of the first error since the last dg_context_clear */
 DG_API void dg_context_clear(dg_context *c);
-DG_API void dg_cancel(dg_context *c, int signal); /* finish the step, save, return DG_CANCELLED; async-signal-safe */
-DG_API void dg_save_soon(dg_context *c);          /* training: save after this step and go on; async-signal-safe */
+DG_API void
+dg_cancel(dg_context *c,
+          int signal); /* finish the step, save, return DG_CANCELLED; async-signal-safe */
+DG_API void
+dg_save_soon(dg_context *c); /* training: save after this step and go on; async-signal-safe */
 
 /* ---- programs ---- */
 
 typedef struct dg_program dg_program;
 typedef struct dg_arg_text { /* a static value by name: -D NAME=VALUE, entry arguments */
     const char *name;
-    const char *value;       /* text in the language, or @FILE (JSON or NPY) */
-    const char *place;       /* for messages; NULL: the name */
+    const char *value; /* text in the language, or @FILE (JSON or NPY) */
+    const char *place; /* for messages; NULL: the name */
 } dg_arg_text;
 
-DG_API dg_program *dg_program_open(dg_context *c, const char *path, const dg_arg_text *config, int n_config);
-DG_API dg_program *dg_program_open_text(dg_context *c, const char *name, const char *text, size_t length, const dg_arg_text *config,
-                                        int n_config);
+DG_API dg_program *dg_program_open(dg_context *c, const char *path, const dg_arg_text *config,
+                                   int n_config);
+DG_API dg_program *dg_program_open_text(dg_context *c, const char *name, const char *text,
+                                        size_t length, const dg_arg_text *config, int n_config);
 DG_API void dg_program_free(dg_program *p);
-DG_API dg_status dg_program_check(dg_program *p, const char *entry); /* elaborates every entry (or one) */
+DG_API dg_status dg_program_check(dg_program *p,
+                                  const char *entry); /* elaborates every entry (or one) */
 
 typedef struct dg_entry {
     const char *name, *doc;
@@ -131,11 +142,13 @@ DG_API void dg_free(void *p);
 /* ---- plans ---- */
 
 typedef struct dg_plan dg_plan;
-DG_API dg_plan *dg_plan_compile(dg_program *p, const char *entry, const dg_arg_text *args, int n_args);
+DG_API dg_plan *dg_plan_compile(dg_program *p, const char *entry, const dg_arg_text *args,
+                                int n_args);
 /* From the IR that `--dump` printed. */
 DG_API dg_plan *dg_plan_from_ir(dg_context *c, const char *name, const char *text, size_t length);
 /* IR after a stage ("ast", "graph", or a pass); free with dg_free. */
-DG_API char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args, const char *stage);
+DG_API char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args,
+                          const char *stage);
 DG_API void dg_plan_close(dg_plan *p);
 
 typedef struct dg_plan_view {
@@ -147,14 +160,14 @@ DG_API char *dg_plan_show(dg_plan *p, const dg_plan_view *v); /* free with dg_fr
 
 typedef struct dg_tensor_info {
     const char *name;
-    const char *dtype;   /* "f32" "f64" "i32" "u8" "bool" */
+    const char *dtype; /* "f32" "f64" "i32" "u8" "bool" */
     int rank;
     int64_t dims[8];
     size_t bytes;
-    bool report;         /* outputs: made by report() */
-    bool trained;        /* places: a param */
-    const char *source;  /* places: "unet.dg:32" */
-    const char *init;    /* places: the initialiser's text */
+    bool report;        /* outputs: made by report() */
+    bool trained;       /* places: a param */
+    const char *source; /* places: "unet.dg:32" */
+    const char *init;   /* places: the initialiser's text */
 } dg_tensor_info;
 DG_API int dg_plan_inputs(dg_plan *p, const dg_tensor_info **out);
 DG_API int dg_plan_outputs(dg_plan *p, const dg_tensor_info **out);
@@ -172,36 +185,42 @@ DG_API void dg_plan_figures_of(dg_plan *p, dg_plan_figures *out);
 typedef struct dg_store dg_store;
 DG_API dg_store *dg_store_new(dg_context *c);
 DG_API void dg_store_free(dg_store *s);
-/* A safetensors file, a checkpoint folder or a run folder. `scope` (may be NULL): only places below it, e.g. "enc". */
+/* A safetensors file, a checkpoint folder or a run folder. `scope` (may be NULL): only places below
+ * it, e.g. "enc". */
 DG_API dg_status dg_store_load(dg_store *s, const char *path, const char *scope);
-DG_API dg_status dg_store_save(dg_store *s, const char *path); /* one safetensors file, written beside and renamed */
+DG_API dg_status
+dg_store_save(dg_store *s, const char *path); /* one safetensors file, written beside and renamed */
 DG_API int dg_store_tensors(dg_store *s, const dg_tensor_info **out);
 DG_API const void *dg_store_data(dg_store *s, const char *path); /* NULL: none of that name */
 
 /* ---- sessions ---- */
 
 typedef struct dg_session dg_session;
-DG_API dg_session *dg_session_new(dg_plan *p, dg_store *s); /* initialises the places the store lacks before the first run */
+DG_API dg_session *
+dg_session_new(dg_plan *p,
+               dg_store *s); /* initialises the places the store lacks before the first run */
 DG_API void dg_session_free(dg_session *s);
 DG_API void dg_session_seed(dg_session *s, uint64_t seed);
 DG_API void dg_session_sample0(dg_session *s, int64_t first);
-DG_API dg_status dg_session_bind(dg_session *s, const char *input, const void *data, size_t bytes); /* copied, row-major, the input's dtype */
+DG_API dg_status dg_session_bind(dg_session *s, const char *input, const void *data,
+                                 size_t bytes); /* copied, row-major, the input's dtype */
 DG_API dg_status dg_session_run(dg_session *s);
 DG_API dg_status dg_session_read(dg_session *s, const char *output, void *data, size_t bytes);
-DG_API int64_t dg_session_step(const dg_session *s); /* runs of train entries so far, kept in the store */
+DG_API int64_t
+dg_session_step(const dg_session *s); /* runs of train entries so far, kept in the store */
 DG_API size_t dg_session_arena_used(const dg_session *s); /* high-water of the arena, in bytes */
 
 /* ---- whole jobs: what the verbs do ---- */
 
 typedef struct dg_train_options {
-    const char *config;       /* run file */
-    const char *out;          /* run folder; NULL: the config's `out` and a number */
+    const char *config; /* run file */
+    const char *out;    /* run folder; NULL: the config's `out` and a number */
     const char *name;
-    int64_t steps;            /* 0: the config's */
-    const char *const *set;   /* KEY=VALUE for the run file; NULL-ended */
-    const dg_arg_text *defs;  /* -D */
+    int64_t steps;           /* 0: the config's */
+    const char *const *set;  /* KEY=VALUE for the run file; NULL-ended */
+    const dg_arg_text *defs; /* -D */
     int n_defs;
-    const char *const *init;  /* SCOPE=FILE; NULL-ended */
+    const char *const *init; /* SCOPE=FILE; NULL-ended */
     bool dry_run, resume_if_exists, has_seed;
     uint64_t seed;
 } dg_train_options;
@@ -217,14 +236,14 @@ typedef struct dg_resume_options {
 DG_API dg_status dg_resume(dg_context *c, const dg_resume_options *o);
 
 typedef struct dg_sample_options {
-    const char *from;         /* run folder or .dg file */
-    const char *entry;        /* NULL: the run's sample entry, or "sample" */
-    const char *weights;      /* file or folder; NULL: the run's latest checkpoint */
+    const char *from;    /* run folder or .dg file */
+    const char *entry;   /* NULL: the run's sample entry, or "sample" */
+    const char *weights; /* file or folder; NULL: the run's latest checkpoint */
     const dg_arg_text *args, *defs;
     int n_args, n_defs;
-    int64_t n, sample0;       /* n 0: the entry's own */
-    int grid_rows, grid_cols; /* 0: near square */
-    const char *out;          /* .png, .npy or a folder */
+    int64_t n, sample0;        /* n 0: the entry's own */
+    int grid_rows, grid_cols;  /* 0: near square */
+    const char *out;           /* .png, .npy or a folder */
     const dg_arg_text *inputs; /* NAME=FILE for tensor arguments */
     int n_inputs;
     bool has_seed;
@@ -234,7 +253,8 @@ DG_API dg_status dg_sample(dg_context *c, const dg_sample_options *o);
 
 typedef struct dg_run_options {
     const char *file, *entry;
-    const dg_arg_text *args, *defs, *inputs; /* inputs: NAME=FILE.npy or NAME=FILE.safetensors:TENSOR */
+    const dg_arg_text *args, *defs,
+        *inputs; /* inputs: NAME=FILE.npy or NAME=FILE.safetensors:TENSOR */
     int n_args, n_defs, n_inputs;
     const char *weights;      /* run folder or file; NULL: fresh */
     const char *const *init;  /* SCOPE=FILE */
@@ -245,7 +265,7 @@ typedef struct dg_run_options {
     int64_t sample0;
     bool has_seed;
     uint64_t seed;
-    char *text;               /* out: results as text when `out` is NULL; free with dg_free */
+    char *text; /* out: results as text when `out` is NULL; free with dg_free */
 } dg_run_options;
 DG_API dg_status dg_run_entry(dg_context *c, dg_run_options *o);
 
@@ -256,8 +276,9 @@ typedef struct dg_test_result {
     const char *why;
     double seconds;
 } dg_test_result;
-DG_API dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int n_defs, const char *filter,
-                         void (*done)(void *user, const dg_test_result *r), void *user);
+DG_API dg_status dg_test(dg_context *c, const char *file, const dg_arg_text *defs, int n_defs,
+                         const char *filter, void (*done)(void *user, const dg_test_result *r),
+                         void *user);
 
 /* What any file is, as text; free with dg_free. */
 DG_API char *dg_info(dg_context *c, const char *path, bool json);
@@ -269,12 +290,13 @@ typedef struct dg_weights_options {
     const char *entry;        /* whose places; NULL: all entries' */
     const dg_arg_text *defs;
     int n_defs;
-    const char *map;          /* name map */
-    const char *like;         /* export with a map: the file whose names and shapes are written; NULL: what the import noted */
-    const char *state;        /* export: "ema" */
-    const char *dtype;        /* export: "F32" "F16" "BF16" */
+    const char *map;   /* name map */
+    const char *like;  /* export with a map: the file whose names and shapes are written; NULL: what
+                          the import noted */
+    const char *state; /* export: "ema" */
+    const char *dtype; /* export: "F32" "F16" "BF16" */
     const char *out;
-    char *text;               /* out: the table; free with dg_free */
+    char *text; /* out: the table; free with dg_free */
     bool json;
 } dg_weights_options;
 DG_API dg_status dg_weights(dg_context *c, dg_weights_options *o);

@@ -1,4 +1,5 @@
-/* cli.h: what the verbs share: messages on standard error, the context, files of text, signals. The only part of dg that prints. */
+/* cli.h: what the verbs share: messages on standard error, the context, files of text, signals. The
+ * only part of dg that prints. */
 #ifndef DG_CLI_CLI_H
 #define DG_CLI_CLI_H
 
@@ -7,14 +8,18 @@
 #include <stdio.h>
 
 /* An error of the command line itself; `option` puts -- before the place. Returns false. */
-__attribute__((format(printf, 4, 5))) bool cli_error(const char *id, const char *place, bool option, const char *format, ...);
+__attribute__((format(printf, 4, 5))) bool cli_error(const char *id, const char *place, bool option,
+                                                     const char *format, ...);
 
-/* The context of this command from its options, with messages and progress shown; NULL after an error. */
+/* The context of this command from its options, with messages and progress shown; NULL after an
+ * error. */
 dg_context *cli_open(cli *c);
-/* The exit code of the command: the context's status, or DG_IO when standard output could not be written. */
+/* The exit code of the command: the context's status, or DG_IO when standard output could not be
+ * written. */
 int cli_close(cli *c, int status);
 
-/* A file's text for verbs that read one ("-": standard input); free with free(). NULL after an error. */
+/* A file's text for verbs that read one ("-": standard input); free with free(). NULL after an
+ * error. */
 char *cli_read(cli *c, const char *path, size_t *length);
 /* To `path`, whole or not at all, or to standard output when path is NULL or "-". */
 bool cli_write(cli *c, const char *path, const char *text, size_t length);

@@ -16,17 +16,18 @@ static bool same_line(const char *a, const char *b)
     return n == (size_t)(line_end(b) - b) && memcmp(a, b, n) == 0;
 }
 
-/* Lines between the common begin and end, old ones first: formatting moves little, so one hunk reads well. */
+/* Lines between the common begin and end, old ones first: formatting moves little, so one hunk
+ * reads well. */
 static void print_diff(const char *path, const char *old, const char *new)
 {
     int line = 1;
-    while (*old && *new && same_line(old, new)) {
+    while (*old && *new &&same_line(old, new)) {
         old = line_end(old);
         new = line_end(new);
         line++;
     }
     const char *old_end = old + strlen(old), *new_end = new + strlen(new);
-    while (old_end > old && new_end > new && old_end[-1] == new_end[-1]) {
+    while (old_end > old && new_end > new &&old_end[-1] == new_end[-1]) {
         old_end--;
         new_end--;
     }
@@ -36,8 +37,10 @@ static void print_diff(const char *path, const char *old, const char *new)
         break;
     }
     printf("--- %s\n+++ %s (formatted)\n@@ line %d @@\n", path, path, line);
-    for (const char *at = old; at < old_end; at = line_end(at)) printf("-%.*s", (int)(line_end(at) - at), at);
-    for (const char *at = new; at < new_end; at = line_end(at)) printf("+%.*s", (int)(line_end(at) - at), at);
+    for (const char *at = old; at < old_end; at = line_end(at))
+        printf("-%.*s", (int)(line_end(at) - at), at);
+    for (const char *at = new; at < new_end; at = line_end(at))
+        printf("+%.*s", (int)(line_end(at) - at), at);
 }
 
 static int format_file(cli *c, const char *path)
@@ -52,8 +55,10 @@ static int format_file(cli *c, const char *path)
         status = dg_context_status(c->context);
     } else if (c->count[OPT_CHECK] || c->count[OPT_DIFF]) {
         bool differs = strcmp(old, new) != 0;
-        if (differs && c->count[OPT_DIFF]) print_diff(path, old, new);
-        else if (differs) printf("%s\n", path);
+        if (differs && c->count[OPT_DIFF])
+            print_diff(path, old, new);
+        else if (differs)
+            printf("%s\n", path);
         status = differs && c->count[OPT_CHECK] ? DG_CHECK : DG_OK;
     } else if (standard || strcmp(old, new) != 0) {
         status = cli_write(c, standard ? NULL : path, new, strlen(new)) ? DG_OK : DG_IO;

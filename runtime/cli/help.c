@@ -12,8 +12,10 @@ int cli_help(cli *c)
         cli_error("E211", "dg help", false, "unknown verb '%s'; see dg help", c->arguments.at[0]);
         return DG_USAGE;
     }
-    if (c->count[OPT_JSON]) cli_help_json(&text);
-    else cli_help_text(v, &text);
+    if (c->count[OPT_JSON])
+        cli_help_json(&text);
+    else
+        cli_help_text(v, &text);
     fputs(text.at, stdout);
     dg_text_free(&text);
     return DG_OK;

@@ -1,5 +1,5 @@
-/* main.c: the program dg. Sets up what must be set before anything else (the core type of OpenBLAS, signals), finds the verb, runs it,
- * and turns the outcome into an exit code. */
+/* main.c: the program dg. Sets up what must be set before anything else (the core type of OpenBLAS,
+ * signals), finds the verb, runs it, and turns the outcome into an exit code. */
 #include "runtime/cli/cli.h"
 
 #include "compiler/base/diag.h"
@@ -13,7 +13,8 @@
 
 enum { MESSAGES_CAP = 16 << 10 }; /* bytes of messages in one run */
 
-static dg_context *volatile running; /* for the signal handlers: written before they are installed, and only here */
+static dg_context *volatile running; /* for the signal handlers: written before they are installed,
+                                        and only here */
 static volatile sig_atomic_t asked_to_stop;
 static size_t said;
 static bool json_output, colour;
@@ -35,7 +36,8 @@ static void say(const char *text, size_t n)
 /* "error[E018]" and "warning[W421]" stand out on a terminal; nothing else is coloured. */
 static void say_coloured(const char *text, bool error)
 {
-    const char *mark = strstr(text, error ? "error[" : "warning["), *end = mark ? strchr(mark, ']') : NULL;
+    const char *mark = strstr(text, error ? "error[" : "warning["),
+               *end = mark ? strchr(mark, ']') : NULL;
     if (!colour || !end) {
         say(text, strlen(text));
         return;
@@ -64,7 +66,8 @@ bool cli_error(const char *id, const char *place, bool option, const char *forma
     va_start(args, format);
     const char *what = dg_arena_vprintf(a, format, args);
     va_end(args);
-    dg_message *m = dg_error_at(d, id, option ? dg_arena_printf(a, "--%s", place) : place, "%s", what);
+    dg_message *m =
+        dg_error_at(d, id, option ? dg_arena_printf(a, "--%s", place) : place, "%s", what);
     dg_text text = {0}, json = {0};
     dg_message_text(d, m, false, &text);
     dg_message_json(d, m, &json);
@@ -82,8 +85,10 @@ static void stop_soon(int number)
 {
     if (asked_to_stop) _exit(128 + number); /* a second one does not wait */
     asked_to_stop = number;
-    if (running) dg_cancel(running, number == SIGHUP ? SIGTERM : number);
-    else _exit(128 + number);
+    if (running)
+        dg_cancel(running, number == SIGHUP ? SIGTERM : number);
+    else
+        _exit(128 + number);
     static const char text[] = "\nstopping after this step, saving (again: stop now)\n";
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written;
@@ -97,7 +102,8 @@ static void save_soon(int number)
 
 static void catch_signals(void)
 {
-    struct sigaction stop = {.sa_handler = stop_soon}, save = {.sa_handler = save_soon, .sa_flags = SA_RESTART};
+    struct sigaction stop = {.sa_handler = stop_soon},
+                     save = {.sa_handler = save_soon, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGHUP, &stop, NULL);
@@ -131,7 +137,8 @@ dg_context *cli_open(cli *c)
 int cli_close(cli *c, int status)
 {
     cli_progress_end();
-    if (asked_to_stop && status == DG_CANCELLED) status = asked_to_stop == SIGHUP ? 128 + SIGTERM : 128 + asked_to_stop;
+    if (asked_to_stop && status == DG_CANCELLED)
+        status = asked_to_stop == SIGHUP ? 128 + SIGTERM : 128 + asked_to_stop;
     running = NULL;
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -207,10 +214,12 @@ static int run_command(cli *c, int argc, char **argv)
 {
     bool version = false;
     c->command_line = join_arguments(c->arena, argc, argv);
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) json_output = json_output || strcmp(argv[i], "--json") == 0;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        json_output = json_output || strcmp(argv[i], "--json") == 0;
     if (!cli_parse(c, argc, argv, &version)) return DG_USAGE;
     const char *when = c->text[OPT_COLOR] ? c->text[OPT_COLOR] : "auto", *no = getenv("NO_COLOR");
-    colour = strcmp(when, "always") == 0 || (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO) && !(no && *no));
+    colour = strcmp(when, "always") == 0 ||
+             (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO) && !(no && *no));
     if (c->text[OPT_LOG] && !(log_file = fopen(c->text[OPT_LOG], "a"))) {
         cli_error("E505", c->text[OPT_LOG], false, "cannot be written: %s", strerror(errno));
         return DG_IO;

@@ -63,9 +63,12 @@ static bool unknown_option(const cli_verb *v, const char *name)
     const char *near = nearest_option(v, name), *elsewhere = NULL;
     for (int o = 0; o < OPT_COUNT; o++)
         if (strcmp(specs[o].name, name) == 0) elsewhere = specs[o].verbs;
-    if (elsewhere) return cli_error("E212", name, true, "belongs to:%.*s", (int)strlen(elsewhere) - 1, elsewhere);
+    if (elsewhere)
+        return cli_error("E212", name, true, "belongs to:%.*s", (int)strlen(elsewhere) - 1,
+                         elsewhere);
     if (near) return cli_error("E212", name, true, "no such option (did you mean '--%s'?)", near);
-    return cli_error("E212", name, true, "no such option; see dg help%s%s", v ? " " : "", v ? v->name : "");
+    return cli_error("E212", name, true, "no such option; see dg help%s%s", v ? " " : "",
+                     v ? v->name : "");
 }
 
 static bool parse_bytes(const char *text, int64_t *out)
@@ -76,7 +79,8 @@ static bool parse_bytes(const char *text, int64_t *out)
         shift = text[n - 1] == 'K' ? 10 : text[n - 1] == 'M' ? 20 : 30;
         n--;
     }
-    return dg_parse_int(text, n, out) && *out > 0 && *out <= INT64_MAX >> shift && (*out <<= shift, true);
+    return dg_parse_int(text, n, out) && *out > 0 && *out <= INT64_MAX >> shift &&
+           (*out <<= shift, true);
 }
 
 static bool in_choices(const char *choices, const char *value)
@@ -100,12 +104,16 @@ static bool check_value(cli *c, cli_option o, const char *value)
     case INT1: {
         int64_t least = s->kind == INT1, most = o == OPT_THREADS ? 256 : INT64_MAX;
         if (dg_parse_int(value, n, number) && *number >= least && *number <= most) return true;
-        if (most == INT64_MAX) return cli_error("E213", s->name, true, "'%s' is not a whole number from %d", value, (int)least);
-        return cli_error("E213", s->name, true, "'%s' is not a whole number from %d to %d", value, (int)least, (int)most);
+        if (most == INT64_MAX)
+            return cli_error("E213", s->name, true, "'%s' is not a whole number from %d", value,
+                             (int)least);
+        return cli_error("E213", s->name, true, "'%s' is not a whole number from %d to %d", value,
+                         (int)least, (int)most);
     }
     case BYTES:
         if (parse_bytes(value, number)) return true;
-        return cli_error("E213", s->name, true, "'%s' is not a number of bytes such as 600M or 4G", value);
+        return cli_error("E213", s->name, true, "'%s' is not a number of bytes such as 600M or 4G",
+                         value);
     case CHOICE:
     case OPTIONAL_CHOICE:
         if (in_choices(s->value, value)) return true;
@@ -129,12 +137,14 @@ static bool take_option(cli *c, cli_option o, const char *value, int argc, char 
     const cli_spec *s = &specs[o];
     if (!cli_takes(c->verb, o)) return unknown_option(c->verb, s->name);
     bool bare = s->kind == FLAG || s->kind == OPTIONAL_CHOICE;
-    if (s->kind == FLAG && value) return cli_error("E214", s->name, true, "takes no value, found '%s'", value);
+    if (s->kind == FLAG && value)
+        return cli_error("E214", s->name, true, "takes no value, found '%s'", value);
     if (!bare && !value) {
         if (*i + 1 >= argc) return cli_error("E214", s->name, true, "wants a value: %s", s->value);
         value = argv[++*i];
     }
-    if (c->count[o]++ && s->kind != LIST && o != OPT_VERBOSE) return cli_error("E214", s->name, true, "is given twice");
+    if (c->count[o]++ && s->kind != LIST && o != OPT_VERBOSE)
+        return cli_error("E214", s->name, true, "is given twice");
     if (value && !check_value(c, o, value)) return false;
     c->text[o] = value;
     if (s->kind == LIST) push(c, &c->list[o], value);
@@ -146,7 +156,8 @@ static bool take_long(cli *c, const char *arg, int argc, char **argv, int *i)
     size_t n = strcspn(arg, "=");
     const char *name = dg_arena_text(c->arena, arg, n), *value = arg[n] ? arg + n + 1 : NULL;
     for (int o = 0; o < OPT_COUNT; o++)
-        if (strcmp(specs[o].name, name) == 0) return take_option(c, (cli_option)o, value, argc, argv, i);
+        if (strcmp(specs[o].name, name) == 0)
+            return take_option(c, (cli_option)o, value, argc, argv, i);
     return unknown_option(c->verb, name);
 }
 
@@ -158,10 +169,12 @@ static bool take_short(cli *c, const char *arg, int argc, char **argv, int *i)
         while (o < OPT_COUNT && specs[o].letter != *arg) o++;
         if (o == OPT_COUNT) {
             char name[2] = {*arg, 0};
-            return cli_error("E212", name, false, "-%s: no such option; see dg help%s%s", name, c->verb ? " " : "", c->verb ? c->verb->name : "");
+            return cli_error("E212", name, false, "-%s: no such option; see dg help%s%s", name,
+                             c->verb ? " " : "", c->verb ? c->verb->name : "");
         }
         bool bare = specs[o].kind == FLAG;
-        if (!take_option(c, (cli_option)o, bare || !arg[1] ? NULL : arg + 1, argc, argv, i)) return false;
+        if (!take_option(c, (cli_option)o, bare || !arg[1] ? NULL : arg + 1, argc, argv, i))
+            return false;
         if (!bare) return true;
     }
     return true;
@@ -182,8 +195,10 @@ static bool find_verb(cli *c, const char *name)
     }
     dg_text q = {0};
     dg_text_quote(&q, name, strlen(name));
-    if (best) cli_error("E211", "dg", false, "unknown verb '%s' (did you mean '%s'?)", q.at, best);
-    else cli_error("E211", "dg", false, "unknown verb '%s'; see dg help", q.at ? q.at : "");
+    if (best)
+        cli_error("E211", "dg", false, "unknown verb '%s' (did you mean '%s'?)", q.at, best);
+    else
+        cli_error("E211", "dg", false, "unknown verb '%s'; see dg help", q.at ? q.at : "");
     dg_text_free(&q);
     return false;
 }
@@ -195,15 +210,18 @@ bool cli_parse(cli *c, int argc, char **argv, bool *version)
     for (int o = 0; o < OPT_COUNT; o++) c->list[o].at = DG_NEW_ARRAY(c->arena, const char *, 1);
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (options && strcmp(arg, "--") == 0) options = false;
-        else if (options && !c->verb && strcmp(arg, "--version") == 0) *version = true;
+        if (options && strcmp(arg, "--") == 0)
+            options = false;
+        else if (options && !c->verb && strcmp(arg, "--version") == 0)
+            *version = true;
         else if (options && arg[0] == '-' && arg[1] == '-') {
             if (!take_long(c, arg + 2, argc, argv, &i)) return false;
         } else if (options && arg[0] == '-' && arg[1]) {
             if (!take_short(c, arg + 1, argc, argv, &i)) return false;
         } else if (!c->verb) {
             if (!find_verb(c, arg)) return false;
-        } else push(c, &c->arguments, arg);
+        } else
+            push(c, &c->arguments, arg);
     }
     return true;
 }
@@ -218,7 +236,8 @@ bool cli_pairs(cli *c, const char *place, const char *const *texts, int n, dg_ar
             return false;
         }
         const char *name = dg_arena_text(c->arena, texts[i], length);
-        (*out)[i] = (dg_arg_text){name, texts[i] + length + 1, dg_arena_printf(c->arena, "%s %s", place, name)};
+        (*out)[i] = (dg_arg_text){name, texts[i] + length + 1,
+                                  dg_arena_printf(c->arena, "%s %s", place, name)};
     }
     return true;
 }
@@ -227,8 +246,11 @@ bool cli_arity(cli *c, int least, int most)
 {
     int n = c->arguments.n;
     if (n >= least && (most < 0 || n <= most)) return true;
-    if (n < least) cli_error("E214", "dg", false, "%s wants: %s", c->verb->name, c->verb->arguments);
-    else cli_error("E214", "dg", false, "%s: '%s' is one argument too many; it wants: %s", c->verb->name, c->arguments.at[most], c->verb->arguments);
+    if (n < least)
+        cli_error("E214", "dg", false, "%s wants: %s", c->verb->name, c->verb->arguments);
+    else
+        cli_error("E214", "dg", false, "%s: '%s' is one argument too many; it wants: %s",
+                  c->verb->name, c->arguments.at[most], c->verb->arguments);
     return false;
 }
 
@@ -237,19 +259,26 @@ bool cli_arity(cli *c, int least, int most)
 static void add_option(const cli_spec *s, dg_text *out)
 {
     char left[64];
-    const char *open = s->kind == OPTIONAL_CHOICE ? "[=" : s->value ? "=" : "", *close = s->kind == OPTIONAL_CHOICE ? "]" : "";
+    const char *open = s->kind == OPTIONAL_CHOICE ? "[="
+                       : s->value                 ? "="
+                                                  : "",
+               *close = s->kind == OPTIONAL_CHOICE ? "]" : "";
     char letter[8] = "    ";
     if (s->letter) snprintf(letter, sizeof letter, "-%c, ", s->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s%s", letter, s->name, open, s->value ? s->value : "", close);
+    snprintf(left, sizeof left, "%s--%s%s%s%s", letter, s->name, open, s->value ? s->value : "",
+             close);
     dg_text_add(out, strlen(left) < 34 ? "  %-34s %s\n" : "  %s  %s\n", left, s->help);
 }
 
 void cli_help_text(const cli_verb *v, dg_text *out)
 {
     if (!v) {
-        dg_text_add(out, "dg: diffusion models as dataflow graphs, on CPU\n\nusage: dg VERB ARGUMENTS [OPTIONS]\n\n");
-        for (int i = 0; verbs[i].name; i++) dg_text_add(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-        dg_text_add(out, "\n  dg help VERB   its arguments and options\n  dg --version   build, ISA level, OpenBLAS and its core type\n");
+        dg_text_add(out, "dg: diffusion models as dataflow graphs, on CPU\n\nusage: dg VERB "
+                         "ARGUMENTS [OPTIONS]\n\n");
+        for (int i = 0; verbs[i].name; i++)
+            dg_text_add(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+        dg_text_add(out, "\n  dg help VERB   its arguments and options\n  dg --version   build, "
+                         "ISA level, OpenBLAS and its core type\n");
         return;
     }
     dg_text_add(out, "dg %s %s\n%s\n", v->name, v->arguments, v->summary);
@@ -268,19 +297,24 @@ void cli_help_text(const cli_verb *v, dg_text *out)
 
 static void option_json(dg_json_writer *w, const cli_spec *s)
 {
-    static const char *const kinds[] = {"flag", "text", "int", "int", "bytes", "choice", "choice", "list"};
+    static const char *const kinds[] = {"flag",  "text",   "int",    "int",
+                                        "bytes", "choice", "choice", "list"};
     char letter[2] = {s->letter, 0};
     dg_json_open(w, '{');
     dg_json_key(w, "name");
     dg_json_string(w, s->name);
     dg_json_key(w, "letter");
-    if (s->letter) dg_json_string(w, letter);
-    else dg_json_null(w);
+    if (s->letter)
+        dg_json_string(w, letter);
+    else
+        dg_json_null(w);
     dg_json_key(w, "kind");
     dg_json_string(w, kinds[s->kind]);
     dg_json_key(w, "value");
-    if (s->value) dg_json_string(w, s->value);
-    else dg_json_null(w);
+    if (s->value)
+        dg_json_string(w, s->value);
+    else
+        dg_json_null(w);
     dg_json_key(w, "help");
     dg_json_string(w, s->help);
     dg_json_close(w, '}');

@@ -36,11 +36,11 @@ typedef struct cli {
     dg_arena *arena;
     const cli_verb *verb;
     int count[OPT_COUNT];
-    const char *text[OPT_COUNT];   /* last (only) value */
-    int64_t number[OPT_COUNT];     /* INT, INT1, BYTES */
+    const char *text[OPT_COUNT]; /* last (only) value */
+    int64_t number[OPT_COUNT];   /* INT, INT1, BYTES */
     cli_list list[OPT_COUNT];
-    cli_list arguments;            /* behind the verb, options taken out */
-    dg_context *context;           /* made by cli_open */
+    cli_list arguments;  /* behind the verb, options taken out */
+    dg_context *context; /* made by cli_open */
     const char *command_line;
 } cli;
 
@@ -51,7 +51,8 @@ bool cli_takes(const cli_verb *v, cli_option o);
 
 /* False after an error on standard error (E21x). `version` is set when --version was asked for. */
 bool cli_parse(cli *c, int argc, char **argv, bool *version);
-/* NAME=VALUE texts (positional ones from `first` on, or a LIST option's) as dg.h wants them; false after an error. */
+/* NAME=VALUE texts (positional ones from `first` on, or a LIST option's) as dg.h wants them; false
+ * after an error. */
 bool cli_pairs(cli *c, const char *place, const char *const *texts, int n, dg_arg_text **out);
 /* Wants between `least` and `most` arguments (most < 0: any number); false after an error. */
 bool cli_arity(cli *c, int least, int most);

@@ -1,4 +1,5 @@
-/* params.c: dg params: the places of an entry, or of every entry that needs no arguments, each once. */
+/* params.c: dg params: the places of an entry, or of every entry that needs no arguments, each
+ * once. */
 #include "runtime/cli/cli.h"
 
 #include "compiler/base/map.h"
@@ -10,16 +11,19 @@ static void print_place(const dg_tensor_info *t)
     char dims[128];
     int n = snprintf(dims, sizeof dims, "%s", t->dtype);
     for (int i = 0; i < t->rank && n < (int)sizeof dims - 24; i++)
-        n += snprintf(dims + n, sizeof dims - (size_t)n, "%s%lld", i ? ", " : "[", (long long)t->dims[i]);
+        n += snprintf(dims + n, sizeof dims - (size_t)n, "%s%lld", i ? ", " : "[",
+                      (long long)t->dims[i]);
     if (t->rank) snprintf(dims + n, sizeof dims - (size_t)n, "]");
-    printf("%-5s  %-48s  %-24s  %-40s  %s\n", t->trained ? "param" : "state", t->name, dims, t->init ? t->init : "", t->source ? t->source : "");
+    printf("%-5s  %-48s  %-24s  %-40s  %s\n", t->trained ? "param" : "state", t->name, dims,
+           t->init ? t->init : "", t->source ? t->source : "");
 }
 
 typedef struct totals {
     int64_t params, values, states, state_values;
 } totals;
 
-static int list_entry(cli *c, dg_program *p, const char *entry, dg_map *seen, dg_strings *strings, totals *sum)
+static int list_entry(cli *c, dg_program *p, const char *entry, dg_map *seen, dg_strings *strings,
+                      totals *sum)
 {
     dg_plan *plan = dg_plan_compile(p, entry, NULL, 0);
     if (!plan) return dg_context_status(c->context);
@@ -50,13 +54,16 @@ int cli_params(cli *c)
     dg_strings *strings = dg_strings_new(c->arena);
     dg_map *seen = dg_map_new(c->arena);
     totals sum = {0};
-    if (count >= 0 && c->arguments.n == 2) status = list_entry(c, p, c->arguments.at[1], seen, strings, &sum);
+    if (count >= 0 && c->arguments.n == 2)
+        status = list_entry(c, p, c->arguments.at[1], seen, strings, &sum);
     for (int i = 0; i < count && c->arguments.n == 1 && status == DG_OK; i++)
-        if (entries[i].in_main && entries[i].kind != DG_KIND_TEST) status = list_entry(c, p, entries[i].name, seen, strings, &sum);
+        if (entries[i].in_main && entries[i].kind != DG_KIND_TEST)
+            status = list_entry(c, p, entries[i].name, seen, strings, &sum);
     if (count < 0) status = dg_context_status(c->context);
     if (status == DG_OK)
-        printf("%lld parameter tensors, %.2f M values; %lld states, %.2f M values\n", (long long)sum.params, (double)sum.values / 1e6,
-               (long long)sum.states, (double)sum.state_values / 1e6);
+        printf("%lld parameter tensors, %.2f M values; %lld states, %.2f M values\n",
+               (long long)sum.params, (double)sum.values / 1e6, (long long)sum.states,
+               (double)sum.state_values / 1e6);
     dg_program_free(p);
     return cli_close(c, status);
 }

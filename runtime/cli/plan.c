@@ -11,7 +11,8 @@ static int print(cli *c, char *text)
         return status ? status : DG_INTERNAL;
     }
     size_t n = strlen(text);
-    bool ok = cli_write(c, c->text[OPT_OUTPUT], text, n) && (n == 0 || text[n - 1] == '\n' || c->text[OPT_OUTPUT] || putchar('\n') == '\n');
+    bool ok = cli_write(c, c->text[OPT_OUTPUT], text, n) &&
+              (n == 0 || text[n - 1] == '\n' || c->text[OPT_OUTPUT] || putchar('\n') == '\n');
     dg_free(text);
     return ok ? DG_OK : DG_IO;
 }
@@ -45,15 +46,19 @@ int cli_plan(cli *c)
     int n, status;
     bool from = c->text[OPT_FROM] != NULL;
     if (!cli_arity(c, from ? 0 : 2, from ? 0 : -1) || !cli_defines(c, &defs, &n) ||
-        !cli_pairs(c, "argument", c->arguments.at + 2, from ? 0 : c->arguments.n - 2, &args) || !cli_open(c))
+        !cli_pairs(c, "argument", c->arguments.at + 2, from ? 0 : c->arguments.n - 2, &args) ||
+        !cli_open(c))
         return DG_USAGE;
     if (from) return cli_close(c, plan_of_dump(c));
     const char *entry = c->arguments.at[1];
     int n_args = c->arguments.n - 2;
     dg_program *p = dg_program_open(c->context, c->arguments.at[0], defs, n);
-    if (!p) status = dg_context_status(c->context);
-    else if (c->text[OPT_DUMP]) status = print(c, dg_plan_dump(p, entry, args, n_args, c->text[OPT_DUMP]));
-    else status = show(c, dg_plan_compile(p, entry, args, n_args));
+    if (!p)
+        status = dg_context_status(c->context);
+    else if (c->text[OPT_DUMP])
+        status = print(c, dg_plan_dump(p, entry, args, n_args, c->text[OPT_DUMP]));
+    else
+        status = show(c, dg_plan_compile(p, entry, args, n_args));
     dg_program_free(p);
     return cli_close(c, status);
 }

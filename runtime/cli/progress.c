@@ -1,5 +1,6 @@
-/* progress.c: how long work shows itself: one line redrawn on a terminal, plain lines elsewhere, JSON objects with --json.
- * On a terminal: only after a second, at most ten times a second, never wider than the window. */
+/* progress.c: how long work shows itself: one line redrawn on a terminal, plain lines elsewhere,
+ * JSON objects with --json. On a terminal: only after a second, at most ten times a second, never
+ * wider than the window. */
 #include "runtime/cli/cli.h"
 
 #include "compiler/base/os.h"
@@ -21,10 +22,15 @@ static struct {
 void cli_progress_start(const cli *c)
 {
     const char *how = c->text[OPT_PROGRESS] ? c->text[OPT_PROGRESS] : "auto";
-    bool terminal = isatty(STDERR_FILENO) && !(getenv("TERM") && strcmp(getenv("TERM"), "dumb") == 0);
+    bool terminal =
+        isatty(STDERR_FILENO) && !(getenv("TERM") && strcmp(getenv("TERM"), "dumb") == 0);
     show.json = c->count[OPT_JSON] > 0;
     show.last = 0;
-    show.how = strcmp(how, "bar") == 0 ? BAR : strcmp(how, "plain") == 0 ? PLAIN : strcmp(how, "none") == 0 ? NONE : terminal ? BAR : PLAIN;
+    show.how = strcmp(how, "bar") == 0     ? BAR
+               : strcmp(how, "plain") == 0 ? PLAIN
+               : strcmp(how, "none") == 0  ? NONE
+               : terminal                  ? BAR
+                                           : PLAIN;
     if (c->count[OPT_QUIET]) show.how = NONE;
 }
 
@@ -40,8 +46,11 @@ static int columns(void)
 static void add_time(dg_text *t, double seconds)
 {
     int64_t s = seconds < 0 || seconds > 1e8 ? 0 : (int64_t)(seconds + 0.5);
-    if (s >= 3600) dg_text_add(t, "%lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60), (long long)(s % 60));
-    else dg_text_add(t, "%lld:%02lld", (long long)(s / 60), (long long)(s % 60));
+    if (s >= 3600)
+        dg_text_add(t, "%lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60),
+                    (long long)(s % 60));
+    else
+        dg_text_add(t, "%lld:%02lld", (long long)(s / 60), (long long)(s % 60));
 }
 
 /* Twenty cells of eighths of a block. */
@@ -114,7 +123,8 @@ void cli_progress_show(void *user, const dg_progress *p)
             fputs("\n", stderr);
             show.drawn = false;
         }
-    } else if (show.how == PLAIN && !p->event && p->seconds >= 1 && (show.last <= 0 || now - show.last >= PLAIN_EVERY || last)) {
+    } else if (show.how == PLAIN && !p->event && p->seconds >= 1 &&
+               (show.last <= 0 || now - show.last >= PLAIN_EVERY || last)) {
         draw_plain(p);
         show.last = now;
     }

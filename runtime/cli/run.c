@@ -43,8 +43,10 @@ static void on_test(void *user, const dg_test_result *r)
     tally *t = user;
     *(r->passed ? &t->passed : &t->failed) += 1;
     if (t->json)
-        printf("{\"event\":\"test\",\"title\":\"%s\",\"passed\":%s,\"seconds\":%.3f}\n", r->title, r->passed ? "true" : "false", r->seconds);
-    else if (!t->quiet || !r->passed) printf("%s  %s (%.2f s)\n", r->passed ? "ok    " : "FAILED", r->title, r->seconds);
+        printf("{\"event\":\"test\",\"title\":\"%s\",\"passed\":%s,\"seconds\":%.3f}\n", r->title,
+               r->passed ? "true" : "false", r->seconds);
+    else if (!t->quiet || !r->passed)
+        printf("%s  %s (%.2f s)\n", r->passed ? "ok    " : "FAILED", r->title, r->seconds);
 }
 
 int cli_test(cli *c)
@@ -54,7 +56,8 @@ int cli_test(cli *c)
     tally t = {.json = c->count[OPT_JSON] > 0, .quiet = c->count[OPT_QUIET] > 0};
     if (!cli_arity(c, 1, -1) || !cli_defines(c, &defs, &n) || !cli_open(c)) return DG_USAGE;
     for (int i = 0; i < c->arguments.n; i++) {
-        int one = dg_test(c->context, c->arguments.at[i], defs, n, c->text[OPT_FILTER], on_test, &t);
+        int one =
+            dg_test(c->context, c->arguments.at[i], defs, n, c->text[OPT_FILTER], on_test, &t);
         if (status == DG_OK) status = one;
         dg_context_clear(c->context);
     }

@@ -10,7 +10,8 @@ static bool grid_of(cli *c, dg_sample_options *o)
     if (!text) return true;
     int64_t rows, cols;
     size_t n = strcspn(text, "x");
-    if (!text[n] || !dg_parse_int(text, n, &rows) || !dg_parse_int(text + n + 1, strlen(text + n + 1), &cols) || rows < 1 || cols < 1 ||
+    if (!text[n] || !dg_parse_int(text, n, &rows) ||
+        !dg_parse_int(text + n + 1, strlen(text + n + 1), &cols) || rows < 1 || cols < 1 ||
         rows > 10000 || cols > 10000)
         return cli_error("E213", "grid", true, "'%s' is not ROWSxCOLUMNS, such as 8x8", text);
     o->grid_rows = (int)rows;

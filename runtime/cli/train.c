@@ -24,7 +24,8 @@ int cli_resume(cli *c)
     dg_resume_options o = {.steps = c->number[OPT_STEPS],
                            .at = c->count[OPT_AT] ? c->number[OPT_AT] : -1,
                            .graph = c->text[OPT_GRAPH],
-                           .allow = c->list[OPT_ALLOW_CHANGE].n ? c->list[OPT_ALLOW_CHANGE].at : NULL};
+                           .allow =
+                               c->list[OPT_ALLOW_CHANGE].n ? c->list[OPT_ALLOW_CHANGE].at : NULL};
     if (!cli_arity(c, 1, 1) || !cli_open(c)) return DG_USAGE;
     o.run = c->arguments.at[0];
     return cli_close(c, dg_resume(c->context, &o));

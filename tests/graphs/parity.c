@@ -1,5 +1,5 @@
-/* parity.c: the U-Net of nets/unet.dg against two published networks: outputs, loss, every gradient, four training steps.
- * Skipped, and said so, where the golden files are missing. */
+/* parity.c: the U-Net of nets/unet.dg against two published networks: outputs, loss, every
+ * gradient, four training steps. Skipped, and said so, where the golden files are missing. */
 #include "compiler/base/os.h"
 #include "runtime/safetensors.h"
 
@@ -19,15 +19,25 @@
 
 typedef struct net {
     const char *golden, *graph, *map;
-    const char *model_out;   /* tensor of the network's output */
-    const char *objective;   /* tensor of the loss */
-    const char *finals[4];   /* places whose value after training the file holds: ours, theirs, ... */
+    const char *model_out; /* tensor of the network's output */
+    const char *objective; /* tensor of the loss */
+    const char *finals[4]; /* places whose value after training the file holds: ours, theirs, ... */
 } net;
 
-static const net unet_a = {"unet_a.safetensors", "tests/graphs/unet_a.dg", "tests/graphs/unet_a.map", "out/model", "out/objective",
-                           {"net.unet.head.b", "out.2.bias", "net.unet.time.fc1.b", "time_embed.0.bias"}};
-static const net unet_ddim = {"unet_ddim.safetensors", "tests/graphs/unet_ddim.dg", "tests/graphs/unet_ddim.map", "out/model", "out/loss_sum_over_dims_mean_over_batch",
-                              {"net.unet.head.b", "conv_out.bias", "net.unet.stem.b", "conv_in.bias"}};
+static const net unet_a = {
+    "unet_a.safetensors",
+    "tests/graphs/unet_a.dg",
+    "tests/graphs/unet_a.map",
+    "out/model",
+    "out/objective",
+    {"net.unet.head.b", "out.2.bias", "net.unet.time.fc1.b", "time_embed.0.bias"}};
+static const net unet_ddim = {
+    "unet_ddim.safetensors",
+    "tests/graphs/unet_ddim.dg",
+    "tests/graphs/unet_ddim.map",
+    "out/model",
+    "out/loss_sum_over_dims_mean_over_batch",
+    {"net.unet.head.b", "conv_out.bias", "net.unet.stem.b", "conv_in.bias"}};
 
 typedef struct fixture {
     dg_arena *arena;
@@ -102,7 +112,8 @@ static double *as_doubles(fixture *f, const char *dtype, const void *data, int64
 {
     double *out = DG_NEW_ARRAY(f->arena, double, n + 1);
     for (int64_t i = 0; i < n; i++)
-        out[i] = strcmp(dtype, "f64") == 0 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+        out[i] = strcmp(dtype, "f64") == 0 ? ((const double *)data)[i]
+                                           : (double)((const float *)data)[i];
     return out;
 }
 
@@ -133,11 +144,14 @@ static double largest(const double *x, int64_t n)
     return m;
 }
 
-static void check_close(const char *what, const double *have, const double *want, int64_t n, double allowed)
+static void check_close(const char *what, const double *have, const double *want, int64_t n,
+                        double allowed)
 {
     double worst = 0;
-    for (int64_t i = 0; i < n; i++) worst = fmax(worst, isfinite(have[i]) ? fabs(have[i] - want[i]) : INFINITY);
-    if (worst > allowed) print_error("%s: largest difference %.3g, allowed %.3g\n", what, worst, allowed);
+    for (int64_t i = 0; i < n; i++)
+        worst = fmax(worst, isfinite(have[i]) ? fabs(have[i] - want[i]) : INFINITY);
+    if (worst > allowed)
+        print_error("%s: largest difference %.3g, allowed %.3g\n", what, worst, allowed);
     assert_true(worst <= allowed);
 }
 
@@ -165,8 +179,14 @@ static dg_store *mapped(fixture *f, const char *prefix)
     const char *map_path = temporary(f, "map"), *out = temporary(f, "mapped");
     assert_true(dg_file_replace(f->diag, map_path, text.at, text.n));
     dg_text_free(&text);
-    dg_weights_options o = {.verb = "import", .from = f->golden, .into = f->net->graph, .entry = "forward", .map = map_path, .out = out};
-    dg_context *quiet = dg_context_new(NULL); /* the other tensors of the file are unused: not worth a warning each */
+    dg_weights_options o = {.verb = "import",
+                            .from = f->golden,
+                            .into = f->net->graph,
+                            .entry = "forward",
+                            .map = map_path,
+                            .out = out};
+    dg_context *quiet = dg_context_new(
+        NULL); /* the other tensors of the file are unused: not worth a warning each */
     assert_int_equal(dg_weights(quiet, &o), DG_OK);
     dg_free(o.text);
     dg_context_free(quiet);
@@ -177,7 +197,8 @@ static dg_store *mapped(fixture *f, const char *prefix)
     return s;
 }
 
-static void bind(fixture *f, dg_plan *p, dg_session *s, const char *input, const char *name, int64_t slice)
+static void bind(fixture *f, dg_plan *p, dg_session *s, const char *input, const char *name,
+                 int64_t slice)
 {
     const dg_tensor_info *list, *t;
     int count = dg_plan_inputs(p, &list);
@@ -189,9 +210,12 @@ static void bind(fixture *f, dg_plan *p, dg_session *s, const char *input, const
     from += slice * values;
     uint8_t *data = dg_arena_alloc(f->arena, t->bytes);
     for (int64_t i = 0; i < values; i++) {
-        if (strcmp(t->dtype, "i32") == 0) ((int32_t *)(void *)data)[i] = (int32_t)from[i];
-        else if (strcmp(t->dtype, "f64") == 0) ((double *)(void *)data)[i] = from[i];
-        else ((float *)(void *)data)[i] = (float)from[i];
+        if (strcmp(t->dtype, "i32") == 0)
+            ((int32_t *)(void *)data)[i] = (int32_t)from[i];
+        else if (strcmp(t->dtype, "f64") == 0)
+            ((double *)(void *)data)[i] = from[i];
+        else
+            ((float *)(void *)data)[i] = (float)from[i];
     }
     assert_int_equal(dg_session_bind(s, input, data, t->bytes), DG_OK);
 }
@@ -229,14 +253,17 @@ static void check_objective(fixture *f, dg_store *weights, dg_store *grads)
     int count = dg_store_tensors(grads, &places), compared = 0;
     double top = 0;
     for (int i = 0; i < count; i++)
-        top = fmax(top, largest(as_doubles(f, places[i].dtype, dg_store_data(grads, places[i].name), (int64_t)places[i].bytes / 4),
+        top = fmax(top, largest(as_doubles(f, places[i].dtype, dg_store_data(grads, places[i].name),
+                                           (int64_t)places[i].bytes / 4),
                                 (int64_t)places[i].bytes / 4));
     for (int i = 0; i < count; i++) {
         int64_t size = (int64_t)places[i].bytes / 4;
         const char *name = dg_arena_printf(f->arena, "grad.%s", places[i].name);
-        double *have = result(f, p, s, name, &n), *grad = as_doubles(f, places[i].dtype, dg_store_data(grads, places[i].name), size);
+        double *have = result(f, p, s, name, &n),
+               *grad = as_doubles(f, places[i].dtype, dg_store_data(grads, places[i].name), size);
         assert_int_equal(n, size);
-        /* biases of keys have no gradient in theory: rounding noise is held against the largest gradient of all */
+        /* biases of keys have no gradient in theory: rounding noise is held against the largest
+         * gradient of all */
         bool qkv_bias = strstr(name, "qkv.b") != NULL;
         check_close(name, have, grad, n, fmax(1e-4 * largest(grad, n), qkv_bias ? 1e-6 * top : 0));
         compared++;
@@ -247,13 +274,14 @@ static void check_objective(fixture *f, dg_store *weights, dg_store *grads)
     dg_plan_close(p);
 }
 
-/* Sums of |p| per parameter in the order of the golden file, by writing the weights back under the published names. Biases of keys
- * wander by lr where their gradient is rounding noise. */
+/* Sums of |p| per parameter in the order of the golden file, by writing the weights back under the
+ * published names. Biases of keys wander by lr where their gradient is rounding noise. */
 static void check_sums(fixture *f, dg_store *weights, const char *state, const char *sums)
 {
     const char *ours = temporary(f, "ours"), *theirs = temporary(f, "theirs");
     assert_int_equal(dg_store_save(weights, ours), DG_OK);
-    dg_weights_options o = {.verb = "export", .from = ours, .map = f->net->map, .state = state, .out = theirs};
+    dg_weights_options o = {
+        .verb = "export", .from = ours, .map = f->net->map, .state = state, .out = theirs};
     assert_int_equal(dg_weights(f->context, &o), DG_OK);
     dg_free(o.text);
     dg_st_file back;
@@ -287,7 +315,8 @@ static void check_training(fixture *f, dg_store *weights)
     assert_non_null(p);
     dg_session *s = dg_session_new(p, weights);
     int64_t steps, n;
-    double *loss = doubles(f, "train/loss", &steps), *norm = doubles(f, "train/grad_norm_before_clip", &n);
+    double *loss = doubles(f, "train/loss", &steps),
+           *norm = doubles(f, "train/grad_norm_before_clip", &n);
     for (int64_t i = 0; i < steps; i++) {
         bind(f, p, s, "x0", "train/x0", i);
         bind(f, p, s, "t", "train/t", i);
@@ -301,8 +330,10 @@ static void check_training(fixture *f, dg_store *weights)
     const char *states[] = {"final", "ema"}, *scopes[] = {"", "ema."};
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < 4; i += 2) {
-            double *want = doubles(f, dg_arena_printf(f->arena, "train/%s/%s", states[k], f->net->finals[i + 1]), &n);
-            const float *have = dg_store_data(weights, dg_arena_printf(f->arena, "%s%s", scopes[k], f->net->finals[i]));
+            double *want = doubles(
+                f, dg_arena_printf(f->arena, "train/%s/%s", states[k], f->net->finals[i + 1]), &n);
+            const float *have = dg_store_data(
+                weights, dg_arena_printf(f->arena, "%s%s", scopes[k], f->net->finals[i]));
             assert_non_null(have);
             double *h = DG_NEW_ARRAY(f->arena, double, n);
             for (int64_t j = 0; j < n; j++) h[j] = (double)have[j];
@@ -341,6 +372,7 @@ static void test_unet_ddim(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unet_a), cmocka_unit_test(test_unet_ddim)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unet_a),
+                                       cmocka_unit_test(test_unet_ddim)};
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }
