@@ -267,6 +267,7 @@ dg_pass_options dg_context_passes(const dg_context *c)
 {
     return (dg_pass_options){.isa = c->isa,
                              .reference = c->reference,
+                             .naive = c->naive,
                              .memory = c->options.memory,
                              .skip = c->options.skip,
                              .verify = c->options.verify};

@@ -14,6 +14,7 @@ struct dg_context {
     dg_strings *strings;
     dg_isa isa;
     bool reference; /* precision f64 */
+    bool naive;     /* plans give each value a buffer of its own: --check=naive compares with one */
     int threads;
     const char *const *lib; /* options.lib, DG_PATH, installed graphs/; NULL-ended */
     dg_pool *pool;          /* made when first needed */

@@ -66,24 +66,33 @@ static bool write_one(dg_diag *d, const char *path, const dg_plan_port *p, const
     return dg_npy_write(d, path, &p->type, data);
 }
 
-static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o)
+/* Every output packed, in the session's arena: good after another plan has run. */
+static void **results_of(dg_session *s)
+{
+    const dg_plan *p = s->plan;
+    void **out = DG_NEW_ARRAY(s->arena, void *, p->n_outputs + 1);
+    for (int i = 0; i < p->n_outputs; i++) {
+        out[i] = dg_arena_alloc(s->arena, (size_t)dg_type_bytes(&p->outputs[i].type) + 1);
+        dg_exec_read(&s->exec, p->outputs[i].value, out[i]);
+    }
+    return out;
+}
+
+static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o, void *const *results)
 {
     const dg_plan *p = s->plan;
     dg_text text = {0};
     bool ok = true, folder = o->out && !ends_with(o->out, ".npy") && !ends_with(o->out, ".png");
     if (folder) ok = dg_make_folders(d, o->out);
     for (int i = 0; i < p->n_outputs && ok; i++) {
-        void *data = dg_arena_alloc(s->arena, (size_t)dg_type_bytes(&p->outputs[i].type) + 1);
-        dg_exec_read(&s->exec, p->outputs[i].value, data);
+        const dg_plan_port *port = &p->outputs[i];
+        const char *name = dg_arena_printf(s->arena, "%s.npy", port->name);
         if (folder)
-            ok = dg_npy_write(d,
-                              dg_path_join(s->arena, o->out,
-                                           dg_arena_printf(s->arena, "%s.npy", p->outputs[i].name)),
-                              &p->outputs[i].type, data);
+            ok = dg_npy_write(d, dg_path_join(s->arena, o->out, name), &port->type, results[i]);
         else if (o->out && i == 0)
-            ok = write_one(d, o->out, &p->outputs[i], data);
-        if (!o->out || (p->outputs[i].report && p->outputs[i].type.shape.rank == 0))
-            add_result(&text, &p->outputs[i], data);
+            ok = write_one(d, o->out, port, results[i]);
+        if (!o->out || (port->report && port->type.shape.rank == 0))
+            add_result(&text, port, results[i]);
     }
     o->text = text.at;
     return ok;
@@ -119,30 +128,69 @@ static bool run_over_data(dg_session *s, dg_diag *d, const dg_dataset *data,
     return true;
 }
 
-static bool run_once(dg_context *c, dg_plan *plan, dg_diag *d, dg_run_options *o)
+/* One plan from files to results: a store of its own, filled, and a session that has run. */
+typedef struct outcome {
+    dg_store *store;
+    dg_session *session;
+    void **results;
+} outcome;
+
+static bool execute(dg_context *c, dg_plan *plan, dg_diag *d, const dg_run_options *o, outcome *out)
 {
-    dg_store *store = dg_store_new(c);
-    bool ok = (!o->weights || dg_weights_load(store, d, o->weights, NULL)) &&
-              load_inits(store, d, o->init);
-    dg_session *s = ok ? dg_session_new(plan, store) : NULL;
-    ok = s != NULL;
-    if (ok) {
-        s->seed = o->has_seed ? o->seed : 0;
-        s->sample0 = o->sample0;
-        ok = dg_inputs_from_files(d, s, o->inputs, o->n_inputs);
-    }
-    if (ok && o->data) {
+    dg_store *store = out->store = dg_store_new(c);
+    if (o->weights && !dg_weights_load(store, d, o->weights, NULL)) return false;
+    if (!load_inits(store, d, o->init)) return false;
+    dg_session *s = out->session = dg_session_new(plan, store);
+    if (!s) return false;
+    s->seed = o->has_seed ? o->seed : 0;
+    s->sample0 = o->sample0;
+    if (!dg_inputs_from_files(d, s, o->inputs, o->n_inputs)) return false;
+    bool ok;
+    if (o->data) {
         dg_data_spec spec;
         const dg_dataset *data = dg_data_spec_of_text(d, s->arena, o->data, o->data_options, &spec)
                                      ? dg_dataset_open(d, s->arena, &spec, s->seed)
                                      : NULL;
         ok = data && run_over_data(s, d, data, o);
-    } else if (ok) {
+    } else {
         ok = dg_session_run_diag(s, d);
     }
-    ok = ok && write_results(s, d, o) && (!o->save || dg_weights_save(store, d, o->save, false));
-    dg_session_free(s);
-    dg_store_free(store);
+    if (ok) out->results = results_of(s);
+    return ok;
+}
+
+static void end(outcome *o)
+{
+    dg_session_free(o->session);
+    dg_store_free(o->store);
+}
+
+/* --check=naive: the same graph with one buffer for each value, from the same beginning. Another
+ * place in memory must not change a bit of any result or place. */
+static bool same_as_naive(dg_context *c, dg_program *program, dg_diag *d, const dg_run_options *o,
+                          const outcome *planned)
+{
+    c->naive = true;
+    dg_plan *plan = dg_plan_compile(program, o->entry, o->args, o->n_args);
+    c->naive = false;
+    if (!plan) return false;
+    outcome naive = {0};
+    bool ok = execute(c, plan, d, o, &naive);
+    for (int i = 0; ok && i < plan->n_outputs; i++) {
+        const dg_plan_port *p = &plan->outputs[i];
+        if (memcmp(naive.results[i], planned->results[i], (size_t)dg_type_bytes(&p->type)) != 0)
+            ok = dg_error_at(d, "E805", p->name,
+                             "differs between the plan and one buffer for each value") == NULL;
+    }
+    for (size_t i = 0; ok && i < naive.store->tensors.n; i++) {
+        const dg_tensor *t = &naive.store->tensors.at[i];
+        const dg_tensor *u = dg_store_find(planned->store, t->path);
+        if (!u || memcmp(t->data, u->data, (size_t)dg_type_bytes(&t->type)) != 0)
+            ok = dg_error_at(d, "E805", t->path,
+                             "differs between the plan and one buffer for each value") == NULL;
+    }
+    end(&naive);
+    dg_plan_close(plan);
     return ok;
 }
 
@@ -157,7 +205,12 @@ dg_status dg_run_entry(dg_context *c, dg_run_options *o)
     }
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_plan_diag(plan, a);
-    bool ok = run_once(c, plan, d, o);
+    outcome out = {0};
+    bool naive = c->options.check && strcmp(c->options.check, "naive") == 0;
+    bool ok = execute(c, plan, d, o, &out) && (!naive || same_as_naive(c, program, d, o, &out)) &&
+              write_results(out.session, d, o, out.results) &&
+              (!o->save || dg_weights_save(out.store, d, o->save, false));
+    end(&out);
     dg_status status = dg_context_flush(c, d);
     dg_arena_free(a);
     dg_plan_close(plan);

@@ -241,7 +241,8 @@ dg_status dg_session_read(dg_session *s, const char *output, void *data, size_t 
         return fail(
             s, "E218", output,
             dg_arena_printf(s->arena, "%zu bytes were asked for, the result has %zu", bytes, have));
-    dg_exec_read(&s->exec, p->value, data);
+    if (!s->results) return fail(s, "E219", output, "the entry has not run yet");
+    memcpy(data, s->results[p - s->plan->outputs], bytes);
     return DG_OK;
 }
 
@@ -261,11 +262,27 @@ bool dg_session_run_diag(dg_session *s, dg_diag *d)
     return true;
 }
 
+/* The arena is shared by the sessions of a context, so what a caller may read later is copied out
+ * of it. */
+static void keep_results(dg_session *s)
+{
+    const dg_plan *p = s->plan;
+    if (!s->results) {
+        s->results = DG_NEW_ARRAY(s->arena, void *, p->n_outputs + 1);
+        for (int i = 0; i < p->n_outputs; i++)
+            s->results[i] =
+                dg_arena_alloc(s->arena, (size_t)dg_type_bytes(&p->outputs[i].type) + 1);
+    }
+    for (int i = 0; i < p->n_outputs; i++)
+        dg_exec_read(&s->exec, p->outputs[i].value, s->results[i]);
+}
+
 dg_status dg_session_run(dg_session *s)
 {
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_plan_diag(s->plan, a);
     bool ok = dg_session_run_diag(s, d);
+    if (ok) keep_results(s);
     dg_status status = dg_context_flush(s->context, d);
     dg_arena_free(a);
     if (status == DG_OK && !ok) return DG_CANCELLED;

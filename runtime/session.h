@@ -35,6 +35,7 @@ struct dg_session {
     uint64_t seed;
     int64_t sample0;
     bool ready;  /* places exist and are initialised */
+    void **results; /* by output: packed copies of the last public run, which other plans do not touch */
     bool *bound; /* by input */
     int64_t ports_bytes;
 };

@@ -569,7 +569,7 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
                  .out = out,
                  .a = dg_arena_new(),
                  .fx = dg_effects_of(g),
-                 .reference = o->reference};
+                 .reference = o->reference || o->naive};
     p.bytes = dg_bytes_of(g, p.a);
     p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
     p.end = DG_NEW_ARRAY(p.a, int32_t, nodes);

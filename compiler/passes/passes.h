@@ -10,6 +10,7 @@ typedef struct dg_pass_options {
     dg_isa isa;
     bool reference;  /* --precision f64: floats widened, ref kernels, optional passes off, no buffer
                         reused */
+    bool naive; /* no buffer reused: a plan to compare another with */
     uint64_t memory; /* budget in bytes; 0: none */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
     /* Called after every pass, with its name; the driver calls it for "graph". NULL: not wanted. */
