@@ -1,0 +1,47 @@
+# examples.sh: every example trains and samples with the same two commands, small; and the figures that the large plan promises.
+. "$(dirname "$0")/lib.sh"
+examples=$source_folder/../../examples
+
+# small EXAMPLE DEFINITIONS...: three steps, four samples.
+small() {
+    local name=$1
+    shift
+    exits 0 "$dg" train "$examples/$name/run.yaml" --steps 3 --out "run-$name" --set log.samples_every=0 "$@"
+    exits 0 "$dg" sample "run-$name" -n 4 steps=2 -o "$name.png"
+    exits 0 "$dg" info "$name.png"
+    grep -q "PNG" out.txt || fail "$name.png is no picture"
+}
+
+exits 0 "$dg" train "$examples/swiss_roll/run.yaml" --steps 3 --out roll --set log.samples_every=0
+exits 0 "$dg" sample roll -n 100 -o roll.png
+small sketch_digits -D batch=4 -D ch=8
+small dit -D batch=4 -D depth=1
+exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 1 --out cifar --set log.samples_every=0 -D batch=1
+if [ -d "$source_folder/../../../shared/data/mnist" ]; then
+    small mnist -D batch=2 --set data.path="$source_folder/../../../shared/data/mnist"
+else
+    echo "mnist is skipped: no data"
+fi
+
+# the same numbers wherever values lie, and with dead bytes poisoned
+exits 0 "$dg" run "$examples/sketch_digits/model.dg" step -D batch=2 --data sketch_digits --check=naive
+exits 0 "$dg" run "$examples/sketch_digits/model.dg" step -D batch=2 --data sketch_digits --check=poison
+
+# the 35.7 M U-Net: what its plan promises
+exits 0 "$dg" plan "$examples/cifar10/model.dg" step -D batch=32 -q --canonical
+grep -q "^304 parameter tensors, 35.75 M values" out.txt || fail "parameters of the U-Net: $(cat out.txt)"
+figures=$(sed -n 's/^peak \([0-9.]*\) MiB.*ratio \([0-9.]*\) *naive \([0-9.]*\) MiB.*/\1 \2 \3/p' out.txt)
+echo "$figures" | awk '{exit !(NF == 3 && $1 <= 1200 && $2 <= 1.01 && 3 * $1 <= $3)}' || fail "memory of the U-Net: $figures"
+exits 0 "$dg" plan "$examples/cifar10/model.dg" step -D batch=32 --format json --canonical -o first.json
+for i in 1 2 3; do
+    exits 0 "$dg" plan "$examples/cifar10/model.dg" step -D batch=32 --format json --canonical -o again.json
+    same first.json again.json
+done
+
+# ten steps and a thousand: the same plan but for its tables
+for steps in 10 1000; do
+    exits 0 "$dg" plan "$examples/cifar10/model.dg" sample steps=$steps -q --canonical
+    grep -E "^peak|steps from" out.txt | sed 's/ at step.*bound/ bound/' >plan.$steps
+done
+same plan.10 plan.1000
+finish
