@@ -23,6 +23,9 @@ else
     echo "mnist is skipped: no data"
 fi
 
+# the library and the examples are in the form that dg fmt gives
+exits 0 "$dg" fmt --check $(find "$examples" "$source_folder/../../graphs" -name '*.dg')
+
 # the same numbers wherever values lie, and with dead bytes poisoned
 exits 0 "$dg" run "$examples/sketch_digits/model.dg" step -D batch=2 --data sketch_digits --check=naive
 exits 0 "$dg" run "$examples/sketch_digits/model.dg" step -D batch=2 --data sketch_digits --check=poison
