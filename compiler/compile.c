@@ -279,19 +279,6 @@ static bool keep_missing(dg_graph *g, const bool *present)
     return any;
 }
 
-static void module_free(dg_module *m)
-{
-    if (!m) return;
-    if (m->graph) dg_graph_free(m->graph);
-    if (m->init) dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-    dg_vec_free(&m->decisions);
-}
-
 dg_plan *dg_compile_init(dg_compilation *c, dg_diag *d, const bool *present)
 {
     if (!c->module || !c->module->init) return NULL;
@@ -309,7 +296,7 @@ dg_plan *dg_compile_init(dg_compilation *c, dg_diag *d, const bool *present)
 
     dg_plan *plan = NULL;
     if (keep_missing(m.graph, present)) module_plan(c, &m, NULL, NULL, begun, &plan);
-    module_free(&m);
+    dg_module_free(&m);
     dg_arena_free(arena);
     return plan;
 }
@@ -376,7 +363,7 @@ const dg_stage_time *dg_compilation_times(const dg_compilation *c, int *n)
 void dg_compilation_free(dg_compilation *c)
 {
     if (!c) return;
-    module_free(c->module);
+    dg_module_free(c->module);
     dg_vec_free(&c->times);
     dg_arena_free(c->arena);
 }

@@ -111,11 +111,7 @@ dg_status dg_program_check(dg_program *p, const char *entry)
             if (!wanted) continue;
             found = true;
             dg_arena *own = dg_arena_new();
-            dg_module *m = dg_front_elaborate(f, own, &list[i], NULL, 0, dg_op_find);
-            if (m) {
-                dg_graph_free(m->graph);
-                dg_graph_free(m->init);
-            }
+            dg_module_free(dg_front_elaborate(f, own, &list[i], NULL, 0, dg_op_find));
             dg_arena_free(own);
         }
         if (!found)

@@ -54,17 +54,6 @@ void dg_lower_close(dg_lower *L)
     dg_vec_free(&L->reported_value);
 }
 
-static void drop_module(dg_module *m)
-{
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-}
-
 static void new_module(dg_lower *L)
 {
     dg_module *m = DG_NEW(L->arena, dg_module);
@@ -406,7 +395,7 @@ dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *ent
         bool settled = dg_places_settled(&L) || L.halted;
         if (!settled && pass < PASSES) {
             remember_places(&L, &known, &n_known);
-            drop_module(L.module);
+            dg_module_free(L.module);
             dg_lower_close(&L);
             dg_diag_rewind(f->diag, mark);
             continue;
@@ -417,7 +406,7 @@ dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *ent
                      entry->name);
         dg_module *m = L.module;
         bool good = dg_diag_errors(f->diag) == before && finish(&L);
-        if (!good) drop_module(m);
+        if (!good) dg_module_free(m);
         dg_lower_close(&L);
         return good ? m : NULL;
     }

@@ -30,6 +30,19 @@ void dg_graph_free(dg_graph *g)
     dg_vec_free(&g->regions);
 }
 
+void dg_module_free(dg_module *m)
+{
+    if (!m) return;
+    dg_graph_free(m->graph);
+    dg_graph_free(m->init);
+    dg_vec_free(&m->places);
+    dg_vec_free(&m->inputs);
+    dg_vec_free(&m->outputs);
+    dg_vec_free(&m->config);
+    dg_vec_free(&m->args);
+    dg_vec_free(&m->decisions);
+}
+
 dg_value_info *dg_value_of(const dg_graph *g, dg_value v)
 {
     assert(v >= 0 && (size_t)v < g->values.n);

@@ -164,4 +164,6 @@ typedef struct dg_module {
     bool is_test;
 } dg_module;
 
+void dg_module_free(dg_module *m); /* the vectors; the arena is the caller's. NULL is allowed */
+
 #endif

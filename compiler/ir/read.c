@@ -724,12 +724,6 @@ dg_module *dg_read_module(dg_arena *a, dg_diag *d, const char *file, const char 
     dg_vec_free(&r.last_line);
     dg_vec_free(&r.spans);
     if (good) return m;
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
+    dg_module_free(m);
     return NULL;
 }

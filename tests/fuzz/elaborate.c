@@ -21,17 +21,6 @@ static void check_messages(const dg_diag *d)
     }
 }
 
-static void drop(dg_module *m)
-{
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-}
-
 static void elaborate(dg_front *f, dg_diag *d, const dg_entry_info *e)
 {
     dg_arena *a = dg_arena_new();
@@ -43,7 +32,7 @@ static void elaborate(dg_front *f, dg_diag *d, const dg_entry_info *e)
         dg_text text = {0};
         dg_print_module(m, &text);
         dg_text_free(&text);
-        drop(m);
+        dg_module_free(m);
     }
     dg_arena_free(a);
 }

@@ -30,9 +30,11 @@ static void compile_block(const char *name, const char *text, size_t n)
     if (!f || !dg_front_check(f, a)) fail_with(d, name);
     const dg_entry_info *entries;
     int count = dg_front_entries(f, &entries);
-    for (int i = 0; i < count; i++)
-        if (!dg_front_elaborate(f, a, &entries[i], NULL, 0, dg_op_find))
-            fail_with(d, entries[i].name);
+    for (int i = 0; i < count; i++) {
+        dg_module *m = dg_front_elaborate(f, a, &entries[i], NULL, 0, dg_op_find);
+        if (!m) fail_with(d, entries[i].name);
+        dg_module_free(m);
+    }
     if (dg_diag_count(d) > 0) fail_with(d, name); /* warnings, too */
     dg_arena_free(a);
 }

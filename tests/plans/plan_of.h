@@ -66,15 +66,7 @@ static inline plan_text plan_of(const char *name, const char *text, const char *
 
 static inline void plan_text_free(plan_text *t)
 {
-    dg_module *m = t->module;
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-    dg_vec_free(&m->decisions);
+    dg_module_free(t->module);
     dg_plan_free(t->plan);
     dg_arena_free(t->arena);
 }

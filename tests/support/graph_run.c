@@ -21,14 +21,7 @@ dg_module *test_module_new(void)
 
 void test_module_free(dg_module *m)
 {
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-    dg_vec_free(&m->decisions);
+    dg_module_free(m);
     dg_arena_free(m->arena);
 }
 

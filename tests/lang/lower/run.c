@@ -92,17 +92,6 @@ static void summarise(const dg_module *m, dg_text *out)
     dg_text_free(&whole);
 }
 
-static void drop(dg_module *m)
-{
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-}
-
 static const dg_entry_info *entry_at(const dg_front *f, int i)
 {
     const dg_entry_info *e;
@@ -141,7 +130,7 @@ static bool one_entry(const char *path, const char *text, int i, const char *con
         else if (m)
             dg_print_module(m, out);
         messages(&r, out);
-        if (m) drop(m);
+        if (m) dg_module_free(m);
     }
     dg_arena_free(r.arena);
     return e != NULL;
@@ -245,7 +234,7 @@ static void reference_examples(void **state)
                 messages(&r, &t);
                 fail_msg("%s: %s\n%s", files[i], e->name, t.at);
             }
-            drop(m);
+            dg_module_free(m);
             entries++;
         }
         dg_arena_free(r.arena);
@@ -272,7 +261,7 @@ static void the_unet(void **state)
     }
     assert_int_equal(tensors, 304);
     assert_int_equal(values, 35746307);
-    drop(m);
+    dg_module_free(m);
     dg_arena_free(r.arena);
 }
 

@@ -51,18 +51,6 @@ static dg_module *read_text(dg_arena *a, dg_diag *d, const char *name, const cha
     return NULL;
 }
 
-static void free_parts(dg_module *m)
-{
-    dg_graph_free(m->graph);
-    dg_graph_free(m->init);
-    dg_vec_free(&m->places);
-    dg_vec_free(&m->inputs);
-    dg_vec_free(&m->outputs);
-    dg_vec_free(&m->config);
-    dg_vec_free(&m->args);
-    dg_vec_free(&m->decisions);
-}
-
 /* Printed, read and printed again: the same text. */
 static void round_trip(const dg_module *m, const char *name)
 {
@@ -73,7 +61,7 @@ static void round_trip(const dg_module *m, const char *name)
     dg_module *again = read_text(a, d, name, one.at, one.n);
     dg_print_module(again, &two);
     assert_string_equal(one.at, two.at);
-    free_parts(again);
+    dg_module_free(again);
     dg_text_free(&one);
     dg_text_free(&two);
     dg_arena_free(a);
@@ -123,7 +111,7 @@ static void one_text(const char *file)
     }
     dg_text_free(&out);
     dg_file_close(&text);
-    free_parts(m);
+    dg_module_free(m);
     dg_arena_free(a);
 }
 
@@ -228,7 +216,7 @@ static void one_document(const char *path)
             expected = dg_arena_text(a, out.at, out.n);
         }
         dg_text_free(&out);
-        free_parts(m);
+        dg_module_free(m);
         at = end;
     }
     assert_null(expected); /* a block to be transformed is followed by its result */
