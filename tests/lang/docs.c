@@ -78,6 +78,7 @@ static void blocks_compile(void **state)
             blocks += compile_blocks(dg_path_join(a, "docs", names[i]));
     }
     assert_true(blocks >= 10);
+    assert_int_equal(compile_blocks("README.md"), 1);
     dg_arena_free(a);
 }
 
