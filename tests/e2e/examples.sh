@@ -16,7 +16,7 @@ exits 0 "$dg" train "$examples/swiss_roll/run.yaml" --steps 3 --out roll --set l
 exits 0 "$dg" sample roll -n 100 -o roll.png
 small sketch_digits -D batch=4 -D ch=8
 small dit -D batch=4 -D depth=1
-exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 1 --out cifar --set log.samples_every=0 -D batch=1
+exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 2 --out cifar --set log.samples_every=0 -D batch=2 -D ch=32
 if [ -d "$source_folder/../../../shared/data/mnist" ]; then
     small mnist -D batch=2 --set data.path="$source_folder/../../../shared/data/mnist"
 else
