@@ -17,7 +17,7 @@ mkdir -p "$out"
 "$dg" plan examples/sketch_digits/model.dg step -o "$out/plan.txt"
 "$dg" plan examples/sketch_digits/model.dg step -q
 rm -rf "$out/run"
-"$dg" train examples/sketch_digits/run.yaml --out "$out/run"
+"$dg" train examples/sketch_digits/run.yaml --out "$out/run" --set log.samples_every=0
 "$dg" sample "$out/run" --n 100 --grid 10x10 --seed 7 -o "$out/samples.png"
 
 cat <<END
