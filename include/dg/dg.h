@@ -102,14 +102,13 @@ typedef struct dg_options {
 DG_API dg_context *dg_context_new(
     const dg_options *o); /* NULL options: defaults. NULL after calling o->message on bad options */
 DG_API void dg_context_free(dg_context *c);
-DG_API dg_status
-dg_context_status(const dg_context *c); /* of the first error since the last dg_context_clear */
+/* of the first error since the last dg_context_clear */
+DG_API dg_status dg_context_status(const dg_context *c);
 DG_API void dg_context_clear(dg_context *c);
-DG_API void
-dg_cancel(dg_context *c,
-          int signal); /* finish the step, save, return DG_CANCELLED; async-signal-safe */
-DG_API void
-dg_save_soon(dg_context *c); /* training: save after this step and go on; async-signal-safe */
+/* finish the step, save, return DG_CANCELLED; async-signal-safe */
+DG_API void dg_cancel(dg_context *c, int signal);
+/* training: save after this step and go on; async-signal-safe */
+DG_API void dg_save_soon(dg_context *c);
 
 /* ---- programs ---- */
 
@@ -188,17 +187,16 @@ DG_API void dg_store_free(dg_store *s);
 /* A safetensors file, a checkpoint folder or a run folder. `scope` (may be NULL): only places below
  * it, e.g. "enc". */
 DG_API dg_status dg_store_load(dg_store *s, const char *path, const char *scope);
-DG_API dg_status
-dg_store_save(dg_store *s, const char *path); /* one safetensors file, written beside and renamed */
+/* one safetensors file, written beside and renamed */
+DG_API dg_status dg_store_save(dg_store *s, const char *path);
 DG_API int dg_store_tensors(dg_store *s, const dg_tensor_info **out);
 DG_API const void *dg_store_data(dg_store *s, const char *path); /* NULL: none of that name */
 
 /* ---- sessions ---- */
 
 typedef struct dg_session dg_session;
-DG_API dg_session *
-dg_session_new(dg_plan *p,
-               dg_store *s); /* initialises the places the store lacks before the first run */
+/* initialises the places the store lacks before the first run */
+DG_API dg_session *dg_session_new(dg_plan *p, dg_store *s);
 DG_API void dg_session_free(dg_session *s);
 DG_API void dg_session_seed(dg_session *s, uint64_t seed);
 DG_API void dg_session_sample0(dg_session *s, int64_t first);
@@ -206,8 +204,8 @@ DG_API dg_status dg_session_bind(dg_session *s, const char *input, const void *d
                                  size_t bytes); /* copied, row-major, the input's dtype */
 DG_API dg_status dg_session_run(dg_session *s);
 DG_API dg_status dg_session_read(dg_session *s, const char *output, void *data, size_t bytes);
-DG_API int64_t
-dg_session_step(const dg_session *s); /* runs of train entries so far, kept in the store */
+/* runs of train entries so far, kept in the store */
+DG_API int64_t dg_session_step(const dg_session *s);
 DG_API size_t dg_session_arena_used(const dg_session *s); /* high-water of the arena, in bytes */
 
 /* ---- whole jobs: what the verbs do ---- */

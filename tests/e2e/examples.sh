@@ -18,7 +18,7 @@ small sketch_digits -D batch=4 -D ch=8
 small dit -D batch=4 -D depth=1
 exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 2 --out cifar --set log.samples_every=0 -D batch=2 -D ch=32
 if [ -d "$source_folder/../../../shared/data/mnist" ]; then
-    small mnist -D batch=2 --set data.path="$source_folder/../../../shared/data/mnist"
+    small mnist -D batch=2 -D ch=8 -D groups=8 --set data.path="$source_folder/../../../shared/data/mnist"
 else
     echo "mnist is skipped: no data"
 fi
