@@ -54,6 +54,10 @@ int cli_test(cli *c)
     dg_arg_text *defs;
     int n, status = DG_OK;
     tally t = {.json = c->count[OPT_JSON] > 0, .quiet = c->count[OPT_QUIET] > 0};
+    if (c->text[OPT_CHECK] && strcmp(c->text[OPT_CHECK], "naive") == 0) {
+        cli_error("E222", "check", true, "naive compares two plans of one entry: use dg run");
+        return DG_USAGE;
+    }
     if (!cli_arity(c, 1, -1) || !cli_defines(c, &defs, &n) || !cli_open(c)) return DG_USAGE;
     for (int i = 0; i < c->arguments.n; i++) {
         int one =

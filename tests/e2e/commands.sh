@@ -55,6 +55,7 @@ exits 5 "$dg" check missing.dg
 cat >failing.dg <<'END'
 test "two is three" { assert sum(ones([2])) == 3.0, "not yet" }
 END
+exits 2 "$dg" test --check=naive good.dg
 exits 8 "$dg" test failing.dg
 says "not yet"
 says "2.0"
