@@ -1,6 +1,6 @@
 #!/bin/bash
 # The tests, from nothing: installs what is missing, builds with warnings as errors, runs the quick and full labels of ctest.
-#     tests/run.sh [PRESET]      release (default), dev (address and undefined-behaviour sanitizers), tsan, ci
+#     tests/run.sh [PRESET]      ci (default), release, dev (address and undefined-behaviour sanitizers), tsan
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh
