@@ -142,5 +142,10 @@ const char *dg_blas_version(void);
  * it is depends on the sizes alone. */
 void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+/* Eigenvalues w[n], ascending, of the symmetric a[n, n], whose rows become the eigenvectors; all are
+ * NaN if it does not converge. room: dg_eigh_bytes(n) bytes, at least n * n doubles. False, with a
+ * as it was, where LAPACK cannot be had or n is beyond its ints. Safe from several threads. */
+bool dg_eigh(int64_t n, double *a, double *w, double *room);
+int64_t dg_eigh_bytes(int64_t n);
 
 #endif

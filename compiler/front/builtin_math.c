@@ -348,6 +348,21 @@ static dg_sv run_matmul(dg_bound *c)
     return dg_give_op(c, "matmul", NULL, 0, in, 2);
 }
 
+/* (w, v) = eigh(x) */
+static dg_sv run_eigh(dg_bound *c)
+{
+    dg_lower *L = c->L;
+    dg_value x;
+    if (!dg_arg_tensor(c, 0, &x)) return dg_sv_poison;
+    dg_at(L, c->e->span);
+    dg_node node = dg_build_node(L->b, L->find("eigh"), NULL, 0, &x, 1);
+    if (node == DG_NONE) return dg_sv_poison;
+    dg_sv out = dg_list_new(L, DG_SV_TUPLE, 2);
+    for (int i = 0; i < 2; i++)
+        out.list->at[i] = dg_sv_of_tensor(L, dg_node_of(L->b->graph, node)->out[i]);
+    return out;
+}
+
 static dg_sv run_einsum(dg_bound *c)
 {
     dg_lower *L = c->L;
@@ -480,6 +495,7 @@ const dg_builtin dg_builtins_math[] = {
     {"sort", "x axis?", run_axis, NULL},
     {"argsort", "x axis?", run_axis, NULL},
     {"matmul", "x y", run_matmul, NULL},
+    {"eigh", "x", run_eigh, NULL},
     {"einsum", "pattern xs...", run_einsum, NULL},
     {"conv2d", "x w stride? pad? dilation? groups?", run_conv2d, NULL},
     {"group_norm", "x groups eps?", run_group_norm, NULL},

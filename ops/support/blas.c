@@ -1,5 +1,5 @@
-/* blas.c: the one file that knows BLAS. OpenBLAS is loaded when the first product asks for it,
- * never linked.
+/* blas.c: the one file that knows BLAS, and LAPACK, which OpenBLAS brings along. It is loaded when
+ * the first product asks for it, never linked.
  *
  * The traps, as measured (Debian 12, OpenBLAS 0.3.21):
  *   - It does not know newer CPUs and then falls back to its oldest kernels, seven times slower.
@@ -13,6 +13,7 @@
 #include "ops/ops.h"
 
 #include <dlfcn.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +25,15 @@ enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                       int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
+/* Fortran: everything by reference, the lengths of the texts behind the last argument. */
+typedef void dsyevd_fn(const char *job, const char *part, const int *n, double *a, const int *lda,
+                       double *w, double *work, const int *lwork, int *iwork, const int *liwork,
+                       int *info, size_t job_length, size_t part_length);
+
 static struct {
     pthread_once_t once;
-    sgemm_fn *sgemm; /* NULL: not to be had */
+    sgemm_fn *sgemm;   /* NULL: not to be had */
+    dsyevd_fn *dsyevd; /* the same */
     char core[32], version[160], why[200];
 } blas = {.once = PTHREAD_ONCE_INIT, .core = "none", .version = "none"};
 
@@ -105,6 +112,7 @@ static void load(void)
     snprintf(blas.version, sizeof blas.version, "%s",
              config ? config() : "a BLAS that does not say its version");
     LOOK_UP(library, "cblas_sgemm", blas.sgemm);
+    LOOK_UP(library, "dsyevd_", blas.dsyevd);
 }
 
 bool dg_blas_load(const char **why)
@@ -162,4 +170,33 @@ void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, co
             for (int64_t j = 0; j < n; j++) c[i * ldc + j] *= beta;
     }
     plain(ta, tb, m, n, k, alpha, a, lda, b, ldb, c, ldc);
+}
+
+/* Doubles and ints that divide and conquer wants (LAPACK's own formulas). */
+static int64_t eigh_doubles(int64_t n)
+{
+    return 1 + 6 * n + 2 * n * n;
+}
+
+static int64_t eigh_ints(int64_t n)
+{
+    return 3 + 5 * n;
+}
+
+int64_t dg_eigh_bytes(int64_t n)
+{
+    return eigh_doubles(n) * (int64_t)sizeof(double) + eigh_ints(n) * (int64_t)sizeof(int);
+}
+
+bool dg_eigh(int64_t n, double *a, double *w, double *room)
+{
+    pthread_once(&blas.once, load);
+    if (!blas.dsyevd || eigh_doubles(n) > INT32_MAX) return false;
+    int size = (int)n, doubles = (int)eigh_doubles(n), ints = (int)eigh_ints(n), info = 0;
+    /* By columns or by rows is the same for a symmetric matrix; the vectors' columns are our rows. */
+    blas.dsyevd("V", "L", &size, a, &size, w, room, &doubles, (int *)(void *)(room + doubles),
+                &ints, &info, 1, 1);
+    for (int64_t i = 0; info != 0 && i < n * n; i++) a[i] = NAN;
+    for (int64_t i = 0; info != 0 && i < n; i++) w[i] = NAN;
+    return true;
 }
