@@ -84,8 +84,8 @@ static void trajectories(golden *g)
     golden_expect(g, "result", "traj/cost_finite", GOLDEN_REL(2e-5));
 }
 
-/* "ddpm/big/x", "ddim/npr_eta0.5/x": form, kind, eta. Of the heads' variances the first states hold
- * few digits in float32: their Cov is a difference of two values near 1, divided by abar. */
+/* "ddpm/big/x", "ddim/npr_eta0.5/x": form, kind, eta. The README's classes: chains of the cosine
+ * schedule begin at an abar so small that float32 has few digits of x0. */
 static void samples(golden *g)
 {
     int found = 0;
