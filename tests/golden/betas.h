@@ -36,25 +36,30 @@ static double betas_one(const char *name, double b0, double b1, int i, int T)
     return 0;
 }
 
-/* The schedule of the metadata's `betas`; T stands there, too, or as `T`. Sets config betas. */
-static inline void betas_config(golden *g)
+/* Sets config betas. */
+static inline void betas_named(golden *g, const char *name, double b0, double b1, int T)
 {
-    const char *text = golden_meta(g, "betas"), *in_text = strstr(text, "T=");
-    int T = atoi(in_text ? in_text + 2 : golden_meta(g, "T"));
-    char name[32] = "";
-    double b0 = 1e-4, b1 = 0.02;
-    assert_int_equal(sscanf(text, "%31s", name), 1);
     assert_true(T > 1);
-    const char *dots = strstr(text, "..");
-    if (dots) { /* strtod stops at the second point */
-        b0 = strtod(text + strlen(name), NULL);
-        b1 = strtod(dots + 2, NULL);
-    }
     double *betas = malloc((size_t)T * sizeof *betas);
     assert_non_null(betas);
     for (int i = 0; i < T; i++) betas[i] = betas_one(name, b0, b1, i, T);
     golden_config(g, "betas", "%s", golden_list_of(g, betas, T));
     free(betas);
+}
+
+/* The schedule of the metadata's `betas`; T stands there, too, or as `T`. Sets config betas. */
+static inline void betas_config(golden *g)
+{
+    const char *text = golden_meta(g, "betas"), *in_text = strstr(text, "T=");
+    char name[32] = "";
+    double b0 = 1e-4, b1 = 0.02;
+    assert_int_equal(sscanf(text, "%31s", name), 1);
+    const char *dots = strstr(text, "..");
+    if (dots) { /* strtod stops at the second point */
+        b0 = strtod(text + strlen(name), NULL);
+        b1 = strtod(dots + 2, NULL);
+    }
+    betas_named(g, name, b0, b1, atoi(in_text ? in_text + 2 : golden_meta(g, "T")));
 }
 
 #endif

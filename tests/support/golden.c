@@ -30,7 +30,7 @@ struct golden {
     dg_diag *diag;
     dg_context *context;
     dg_st_file file;
-    const char *graph, *precision;
+    const char *path, *graph, *precision;
     dg_arg_text config[MOST_SETTINGS], args[MOST_SETTINGS];
     int n_config, n_args, n_bound;
     bound inputs[MOST_SETTINGS];
@@ -58,6 +58,7 @@ static golden *open_golden(const job *j)
     golden *g = DG_NEW(a, golden);
     memset(g, 0, sizeof *g);
     g->arena = a;
+    g->path = j->path;
     g->graph = j->graph;
     g->precision = j->precision;
     g->diag = dg_diag_new(a, NULL);
@@ -161,9 +162,8 @@ const char *golden_meta(const golden *g, const char *key)
     return text;
 }
 
-const double *golden_values(golden *g, const char *key, int64_t *n)
+static const double *values_of(golden *g, const dg_st_tensor *t, int64_t *n)
 {
-    const dg_st_tensor *t = find(g, key);
     int64_t count = dg_shape_count(&t->shape), bad;
     double *out = DG_NEW_ARRAY(g->arena, double, count + 1);
     if (t->dtype <= DG_ST_BF16) {
@@ -175,6 +175,11 @@ const double *golden_values(golden *g, const char *key, int64_t *n)
     }
     if (n) *n = count;
     return out;
+}
+
+const double *golden_values(golden *g, const char *key, int64_t *n)
+{
+    return values_of(g, find(g, key), n);
 }
 
 double golden_number(golden *g, const char *key)
@@ -268,6 +273,31 @@ void golden_bind_rows(golden *g, const char *input, const char *key, int64_t fir
     const double *values = golden_values(g, key, &n);
     assert_true(first >= 0 && first + count <= rows);
     golden_bind_values(g, input, values + first * (n / rows), count * (n / rows));
+}
+
+void golden_mixture(golden *g)
+{
+    static const char *const inputs[] = {"weights", "means", "stds"};
+    dg_st_file other = {0}, *from = &g->file;
+    if (!golden_has(g, "gmm/means")) {
+        from = &other;
+        int folder = (int)(strrchr(g->path, '/') - g->path);
+        const char *beside = golden_name(g, "%.*s/gmm.safetensors", folder, g->path);
+        assert_true(dg_st_open(g->diag, g->arena, beside, from));
+    }
+    for (int i = 0; i < 3; i++) {
+        const char *key = golden_name(g, "%s%s", from == &other ? "" : "gmm/", inputs[i]);
+        const dg_st_tensor *t = dg_st_find(from, key);
+        if (!t) print_error("the mixture has no %s\n", key);
+        assert_non_null(t);
+        int64_t n;
+        const double *values = values_of(g, t, &n);
+        golden_bind_values(g, inputs[i], values, n);
+        if (i != 1) continue;
+        golden_config(g, "K", "%lld", (long long)t->shape.dim[0]);
+        golden_config(g, "D", "%lld", (long long)t->shape.dim[1]);
+    }
+    if (from == &other) dg_st_close(from);
 }
 
 static const dg_tensor_info *info_of(const dg_tensor_info *list, int n, const char *name)

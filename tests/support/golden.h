@@ -55,6 +55,9 @@ void golden_bind(golden *g, const char *input, const char *key);
 /* `count` rows of the first axis from `first` on; count 1 binds without that axis too. */
 void golden_bind_rows(golden *g, const char *input, const char *key, int64_t first, int64_t count);
 void golden_bind_values(golden *g, const char *input, const double *values, int64_t n);
+/* The mixture of gmm/... in the file, or else of gmm.safetensors beside it: inputs weights, means,
+ * stds and the config values K, D. */
+void golden_mixture(golden *g);
 /* Compiles the entry and runs it; forgets settings and inputs, keeps the results until the next. */
 void golden_run(golden *g, const char *entry);
 
