@@ -1,5 +1,6 @@
 /* ops/conv/conv2d.c: two-dimensional convolution (correlation, as networks use it). */
 #include "ops/support/im2col.h"
+#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -79,19 +80,52 @@ static void im2col_f32(const dg_call *k)
     dg_conv_run(k, &g, k->in[X].data, k->in[W].data, k->out[0].data, true);
 }
 
+static dg_conv geometry(const dg_infer *t)
+{
+    return dg_conv_of(t->attrs, t->in[X].shape, t->in[W].shape);
+}
+
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_conv g = dg_conv_of(t->attrs, t->in[X].shape, t->in[W].shape);
+    dg_conv g = geometry(t);
     return dg_epilogue_bytes(s) + dg_conv_scratch(&g);
+}
+
+static bool winograd_fits(const dg_infer *t)
+{
+    dg_conv g = geometry(t);
+    return dg_winograd_pays(&g);
+}
+
+static void winograd_f32(const dg_call *k)
+{
+    dg_conv g = dg_conv_of(k->attrs, k->in[X].shape, k->in[W].shape);
+    dg_winograd_run(k, &g, k->in[X].data, (dg_winograd_weights){k->in[W].data, false},
+                    k->out[0].data, true);
+}
+
+static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_conv g = geometry(t);
+    return dg_winograd_workspace(&g);
+}
+
+static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
+{
+    dg_conv g = geometry(t);
+    return dg_epilogue_bytes(s) + dg_winograd_scratch(&g);
 }
 
 static double flops(const dg_infer *t)
 {
-    dg_conv g = dg_conv_of(t->attrs, t->in[X].shape, t->in[W].shape);
+    dg_conv g = geometry(t);
     return dg_conv_flops(&g);
 }
 
 static const dg_kernel kernels[] = {
+    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
+     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", im2col_f32, .dtype = DG_F32, .scratch = scratch},
     {0},
 };

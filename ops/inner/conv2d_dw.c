@@ -8,6 +8,7 @@
 #include "ops/support/im2col.h"
 
 #include "ops/support/tile.h"
+#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -291,6 +292,34 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
            (column_floats(&c) + turned_floats(&c) + c.channels * g.kh * g.kw * c.ldy);
 }
 
+/* ---- by Winograd's transforms ---- */
+
+static bool winograd_fits(const dg_infer *t)
+{
+    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    return dg_winograd_pays(&g);
+}
+
+static void winograd_f32(const dg_call *k)
+{
+    dg_conv g = forward(k->attrs, k->in[X].shape, k->in[DY].shape);
+    dg_winograd_dw(k, &g, k->in[X].data, k->in[DY].data, k->out[0].data);
+}
+
+static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    return dg_winograd_dw_workspace(&g);
+}
+
+static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    return dg_winograd_dw_scratch(&g);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
@@ -298,6 +327,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
+    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
+     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", run, .dtype = DG_F32, .workspace = workspace, .scratch = scratch},
     {0},
 };

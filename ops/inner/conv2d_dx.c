@@ -4,6 +4,7 @@
  * Other strides: columns W^T dy, folded into dx, by blocks of channels of one image, which have one
  * owner each. */
 #include "ops/support/im2col.h"
+#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -199,6 +200,41 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     return (int64_t)sizeof(float) * d.channels * f.kh * f.kw * d.rows * f.Wo;
 }
 
+/* ---- stride 1, by Winograd's transforms ---- */
+
+static dg_conv turned_geometry(const dg_infer *t)
+{
+    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
+    return turned(&f);
+}
+
+static bool winograd_fits(const dg_infer *t)
+{
+    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape), g = turned(&f);
+    return steps_by_one(&f) && dg_winograd_pays(&g);
+}
+
+static void winograd_f32(const dg_call *k)
+{
+    dg_conv f = forward(k->attrs, k->in[DY].shape, k->in[W].shape), g = turned(&f);
+    dg_winograd_run(k, &g, k->in[DY].data, (dg_winograd_weights){k->in[W].data, true},
+                    k->out[0].data, false);
+}
+
+static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_conv g = turned_geometry(t);
+    return dg_winograd_workspace(&g);
+}
+
+static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_conv g = turned_geometry(t);
+    return dg_winograd_scratch(&g);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
@@ -206,6 +242,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
+    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
+     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", run, .dtype = DG_F32, .workspace = workspace, .scratch = scratch},
     {0},
 };

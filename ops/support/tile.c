@@ -11,14 +11,15 @@ typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
 
-typedef void tile_fn(int64_t k, const float *const *a, const float *b, int64_t ldb, bool add,
-                     float *c, int64_t ldc);
+/* a[r][p * step] is element p of row r. */
+typedef void tile_fn(int64_t k, const float *const *a, int64_t step, const float *b, int64_t ldb,
+                     bool add, float *c, int64_t ldc);
 
 /* HIGH rows and two vectors of V at a time: as many sums as the registers hold, and enough to hide
  * the latency of their additions. */
 #define TILE(name, target, vec, V, HIGH)                                                           \
-    target static void name(int64_t k, const float *const *a, const float *b, int64_t ldb,         \
-                            bool add, float *c, int64_t ldc)                                       \
+    target static void name(int64_t k, const float *const *a, int64_t step, const float *b,        \
+                            int64_t ldb, bool add, float *c, int64_t ldc)                          \
     {                                                                                              \
         for (int j = 0; j < COLUMNS; j += 2 * V) {                                                 \
             for (int i = 0; i < ROWS; i += HIGH) {                                                 \
@@ -29,12 +30,12 @@ typedef void tile_fn(int64_t k, const float *const *a, const float *b, int64_t l
                     row[r] = a[i + r];                                                             \
                     sum[r][0] = sum[r][1] = (vec){0};                                              \
                 }                                                                                  \
-                for (int64_t p = 0; p < k; p++, right += ldb) {                                    \
+                for (int64_t p = 0, at = 0; p < k; p++, at += step, right += ldb) {                \
                     vec x = *(const vec *)right, y = *(const vec *)(right + V);                    \
                     _Pragma("GCC unroll 8") for (int r = 0; r < HIGH; r++)                         \
                     {                                                                              \
-                        sum[r][0] += x * row[r][p];                                                \
-                        sum[r][1] += y * row[r][p];                                                \
+                        sum[r][0] += x * row[r][at];                                               \
+                        sum[r][1] += y * row[r][at];                                               \
                     }                                                                              \
                 }                                                                                  \
                 _Pragma("GCC unroll 8") for (int r = 0; r < HIGH; r++)                             \
@@ -58,8 +59,8 @@ TILE(tile_avx512, DG_TARGET_AVX512, v16, 16, 8)
 
 static tile_fn *const tiles[DG_ISAS] = {tile_generic, tile_avx2, tile_avx512};
 
-void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-                     const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
+static void product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t by_row,
+                    int64_t step, const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
 {
     for (int64_t j = 0; j < n; j += COLUMNS) {
         int64_t cols = n - j < COLUMNS ? n - j : COLUMNS;
@@ -67,20 +68,33 @@ void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a
             int64_t rows = m - i < ROWS ? m - i : ROWS;
             const float *row[ROWS];
             for (int r = 0; r < ROWS; r++)
-                row[r] = a + (i + (r < rows ? r : 0)) * lda; /* rows too many repeat the first */
+                row[r] = a + (i + (r < rows ? r : 0)) * by_row; /* rows too many repeat the first */
             float *to = c + i * ldc + j;
             if (rows == ROWS && cols == COLUMNS) {
-                tiles[isa](k, row, b + j, ldb, add, to, ldc);
+                tiles[isa](k, row, step, b + j, ldb, add, to, ldc);
                 continue;
             }
             float edge[ROWS * COLUMNS];
-            tiles[isa](k, row, b + j, ldb, false, edge, COLUMNS);
+            tiles[isa](k, row, step, b + j, ldb, false, edge, COLUMNS);
             for (int64_t r = 0; r < rows; r++)
                 for (int64_t e = 0; e < cols; e++)
                     to[r * ldc + e] =
                         add ? to[r * ldc + e] + edge[r * COLUMNS + e] : edge[r * COLUMNS + e];
         }
     }
+}
+
+void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
+{
+    product(isa, m, n, k, a, lda, 1, b, ldb, add, c, ldc);
+}
+
+void dg_tile_product_turned(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a,
+                            int64_t lda, const float *b, int64_t ldb, bool add, float *c,
+                            int64_t ldc)
+{
+    product(isa, m, n, k, a, 1, lda, b, ldb, add, c, ldc);
 }
 
 /* ---- transposes: 8 by 8 in three rounds of shuffles ---- */

@@ -20,6 +20,11 @@ static inline int64_t dg_tile_ld(int64_t n)
 void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                      const float *b, int64_t ldb, bool add, float *c, int64_t ldc);
 
+/* The same with A given as [k, m]. */
+void dg_tile_product_turned(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a,
+                            int64_t lda, const float *b, int64_t ldb, bool add, float *c,
+                            int64_t ldc);
+
 /* to[j][i] = from[i][j] for i in [0, rows), j in [0, cols). */
 void dg_tile_transpose(dg_isa isa, int64_t rows, int64_t cols, const float *from, int64_t ldf,
                        float *to, int64_t ldt);

@@ -25,6 +25,14 @@ static const op_case cases[] = {
        .no_grad_check = true), /* several images at once */
     OK("f32[2,70,16,16] f32[72,70,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1]",
        .no_grad_check = true),
+    OK("f32[3,16,17,19] f32[33,16,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1]",
+       .no_grad_check = true), /* ragged tiles, and channels beside vectors and panels */
+    OK("f32[33,37,4,4] f32[40,37,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1]",
+       .no_grad_check = true),
+    OK("f32[1,20,40,23] f32[70,20,3,3]", "stride=[1,1] pad=[0,2,2,0] dilation=[1,1]",
+       .no_grad_check = true),
+    OK("f32[5,64,7,9] f32[32,64,3,3]", "stride=[1,1] pad=[3,0,0,3] dilation=[1,1]",
+       .no_grad_check = true), /* more padding than kernel */
     OK("f32[2,8,40,37] f32[12,8,3,3]", "stride=[2,2] pad=[1,1,1,1] dilation=[1,1]",
        .no_grad_check = true),
     OK("f32[5,64,8,8] f32[130,64,1,1]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1]",

@@ -24,6 +24,14 @@ static const op_case cases[] = {
        .no_grad_check = true), /* several images at once */
     OK("f32[2,70,16,16] f32[2,72,16,16]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
        .no_grad_check = true),
+    OK("f32[3,16,17,19] f32[3,33,17,19]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true),
+    OK("f32[33,37,4,4] f32[33,40,4,4]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true),
+    OK("f32[7,20,40,23] f32[7,70,40,23]", "stride=[1,1] pad=[0,2,2,0] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true), /* several chunks of tiles, the last one short */
+    OK("f32[5,64,7,9] f32[5,32,8,10]", "stride=[1,1] pad=[3,0,0,3] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true),
     OK("f32[2,8,40,37] f32[2,12,20,19]", "stride=[2,2] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
        .no_grad_check = true),
     OK("f32[5,64,8,8] f32[5,130,8,8]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1] kh=1 kw=1",

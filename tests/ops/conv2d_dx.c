@@ -24,6 +24,14 @@ static const op_case cases[] = {
        .no_grad_check = true), /* several images at once */
     OK("f32[2,72,16,16] f32[72,70,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] h=16 w=16",
        .no_grad_check = true),
+    OK("f32[3,33,17,19] f32[33,16,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] h=17 w=19",
+       .no_grad_check = true),
+    OK("f32[33,40,4,4] f32[40,37,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] h=4 w=4",
+       .no_grad_check = true),
+    OK("f32[1,70,40,23] f32[70,20,3,3]", "stride=[1,1] pad=[0,2,2,0] dilation=[1,1] h=40 w=23",
+       .no_grad_check = true),
+    OK("f32[5,32,8,10] f32[32,64,3,3]", "stride=[1,1] pad=[3,0,0,3] dilation=[1,1] h=7 w=9",
+       .no_grad_check = true), /* cuts off dy's edge */
     OK("f32[2,12,20,19] f32[12,8,3,3]", "stride=[2,2] pad=[1,1,1,1] dilation=[1,1] h=40 w=37",
        .no_grad_check = true),
     OK("f32[5,130,8,8] f32[130,64,1,1]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1] h=8 w=8",
