@@ -14,6 +14,14 @@ small() {
 
 exits 0 "$dg" train "$examples/swiss_roll/run.yaml" --steps 3 --out roll --set log.samples_every=0
 exits 0 "$dg" sample roll -n 100 -o roll.png
+exits 0 "$dg" train "$examples/eight_gaussians/run.yaml" --steps 3 --out ring --set log.samples_every=0 -D width=16 -D levels=4
+exits 0 "$dg" sample ring -n 20 each=1 -o ring.png
+for entry in judge_langevin judge_corrector judge_flow; do
+    exits 0 "$dg" run "$examples/eight_gaussians/model.dg" $entry n=20 --weights ring -D width=16 -D levels=4
+    grep -q "^largest: f32 = 0\|^largest: f32 = 1" out.txt || fail "$entry: $(cat out.txt)"
+done
+exits 0 "$dg" run "$examples/eight_gaussians/model.dg" loglik n=8 steps=4 --weights ring -D width=16 -D levels=4 --data eight_gaussians
+grep -q "^error: f32 = " out.txt || fail "loglik reports no error: $(cat out.txt)"
 small sketch_digits -D batch=4 -D ch=8
 small dit -D batch=4 -D depth=1
 exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 2 --out cifar --set log.samples_every=0 -D batch=2 -D ch=32
