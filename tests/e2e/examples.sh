@@ -24,6 +24,14 @@ exits 0 "$dg" run "$examples/eight_gaussians/model.dg" loglik n=8 steps=4 --weig
 grep -q "^error: f32 = " out.txt || fail "loglik reports no error: $(cat out.txt)"
 small sketch_digits -D batch=4 -D ch=8
 small dit -D batch=4 -D depth=1
+for kind in kl vq; do
+    exits 0 "$dg" train "$examples/latent/autoencoder.yaml" --steps 2 --out "ae-$kind" -D batch=2 -D kind=$kind
+    codebook=$([ $kind = vq ] && echo "--init quantise=ae-vq" || true)
+    small latent --init "enc=ae-$kind" --init "dec=ae-$kind" $codebook -D batch=2 -D ch=8 -D kind=$kind
+    exits 8 "$dg" weights diff "ae-$kind" run-latent
+    grep -E "^. (enc|dec|quantise)\." out.txt && fail "$kind: the second run does not hold the autoencoder as it was"
+    rm -rf run-latent
+done
 exits 0 "$dg" train "$examples/cifar10/run.yaml" --steps 2 --out cifar --set log.samples_every=0 -D batch=2 -D ch=32
 if [ -d "$source_folder/../../../shared/data/mnist" ]; then
     small mnist -D batch=2 -D ch=8 -D groups=8 --set data.path="$source_folder/../../../shared/data/mnist"
