@@ -70,6 +70,17 @@ static void config_dims(golden *g, const char *name, const char *key)
     golden_config(g, name, "[%s]", dims_of(g, key));
 }
 
+/* The same of a tensor seen as rows along its last axis. */
+static void config_rows(golden *g, const char *name, const char *key)
+{
+    const dg_st_tensor *t = dg_st_find(golden_file(g), key);
+    assert_non_null(t);
+    assert_true(t->shape.rank > 0);
+    int64_t last = t->shape.dim[t->shape.rank - 1];
+    golden_config(g, name, "[%lld, %lld]", (long long)(dg_shape_count(&t->shape) / last),
+                  (long long)last);
+}
+
 /* ---- layers: <op>/in/, /out, /cotangent, /grad/ ---- */
 
 static void conv_options(golden *g, const char *op)
@@ -111,7 +122,10 @@ static const char *prepare(golden *g, const char *op)
     }
     if (after(op, "attention_")) {
         golden_config(g, "heads", "%d", heads);
-        golden_config(g, "layout", strstr(op, "legacy") ? "\"legacy\"" : "\"new\"");
+        golden_config(g, "layout",
+                      strstr(op, "legacy") ? "\"legacy\""
+                      : strstr(op, "edm")  ? "\"edm\""
+                                           : "\"new\"");
         return "attention_op";
     }
     if (after(op, "cross_attention")) {
@@ -124,11 +138,10 @@ static const char *prepare(golden *g, const char *op)
     if (after(op, "linear")) return "linear_op";
     if (after(op, "embedding")) return "embedding_op";
 
-    static const char *const maps[][2] = {{"upsample_nearest", "nearest"},
-                                          {"avg_pool", "mean"},
-                                          {"bilinear_align_false", "bilinear"},
-                                          {"pixel_unshuffle", "unshuffle"},
-                                          {"pixel_shuffle", "shuffle"}};
+    static const char *const maps[][2] = {
+        {"upsample_nearest", "nearest"},      {"avg_pool", "mean"},
+        {"bilinear_align_false", "bilinear"}, {"bilinear_align_true", "corners"},
+        {"pixel_unshuffle", "unshuffle"},     {"pixel_shuffle", "shuffle"}};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         if (!after(op, maps[i][0])) continue;
         int64_t in = golden_dim(g, other(g, op, "in/x"), 2),
@@ -163,8 +176,12 @@ static void operation(golden *g, const char *op)
     assert_non_null(first);
     if (golden_has(g, golden_name(g, "%sqkv", in))) first = "qkv";
     if (after(op, "embedding")) first = "w";
-    config_dims(g, "X", golden_name(g, "%s%s", in, first));
-    config_dims(g, "Y", other(g, op, "out"));
+    static const char *const by_rows[] = {"row_op", "layer_norm_op", "linear_op", "embedding_op"};
+    void (*dims)(golden *, const char *, const char *) = config_dims;
+    for (size_t i = 0; i < sizeof by_rows / sizeof *by_rows; i++)
+        if (strcmp(entry, by_rows[i]) == 0) dims = config_rows;
+    dims(g, "X", golden_name(g, "%s%s", in, first));
+    dims(g, "Y", other(g, op, "out"));
     golden_bind(g, "G", other(g, op, "cotangent"));
     golden_run(g, entry);
     golden_expect(g, "result", other(g, op, "out"), single);
@@ -262,9 +279,10 @@ static void run_optimiser(golden *g, const char *name)
     golden_config(g, "lr", "%.17g", number_behind(name, "_lr", 0));
     golden_bind(g, "g", "optim/grads");
     golden_arg(g, "how",
-               after(name, "adam")  ? "adam"
-               : after(name, "sgd") ? "sgd"
-                                    : "rmsprop");
+               after(name, "adam")   ? "adam"
+               : after(name, "sgd")  ? "sgd"
+               : after(name, "lion") ? "lion"
+                                     : "rmsprop");
     const char *betas = strstr(name, "_b");
     if (betas) {
         char *end;
@@ -272,13 +290,17 @@ static void run_optimiser(golden *g, const char *name)
         golden_arg(g, "b2", "%.17g", strtod(end + 1, NULL));
     }
     golden_arg(g, "wd", "%.17g", number_behind(name, "_wd", 0));
+    golden_arg(g, "small", "%.17g", number_behind(name, "_eps", 1e-8));
+    golden_arg(g, "alpha", "%.17g", number_behind(name, "_alpha", 0.99));
     golden_arg(g, "momentum", "%.17g", number_behind(name, "_mom", 0));
+    golden_arg(g, "nesterov", strstr(name, "nesterov") ? "true" : "false");
 }
 
 static void optimiser(golden *g, const char *name)
 {
     if (strcmp(name, "p0") == 0 || strcmp(name, "grads") == 0) return;
-    assert_true(after(name, "adam") || after(name, "sgd") || after(name, "rmsprop"));
+    assert_true(after(name, "adam") || after(name, "sgd") || after(name, "rmsprop") ||
+                after(name, "lion"));
     run_optimiser(g, name);
     golden_run(g, "optimise");
     golden_expect(g, "result", golden_name(g, "optim/%s", name), single);
