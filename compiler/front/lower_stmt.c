@@ -277,6 +277,10 @@ static void assert_static(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg
         why ? dg_complain(L, "E026", e->span, "assertion failed: %s", why)
             : dg_complain(L, "E026", e->span, "assertion failed: %s", dg_source_of(L, e->span));
     if (compared(e)) dg_beside_set(L->diag, m, "%s and %s", dg_sv_show(L, a), dg_sv_show(L, b));
+    dg_frame *f = L->frame;
+    if (!f || !f->block || L->loop != f->loop) return;
+    f->returned = true; /* what follows relies on it and would only repeat the mistake */
+    f->result = dg_sv_poison;
 }
 
 static bool rank_0(const dg_lower *L, dg_sv v)
