@@ -1,0 +1,32 @@
+# wrong_use.sh: what the library says to a wrong use is one error that tells what to change.
+. "$(dirname "$0")/lib.sh"
+
+# wrong WHAT STATEMENT IMPORT...: a test of that statement fails with a message that holds WHAT.
+wrong() {
+    local what=$1 statement=$2 file
+    shift 2
+    for file in nets/mlp.dg noise/schedules.dg "$@"; do echo "import \"$file\""; done >wrong.dg
+    cat >>wrong.dg <<END
+block D(x, sigma) { return 0.5 * x }
+test "wrong" { x = ones([2, 2]); y = $statement }
+END
+    expect 3 "$what" "$dg" test wrong.dg
+}
+
+sigma="noise/edm.dg samplers/edm.dg samplers/kdiffusion.dg samplers/kdiffusion_sde.dg"
+wrong "a rising list is given as reverse(sigmas)" 'heun(x, D, [1.0, 2.0, 3.0])' $sigma
+wrong "the last 0 or more" 'dpmpp_2m(x, D, [3.0, -1.0])' $sigma
+wrong "order is 1 (Euler) or 2 (Heun), not 3" 'edm(x, D, karras_sigmas(4), order=3)' $sigma
+wrong "form is midpoint or heun" 'dpmpp_2m_sde(x, D, karras_sigmas(4), form="euler")' $sigma
+wrong "leave that step out with abar[:-1]" 'sigmas_of([0.5, 0.0])[0]' $sigma
+wrong "of a learned variance take the first half" \
+    'discrete_denoiser(fn(x, t) => concat([x, x], 1), linear_abar(1000))(x, 1.0)' $sigma
+wrong "give converted(net, abar," 'discrete_denoiser(D, linear_abar(1000), "mean")(x, 1.0)' $sigma
+wrong "sigmas[:-1] of a grid that ends there" 'annealed_langevin(x, D, karras_sigmas(4))' $sigma samplers/langevin.dg
+wrong "sigmas[:-1] of a grid that ends there" 'predictor_corrector(x, D, karras_sigmas(4))' $sigma samplers/predictor_corrector.dg
+wrong "it takes two and hi > lo > 0" 'geometric_sigmas(1)[0]' losses/dsm.dg
+wrong "set hi and lo for all samplers that share it" 'brownian([(5000.0, 1.0)])(0, [2])' noise/brownian.dg
+wrong "raise depth" 'brownian([(1.0, 0.99999)])(0, [2])' noise/brownian.dg
+wrong "sigma runs from hi = 0.001 down to lo" 'ode_adaptive(x, D, hi=0.001)' samplers/ode_adaptive.dg
+wrong "solver is rk4 or heun, not euler" 'flow_loglik(x, D, solver="euler")' eval/flow_likelihood.dg
+finish
