@@ -14,6 +14,13 @@ small() {
 
 exits 0 "$dg" train "$examples/swiss_roll/run.yaml" --steps 3 --out roll --set log.samples_every=0
 exits 0 "$dg" sample roll -n 100 -o roll.png
+exits 0 "$dg" train "$examples/swiss_roll/dpm2015.yaml" --steps 3 --out roll-2015 -D batch=64
+exits 0 "$dg" run "$examples/swiss_roll/dpm2015.dg" bound n=100 --weights roll-2015 --data swiss_roll
+grep -q "^difference: f32 = " out.txt || fail "the bound of 2015 is not compared: $(cat out.txt)"
+exits 0 "$dg" train "$examples/heartbeat/run.yaml" --steps 3 --out beat -D batch=64
+exits 0 "$dg" run "$examples/heartbeat/model.dg" bound n=20 --weights beat --data heartbeat
+grep -q "^gap: f32 = " out.txt || fail "heartbeat reports no gap: $(cat out.txt)"
+exits 0 "$dg" sample beat -n 4 -o beats.npy
 exits 0 "$dg" train "$examples/eight_gaussians/run.yaml" --steps 3 --out ring --set log.samples_every=0 -D width=16 -D levels=4
 exits 0 "$dg" sample ring -n 20 each=1 -o ring.png
 for entry in judge_langevin judge_corrector judge_flow; do
