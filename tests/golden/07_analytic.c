@@ -68,12 +68,12 @@ static void trajectories(golden *g)
 {
     int found = 0;
     for (int i = 0; i < golden_file(g)->n; i++) {
-        const char *n = after(g, i, "traj/dp_seg/K");
-        if (!n) continue;
+        const char *n = after(g, i, "traj/dp_seg/K"), *even = after(g, i, "traj/linear/K");
+        if (!n && !even) continue;
         schedule(g, "betas");
         golden_config(g, "gamma", "%s", golden_list(g, "traj/gamma"));
-        golden_arg(g, "n", "%s", n);
-        golden_run(g, "chosen");
+        golden_arg(g, "n", "%s", n ? n : even);
+        golden_run(g, n ? "chosen" : "even");
         golden_expect(g, "result", golden_file(g)->tensors[i].name, GOLDEN_ABS(0));
         found++;
     }
