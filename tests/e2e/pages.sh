@@ -1,6 +1,7 @@
 #!/bin/bash
-# Pages of docs/ that run, each in a folder of its own. A block that begins with ```dg is a file whose tests are run; one with ```dg NAME.dg
-# is first written under that name, so that blocks can import each other; the commands of a block ```sh run are executed in their order.
+# Pages of docs/ that run, each in a folder of its own. A block that begins with ```dg is a file that must compile and whose tests
+# are run; one with ```dg NAME.dg is first written under that name, so that blocks can import each other; the commands of a block
+# ```sh run are executed in their order.
 #     pages.sh path/to/dg [PAGE...]
 . "$(dirname "$0")/lib.sh"
 shift
@@ -26,7 +27,9 @@ for page in "$@"; do
         }
         out { print >> out }' "$page"
     for file in *.dg; do
-        grep -qs '^test "' "$file" || continue
+        [ -f "$file" ] || continue
+        dg check "$file" >out.txt 2>err.txt || { fail "$page, $file"; cat err.txt >&2; }
+        grep -q '^test "' "$file" || continue
         dg test "$file" >out.txt 2>err.txt || { fail "$page, $file"; cat out.txt err.txt >&2; }
     done
     if [ -f commands.sh ]; then
