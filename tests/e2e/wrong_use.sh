@@ -29,4 +29,27 @@ wrong "set hi and lo for all samplers that share it" 'brownian([(5000.0, 1.0)])(
 wrong "raise depth" 'brownian([(1.0, 0.99999)])(0, [2])' noise/brownian.dg
 wrong "sigma runs from hi = 0.001 down to lo" 'ode_adaptive(x, D, hi=0.001)' samplers/ode_adaptive.dg
 wrong "solver is rk4 or heun, not euler" 'flow_loglik(x, D, solver="euler")' eval/flow_likelihood.dg
+
+chains="samplers/ddpm.dg samplers/ddim.dg samplers/encode.dg samplers/interpolate.dg eval/bound.dg"
+wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2" \
+    'ddpm(x, D, linear_abar(1000), variance="learned_range")' $chains
+wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2" \
+    'bound(x, D, linear_abar(1000), variance="learned_range")' $chains
+wrong "for a learned variance split its channels first" \
+    'ddim(x, fn(x, t) => concat([x, x], 1), linear_abar(1000), [9, 99])' $chains
+wrong "variance is small, large or learned_range, not learned" 'ddpm(x, D, linear_abar(1000), variance="learned")' $chains
+wrong "steps go from 0 to 999, but the schedule has the steps 0 to 99: give both for the same T" \
+    'ddim(x, D, linear_abar(100), [0, 999])' $chains
+wrong "runs them from the last to the first" 'ddpm(x, D, linear_abar(100), [99, 0])' $chains
+wrong "eta = 5.0 asks for more noise than a step can hold" 'ddim(x, D, linear_abar(100), [0, 99], eta=5.0)' $chains
+wrong "sigma_hat says how much noise a step draws: leave out eta" \
+    'ddim(x, D, linear_abar(100), [0, 99], eta=1.0, sigma_hat=true)' $chains
+wrong "direction is rederived or raw, not kept" 'ddim(x, D, linear_abar(100), [0, 99], direction="kept")' $chains
+wrong "encoding goes from steps[0] to steps[-1]: give two steps or more" 'ddim_encode(x, D, linear_abar(100), [99])' $chains
+wrong "predict v or x0, or leave out the last step with abar[:-1]" 'ddpm(x, D, [0.5, 0.0])' $chains
+wrong "at is a place in steps, 0 to 1, not 2" \
+    'diffuse_between(x, x, [0.5], D, linear_abar(100), [0, 99], 2)' $chains
+wrong "the bound takes two steps or more" 'bound(x, D, linear_abar(100), [99])' $chains
+wrong "3 variances for 2 steps: give one for each step" \
+    'bound(x, D, linear_abar(100), [0, 99], variances=[0.1, 0.2, 0.3])' $chains
 finish
