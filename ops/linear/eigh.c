@@ -144,21 +144,17 @@ static double sign_of(const double *v, int64_t n)
     return 1;
 }
 
-/* s[n * n] and room[n * n] are scratch; s holds the symmetric part. Afterwards *rows, one of the
- * two, has the eigenvectors as rows. False: not finite. */
-static bool decompose(int64_t n, double *s, double *w, double *room, bool lapack, double **rows)
+/* s[n * n] and room[n * n] are scratch; s holds the symmetric part. The eigenvectors as rows, in
+ * one of the two; NULL: not finite. */
+static const double *decompose(int64_t n, double *s, double *w, double *room, bool lapack)
 {
     for (int64_t i = 0; i < n * n; i++)
-        if (!isfinite(s[i])) return false;
-    if (lapack && dg_eigh(n, s, w, room)) {
-        *rows = s;
-    } else {
-        jacobi(n, s, room);
-        for (int64_t i = 0; i < n; i++) w[i] = s[i * (n + 1)];
-        sort_pairs(n, w, room);
-        *rows = room;
-    }
-    return true;
+        if (!isfinite(s[i])) return NULL;
+    if (lapack && dg_eigh(n, s, w, room)) return s;
+    jacobi(n, s, room);
+    for (int64_t i = 0; i < n; i++) w[i] = s[i * (n + 1)];
+    sort_pairs(n, w, room);
+    return room;
 }
 
 /* ---- reference ---- */
@@ -167,7 +163,7 @@ static void ref(const dg_call *k)
 {
     dg_shape x = k->in[0].shape;
     int64_t n = x.dim[x.rank - 1], count = n == 0 ? 0 : dg_shape_count(&x) / (n * n);
-    double *room = malloc(2 * (size_t)(n * n) * sizeof *room + 1), *rows;
+    double *room = malloc(2 * (size_t)(n * n) * sizeof *room + 1);
     if (!room) {
         dg_fail(k, "no memory for a %lldx%lld matrix", (long long)n, (long long)n);
         return;
@@ -176,11 +172,11 @@ static void ref(const dg_call *k)
         const double *from = (const double *)k->in[0].data + m * n * n;
         double *w = (double *)k->out[W].data + m * n, *v = (double *)k->out[V].data + m * n * n;
         for (int64_t i = 0; i < n * n; i++) room[i] = 0.5 * (from[i] + from[i % n * n + i / n]);
-        bool good = decompose(n, room, w, room + n * n, false, &rows);
+        const double *rows = decompose(n, room, w, room + n * n, false);
         for (int64_t j = 0; j < n; j++) {
-            double sign = good ? sign_of(rows + j * n, n) : NAN;
-            if (!good) w[j] = NAN;
-            for (int64_t i = 0; i < n; i++) v[i * n + j] = good ? sign * rows[j * n + i] : NAN;
+            double sign = rows ? sign_of(rows + j * n, n) : NAN;
+            if (!rows) w[j] = NAN;
+            for (int64_t i = 0; i < n; i++) v[i * n + j] = rows ? sign * rows[j * n + i] : NAN;
         }
     }
     free(room);
@@ -206,15 +202,15 @@ static void one(const dg_call *k, int64_t m)
 {
     const dg_view *x = &k->in[0];
     int64_t n = x->shape.dim[x->shape.rank - 1], at = m * n * n;
-    double *s = k->scratch, *w = s + n * n, *rows;
+    double *s = k->scratch, *w = s + n * n;
     for (int64_t i = 0; i < n * n; i++)
         s[i] = 0.5 * (element(x, at + i) + element(x, at + i % n * n + i / n));
-    bool good = decompose(n, s, w, w + n, true, &rows);
+    const double *rows = decompose(n, s, w, w + n, true);
     for (int64_t j = 0; j < n; j++) {
-        double sign = good ? sign_of(rows + j * n, n) : NAN;
-        set(&k->out[W], m * n + j, good ? w[j] : NAN);
+        double sign = rows ? sign_of(rows + j * n, n) : NAN;
+        set(&k->out[W], m * n + j, rows ? w[j] : NAN);
         for (int64_t i = 0; i < n; i++)
-            set(&k->out[V], at + i * n + j, good ? sign * rows[j * n + i] : NAN);
+            set(&k->out[V], at + i * n + j, rows ? sign * rows[j * n + i] : NAN);
     }
 }
 
