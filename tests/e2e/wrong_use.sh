@@ -52,4 +52,40 @@ wrong "at is a place in steps, 0 to 1, not 2" \
 wrong "the bound takes two steps or more" 'bound(x, D, linear_abar(100), [99])' $chains
 wrong "3 variances for 2 steps: give one for each step" \
     'bound(x, D, linear_abar(100), [0, 99], variances=[0.1, 0.2, 0.3])' $chains
+
+solvers="samplers/dpm_solver.dg samplers/unipc.dg samplers/pndm.dg samplers/flow.dg noise/flow.dg"
+wrong "order is 1, 2 or 3, not 4" 'dpm_solver(x, D, linear_abar(1000), order=4)' $solvers
+wrong "2 calls do not make one step of order 3: set n to 3 or more" 'dpm_solver(x, D, linear_abar(1000), 2, 3)' $solvers
+wrong "grid is time_uniform, time_quadratic or logSNR, not karras" \
+    'dpm_solver(x, D, linear_abar(1000), grid="karras")' $solvers
+wrong "method is multistep, singlestep or singlestep_fixed, not adaptive" \
+    'dpm_solver(x, D, linear_abar(1000), method="adaptive")' $solvers
+wrong "algorithm_type is dpmsolver or dpmsolver++, not sde" \
+    'dpm_solver(x, D, linear_abar(1000), algorithm_type="sde")' $solvers
+wrong "predicts is eps, x0 or v, not mean" 'dpm_solver(x, D, linear_abar(1000), predicts="mean")' $solvers
+wrong "give both for the same T" 'dpmpp_multistep(x, D, linear_abar(100), [0, 999])' $solvers
+wrong "give both for the same T" 'unipc(x, D, linear_abar(100), [0, 999])' $solvers
+wrong "order is at least 1, not 0" 'unipc(x, D, linear_abar(100), [0, 99], 0)' $solvers
+wrong "it needs four steps or more" 'pndm(x, D, linear_abar(100), [0, 50, 99])' $solvers
+wrong "PLMS needs two steps or more" 'plms(x, D, linear_abar(100), [99])' $solvers
+wrong "times must descend" 'flow_euler(x, D, [0.0, 1.0])' $solvers
+wrong "times lie between 1 (noise) and 0 (data)" 'flow_heun(x, D, [2.0, 0.0])' $solvers
+wrong "shift must be positive, not -1.0" 'flow_times(10, -1.0)[0]' $solvers
+
+guidance="guidance/cfg.dg guidance/classifier.dg guidance/threshold.dg losses/distill.dg losses/consistency.dg samplers/ddim.dg"
+editing="samplers/repaint.dg samplers/sdedit.dg"
+wrong "guidance needs labels: give y" 'ddim(x, cfg(D, none, 10, 2.0), linear_abar(100), [9, 99])' $guidance
+wrong "guidance needs labels: give y" 'classifier_gradient(D, none)(x, 5)' $guidance
+wrong "3 arguments, it takes 2" 'ddim(x, cfg(D, i32([0, 1]), 10, 2.0), linear_abar(100), [9, 99])' $guidance
+wrong "set classes to the number of rows of the label table" \
+    'unet(ones([1, 1, 4, 4]), 3, i32([0]), out=1, ch=8, mults=[1], groups=4)' nets/unet.dg
+wrong "the network gives 6 channels for 2 of x" \
+    'cfg(fn(x, t, y) => concat([x, x, x], 1), i32([0, 1]), 10, 2.0)(x, 5)' $guidance
+wrong "p is a share between 0 and 1, not 99.5" 'threshold(x, 99.5)' $guidance
+wrong "predicts is x0 or v, not eps" 'distilled(x, D, 4, predicts="eps")' $guidance
+wrong "sigmas must descend" 'consistency_sample(x, D, [0.5, 80.0])' $guidance
+wrong "the walk begins at its highest step" 'repaint(x, x, x, D, linear_abar(100), [0, 99])' $editing
+wrong "give both for the same T" 'repaint(x, x, x, D, linear_abar(100), [999, 0])' $editing
+wrong "strength is a share of the steps between 0 and 1, not 60.0" \
+    'sdedit(x, fn(x, s) => x, linear_abar(100), [0, 99], 60.0)' $editing
 finish
