@@ -5,13 +5,16 @@
  * Out    none of them; adjoints stand where the `grad` stood, with scope and origin of the forward
  * node they belong to, phase backward, and paths "d.<path>" ("grad.<path>" for what was asked for).
  * Keeps  in program order, so that a later `grad` differentiates the adjoints of an earlier one:
- * that is how gradients nest. A path that runs round a loop or through one is refused. Method the
+ * that is how gradients nest. A path through a whole loop is a loop of its own (grad_loop.c); one
+ * that runs round the loop in whose body the `grad` stands is refused. Method the
  * nodes between xs and y are collected backwards from y, no further than the first of the xs;
  * adjoints then flow through them in reverse order, and only to inputs that depend on an x. Work is
  * proportional to that stretch. */
+#include "compiler/passes/grad_loop.h"
 #include "compiler/passes/passes.h"
 
 #include "compiler/base/os.h"
+#include "compiler/ir/rewrite.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,7 +45,9 @@ typedef struct differ {
     DG_VEC(dg_value) touched; /* values whose state is not clear */
     DG_VEC(dg_value) work;
     DG_VEC(item) items;
-    bool loops; /* the stretch runs round a loop */
+    bool loops;                 /* the stretch runs round a loop */
+    DG_VEC(dg_loop_grad) inner; /* backward loops: the `grad` nodes in them come next */
+    DG_VEC(dg_value) renamed;   /* pairs: outputs of loops that were replaced, and the new ones */
 } differ;
 
 /* ---- bookkeeping ---- */
@@ -216,10 +221,14 @@ static void spread(differ *d)
 
 /* ---- adjoints ---- */
 
-static bool through_loop(differ *d)
+static bool round_loop(differ *d)
 {
-    dg_message *m = report(d, "E052", "gradient through a `loop` is not available yet");
-    dg_help_add(d->m->diag, m, "unroll the loop with `for`, or cut the path with stop_gradient");
+    dg_message *m = report(d, "E052",
+                           "the gradient would run back through earlier trips of the `loop` it "
+                           "stands in");
+    dg_help_add(d->m->diag, m,
+                "take it behind the loop, unroll the loop with `for`, or cut the path with "
+                "stop_gradient");
     return false;
 }
 
@@ -260,6 +269,37 @@ static bool check_rule(differ *d, const dg_node_info *n, int k, dg_value adjoint
     return false;
 }
 
+static bool depends_on_xs(const void *ctx, dg_value v)
+{
+    const differ *d = ctx;
+    return (size_t)v < d->state.n && d->state.at[v].depends;
+}
+
+/* Through a loop as a whole: it is run again, keeping its carries, and unwound. */
+static void pull_through(differ *d, dg_build *b, dg_node n, const dg_value *dout)
+{
+    dg_loop_grad l = {.build = b, .loop = n, .dout = dout, .depends = depends_on_xs, .ctx = d};
+    struct dg_loop_plan *plan;
+    dg_node_info i = *dg_node_of(d->g, n);
+    b->scope = i.scope;
+    b->origin = i.origin;
+    dg_grad_keep(&l, &plan);
+    grow(d, d->rank.at[n]); /* in program order they stand where the loop stood */
+    for (int k = 0; k < i.n_out; k++) {
+        dg_vec_push(&d->renamed, i.out[k]);
+        dg_vec_push(&d->renamed, dg_node_of(d->g, l.kept)->out[k]);
+    }
+    dg_grad_unwind(&l, plan);
+    grow(d, d->rank.at[d->at]);
+    if (l.inner != DG_NONE) dg_vec_push(&d->inner, l);
+    for (int k = 0; k < i.n_in; k++)
+        if (l.din[k] != DG_NONE && d->state.at[i.in[k]].depends &&
+            dg_dtype_is_float(dg_type_of(d->g, i.in[k])->dtype))
+            add_adjoint(d, b, i.in[k], l.din[k], (dg_value)d->g->values.n);
+    for (int c = 0; c < l.n_captured; c++)
+        add_adjoint(d, b, l.captured[c], l.dcaptured[c], (dg_value)d->g->values.n);
+}
+
 /* From the adjoints of a node's outputs to those of its inputs. */
 static bool pull_back(differ *d, dg_build *b, dg_node n)
 {
@@ -276,7 +316,10 @@ static bool pull_back(differ *d, dg_build *b, dg_node n)
         any |= dout[k] != DG_NONE;
     }
     if (!any || !d->state.at[i.out[0]].depends) return true;
-    if (i.body != DG_NONE) return through_loop(d);
+    if (i.body != DG_NONE) {
+        pull_through(d, b, n, dout);
+        return true;
+    }
     if (i.op->traits & DG_STOPS_GRADIENT || !i.op->grad) return true;
     any = false;
     for (int k = 0; k < i.n_in; k++) {
@@ -360,7 +403,7 @@ static bool check_behind_carries(differ *d, const dg_node_info *grad)
         dg_value x = grad->in[k];
         if (dg_value_of(d->g, x)->def == DG_NONE && d->state.at[x].depends &&
             d->state.at[x].adjoint)
-            return through_loop(d);
+            return round_loop(d);
     }
     return true;
 }
@@ -369,7 +412,7 @@ static void clear(differ *d)
 {
     for (size_t k = 0; k < d->touched.n; k++) d->state.at[d->touched.at[k]] = (value_state){0};
     for (size_t k = 0; k < d->items.n; k++) d->reached.at[d->items.at[k].node] = 0;
-    d->touched.n = d->items.n = d->work.n = 0;
+    d->touched.n = d->items.n = d->work.n = d->renamed.n = 0;
     d->loops = false;
 }
 
@@ -407,7 +450,7 @@ static bool replace_grad(differ *d, dg_node at)
     for (size_t k = d->items.n; k-- > 0;) {
         if (d->items.at[k].arg == DG_NONE && !pull_back(d, &b, d->items.at[k].node)) return false;
     }
-    if (!stays_in_body(d)) return through_loop(d);
+    if (!stays_in_body(d)) return round_loop(d);
 
     b.scope = grad.scope;
     b.origin = grad.origin;
@@ -425,10 +468,26 @@ static bool replace_grad(differ *d, dg_node at)
     if (!map) dg_out_of_memory();
     for (size_t v = 0; v < g->values.n; v++) map[v] = (dg_value)v;
     for (int k = 0; k < grad.n_out; k++) map[grad.out[k]] = result[k];
+    for (size_t k = 0; k < d->renamed.n; k += 2) map[d->renamed.at[k]] = d->renamed.at[k + 1];
     dg_graph_unlink(g, at);
     dg_apply_map(g, map);
     free(map);
     clear(d);
+    return true;
+}
+
+/* The derivative of a loop's body, and of loops in it. */
+static bool replace_inner(differ *d)
+{
+    while (d->inner.n > 0) {
+        dg_loop_grad l = dg_vec_pop(&d->inner);
+        if (!replace_grad(d, l.inner)) return false;
+        for (int k = 0; k < l.n_cuts; k++) {
+            const dg_node_info *cut = dg_node_of(d->g, l.cuts[k]);
+            dg_replace_uses(d->g, cut->out[0], cut->in[0]);
+            dg_graph_unlink(d->g, l.cuts[k]);
+        }
+    }
     return true;
 }
 
@@ -437,7 +496,8 @@ static bool replace_all(differ *d, dg_region r)
     DG_EACH_NODE(d->g, r, n) {
         dg_region body = dg_node_of(d->g, n)->body;
         if (body != DG_NONE && !replace_all(d, body)) return false;
-        if (dg_node_of(d->g, n)->op == d->grad && !replace_grad(d, n)) return false;
+        if (dg_node_of(d->g, n)->op != d->grad) continue;
+        if (!replace_grad(d, n) || !replace_inner(d)) return false;
     }
     return true;
 }
@@ -458,5 +518,7 @@ bool dg_pass_grad(dg_module *m, const dg_pass_options *o)
     dg_vec_free(&d.touched);
     dg_vec_free(&d.work);
     dg_vec_free(&d.items);
+    dg_vec_free(&d.inner);
+    dg_vec_free(&d.renamed);
     return good;
 }
