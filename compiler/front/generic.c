@@ -73,7 +73,7 @@ bool dg_shape_declared(dg_lower *L, const dg_texpr *t, dg_shape *out)
             return false;
         }
         int64_t n;
-        dg_sv v = dg_settle(L, dg_eval(L, d->e));
+        dg_sv v = dg_settle(L, dg_eval_expr(L, d->e));
         if (!dg_static_int(L, v, d->span, "a dim", &n)) return false;
         if (n < 1) {
             dg_complain(L, "E027", d->span, "the size %lld is not positive", (long long)n);
@@ -135,7 +135,7 @@ static bool match_dim(dg_lower *L, const dg_texpr *t, const dg_dim *d, int axis,
         }
         want = b ? b->v : dg_symbol_value(L, s, d->span);
     } else {
-        want = dg_eval(L, d->e);
+        want = dg_eval_expr(L, d->e);
     }
     int64_t n;
     if (!dg_static_int(L, dg_settle(L, want), d->span, "a dim", &n)) return false;

@@ -108,7 +108,7 @@ static void bind_static(dg_lower *L, const dg_formal *f, const dg_setting_in *in
     dg_sv v = dg_sv_poison;
     dg_build *b = L->b;
     L->b = NULL;
-    dg_sv fallback = f->fallback ? dg_eval(L, f->fallback) : dg_sv_none;
+    dg_sv fallback = f->fallback ? dg_eval_expr(L, f->fallback) : dg_sv_none;
     if (in) {
         if (!dg_setting_value(L, in, f->type, fallback, f->fallback != NULL, &v)) v = dg_sv_poison;
     } else if (f->fallback) {

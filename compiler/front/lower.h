@@ -483,7 +483,7 @@ bool dg_graph_wanted(dg_lower *L, dg_span span,
 void dg_at(dg_lower *L, dg_span span);  /* nodes made next come from here */
 dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
                  int n_in);
-dg_sv dg_eval(dg_lower *L, const dg_expr *e);
+dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e);
 dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b); /* not for `and`, `or` */
 dg_sv dg_eval_index(dg_lower *L, const dg_expr *e);
 dg_str dg_eval_text(dg_lower *L,

@@ -107,7 +107,7 @@ static const char *argument_text(dg_lower *L, const char *callee, const char *na
  * allows is converted. */
 static bool bind_formal(dg_lower *L, const char *callee, const dg_formal *f, const dg_actual *given)
 {
-    dg_sv v = given ? given->v : dg_eval(L, f->fallback);
+    dg_sv v = given ? given->v : dg_eval_expr(L, f->fallback);
     dg_span span = given ? given->span : f->fallback->span;
     if (f->type && v.kind != DG_SV_POISON) {
         bool none = v.kind == DG_SV_NONE && f->fallback && f->fallback->kind == DG_E_NONE;
@@ -217,7 +217,7 @@ static dg_sv call_text(dg_lower *L, dg_fn *fn, const dg_expr *e, dg_str label, d
         dg_exec(L, block->body);
         v = finish_result(L, block->type, &frame, callee);
     } else {
-        v = dg_settle(L, dg_eval(L, fn->e->a));
+        v = dg_settle(L, dg_eval_expr(L, fn->e->a));
     }
     dg_frame_leave(L, &frame);
     leave_scope(L, before);
@@ -331,11 +331,11 @@ static const dg_builtin *plain_builtin(dg_lower *L, const dg_expr *callee)
 dg_sv dg_eval_call(dg_lower *L, const dg_expr *e)
 {
     const dg_builtin *f = plain_builtin(L, e->a);
-    dg_sv callee = f ? dg_sv_none : dg_eval(L, e->a);
+    dg_sv callee = f ? dg_sv_none : dg_eval_expr(L, e->a);
     dg_actual few[8], *a = e->n <= 8 ? few : DG_NEW_ARRAY(L->arena, dg_actual, e->n);
     for (int i = 0; i < e->n; i++) {
         const dg_arg *x = &e->args[i];
-        a[i] = (dg_actual){dg_eval(L, x->value), x->name, x->value,
+        a[i] = (dg_actual){dg_eval_expr(L, x->value), x->name, x->value,
                            x->name ? x->span : x->value->span};
     }
     dg_str label = NULL;

@@ -92,7 +92,7 @@ dg_str dg_eval_text(dg_lower *L, const dg_expr *e)
             dg_text_add(&t, "%s", part->text);
             continue;
         }
-        dg_sv v = dg_eval(L, part);
+        dg_sv v = dg_eval_expr(L, part);
         good = v.kind != DG_SV_POISON;
         if (dg_sv_is_graph(v) || v.kind == DG_SV_FN) {
             dg_message *m = dg_complain(L, "E025", part->span, "a text takes static values, not %s",
@@ -116,13 +116,13 @@ dg_str dg_eval_text(dg_lower *L, const dg_expr *e)
 static dg_sv eval_list(dg_lower *L, const dg_expr *e)
 {
     dg_sv v = dg_list_new(L, e->kind == DG_E_LIST ? DG_SV_LIST : DG_SV_TUPLE, e->n);
-    for (int i = 0; i < e->n; i++) v.list->at[i] = dg_eval(L, e->items[i]);
+    for (int i = 0; i < e->n; i++) v.list->at[i] = dg_eval_expr(L, e->items[i]);
     return dg_list_nest(L, v, e->span);
 }
 
 static dg_sv eval_comprehension(dg_lower *L, const dg_expr *e)
 {
-    dg_sv source = dg_eval(L, e->b);
+    dg_sv source = dg_eval_expr(L, e->b);
     if (source.kind == DG_SV_POISON) return source;
     if (source.kind != DG_SV_LIST)
         return dg_spoil(L, "E021", e->b->span, "a comprehension runs over a list, not %s",
@@ -136,14 +136,14 @@ static dg_sv eval_comprehension(dg_lower *L, const dg_expr *e)
         if (!dg_targets_bind(L, &e->target, source.list->at[i], true)) return dg_sv_poison;
         if (e->c) {
             bool keep;
-            dg_sv c = dg_settle(L, dg_eval(L, e->c));
+            dg_sv c = dg_settle(L, dg_eval_expr(L, e->c));
             if (!dg_static_bool(L, c, e->c->span, "the filter", &keep)) {
                 L->stack.n = mark;
                 return dg_sv_poison;
             }
             if (!keep) continue;
         }
-        dg_sv v = dg_eval(L, e->a);
+        dg_sv v = dg_eval_expr(L, e->a);
         if (v.kind == DG_SV_POISON) {
             L->stack.n = mark;
             return v;
@@ -188,11 +188,11 @@ static dg_sv graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a
 /* The left side decides alone where it can, so that the other one need not have a value. */
 static dg_sv eval_logic(dg_lower *L, const dg_expr *e)
 {
-    dg_sv a = dg_settle(L, dg_eval(L, e->a));
+    dg_sv a = dg_settle(L, dg_eval_expr(L, e->a));
     if (a.kind == DG_SV_POISON) return a;
     bool is_and = e->op == DG_B_AND;
     if (a.kind == DG_SV_BOOL && a.b != is_and) return a;
-    dg_sv b = dg_settle(L, dg_eval(L, e->b));
+    dg_sv b = dg_settle(L, dg_eval_expr(L, e->b));
     if (b.kind == DG_SV_POISON) return b;
     if (a.kind == DG_SV_BOOL && (b.kind == DG_SV_BOOL || b.kind == DG_SV_TENSOR)) return b;
     if (b.kind == DG_SV_BOOL && a.kind == DG_SV_TENSOR && b.b == is_and) return a;
@@ -229,7 +229,7 @@ dg_sv dg_apply_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
 static dg_sv eval_binary(dg_lower *L, const dg_expr *e)
 {
     if (e->op == DG_B_AND || e->op == DG_B_OR) return eval_logic(L, e);
-    dg_sv a = dg_eval(L, e->a), b = dg_eval(L, e->b);
+    dg_sv a = dg_eval_expr(L, e->a), b = dg_eval_expr(L, e->b);
     return dg_apply_binary(L, e, a, b);
 }
 
@@ -237,11 +237,11 @@ static dg_sv eval_remat(dg_lower *L, const dg_expr *e)
 {
     if (e->a->kind != DG_E_CALL)
         return dg_spoil(L, "E010", e->span, "`remat` stands before a call");
-    if (!L->b) return dg_eval(L, e->a);
+    if (!L->b) return dg_eval_expr(L, e->a);
     dg_build *b = L->b;
     int before = b->remat;
     b->remat = ++L->remats;
-    dg_sv v = dg_eval(L, e->a);
+    dg_sv v = dg_eval_expr(L, e->a);
     b->remat = before;
     return v;
 }
@@ -249,7 +249,7 @@ static dg_sv eval_remat(dg_lower *L, const dg_expr *e)
 static dg_sv eval_unary(dg_lower *L, const dg_expr *e)
 {
     if (e->op == DG_U_REMAT) return eval_remat(L, e);
-    dg_sv a = dg_settle(L, dg_eval(L, e->a));
+    dg_sv a = dg_settle(L, dg_eval_expr(L, e->a));
     if (a.kind == DG_SV_POISON) return a;
     bool negate = e->op == DG_U_NEG;
     if (a.kind == DG_SV_TENSOR) {
@@ -266,14 +266,14 @@ static dg_sv eval_unary(dg_lower *L, const dg_expr *e)
 static dg_sv eval_if(dg_lower *L, const dg_expr *e)
 {
     bool c;
-    dg_sv v = dg_settle(L, dg_eval(L, e->a));
+    dg_sv v = dg_settle(L, dg_eval_expr(L, e->a));
     if (!dg_static_bool(L, v, e->a->span, "`if`", &c)) return dg_sv_poison;
-    return dg_eval(L, c ? e->b : e->c);
+    return dg_eval_expr(L, c ? e->b : e->c);
 }
 
 static dg_sv eval_cast(dg_lower *L, const dg_expr *e)
 {
-    dg_sv v = dg_eval(L, e->a);
+    dg_sv v = dg_eval_expr(L, e->a);
     if (v.kind == DG_SV_POISON) return v;
     const char *name = dg_dtype_name(e->dtype);
     if (!dg_graph_wanted(L, e->span, name)) return dg_sv_poison;
@@ -316,7 +316,7 @@ bool dg_stack_left(dg_lower *L, dg_span span)
     return false;
 }
 
-dg_sv dg_eval(dg_lower *L, const dg_expr *e)
+dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
 {
     if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (e->kind) {

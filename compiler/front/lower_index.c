@@ -13,7 +13,7 @@ static bool bound(dg_lower *L, const dg_expr *e, int64_t *out, bool *has)
 {
     *has = e != NULL;
     if (!e) return true;
-    return dg_static_int(L, dg_settle(L, dg_eval(L, e)), e->span, "a slice", out);
+    return dg_static_int(L, dg_settle(L, dg_eval_expr(L, e)), e->span, "a slice", out);
 }
 
 static int64_t clamp(int64_t i, int64_t n)
@@ -160,7 +160,7 @@ static dg_sv list_index(dg_lower *L, const dg_expr *e, dg_sv base, const dg_sv *
 
 dg_sv dg_eval_index(dg_lower *L, const dg_expr *e)
 {
-    dg_sv base = dg_settle(L, dg_eval(L, e->a));
+    dg_sv base = dg_settle(L, dg_eval_expr(L, e->a));
     dg_sv few[8], *values = e->n <= 8 ? few : DG_NEW_ARRAY(L->arena, dg_sv, e->n);
     bool graph = base.kind == DG_SV_TENSOR, poison = base.kind == DG_SV_POISON;
     for (int i = 0; i < e->n; i++) {
@@ -169,7 +169,7 @@ dg_sv dg_eval_index(dg_lower *L, const dg_expr *e)
             graph |= e->indices[i].kind != DG_I_SLICE;
             continue;
         }
-        values[i] = dg_settle(L, dg_eval(L, e->indices[i].a));
+        values[i] = dg_settle(L, dg_eval_expr(L, e->indices[i].a));
         poison |= values[i].kind == DG_SV_POISON;
         graph |= values[i].kind == DG_SV_TENSOR || values[i].kind == DG_SV_LIST;
     }

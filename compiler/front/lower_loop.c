@@ -464,7 +464,7 @@ static void run(dg_lower *L, const dg_stmt *s, dg_sv list, const dg_sv *tables)
 
 void dg_exec_loop(dg_lower *L, const dg_stmt *s)
 {
-    dg_sv list = dg_eval(L, s->b);
+    dg_sv list = dg_eval_expr(L, s->b);
     if (!dg_graph_wanted(L, s->span, "a loop")) return;
     if (list.kind == DG_SV_LIST && list.list->n == 0) return;
     dg_sv *tables = DG_NEW_ARRAY(L->arena, dg_sv, s->target.n);

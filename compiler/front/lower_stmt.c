@@ -96,7 +96,7 @@ bool dg_targets_bind(dg_lower *L, const dg_target *t, dg_sv v, bool report)
 static void exec_assign(dg_lower *L, const dg_stmt *s)
 {
     size_t mark = value_mark(L);
-    dg_sv v = dg_eval(L, s->b);
+    dg_sv v = dg_eval_expr(L, s->b);
     dg_at(L, s->span);
     if (s->kind == DG_S_BIND && v.kind != DG_SV_POISON)
         dg_annotate(L, s->type, &v, s->b->span, s->a->text);
@@ -106,7 +106,7 @@ static void exec_assign(dg_lower *L, const dg_stmt *s)
 static void exec_update(dg_lower *L, const dg_stmt *s)
 {
     if (!dg_graph_wanted(L, s->span, "`:=`")) return;
-    dg_sv p = dg_eval(L, s->a), v = dg_settle(L, dg_eval(L, s->b));
+    dg_sv p = dg_eval_expr(L, s->a), v = dg_settle(L, dg_eval_expr(L, s->b));
     if (p.kind == DG_SV_POISON || v.kind == DG_SV_POISON) return;
     if (p.kind != DG_SV_PLACE) {
         dg_message *m =
@@ -161,7 +161,7 @@ static void exec_place(dg_lower *L, const dg_stmt *s)
 
 static void exec_model(dg_lower *L, const dg_stmt *s)
 {
-    dg_sv v = dg_eval(L, s->b);
+    dg_sv v = dg_eval_expr(L, s->b);
     if (v.kind != DG_SV_FN) {
         if (v.kind != DG_SV_POISON)
             dg_complain(L, "E010", s->b->span, "a model is a function, not %s",
@@ -199,7 +199,7 @@ static void exec_return(dg_lower *L, const dg_stmt *s)
         return;
     }
     size_t mark = value_mark(L);
-    dg_sv v = dg_settle(L, dg_eval(L, s->b));
+    dg_sv v = dg_settle(L, dg_eval_expr(L, s->b));
     L->frame->returned = true;
     L->frame->result = v;
     L->frame->result_span = s->b->span;
@@ -216,7 +216,7 @@ static const dg_iter *push_iter(dg_lower *L, const dg_iter *outer, dg_str name, 
 
 static void exec_for(dg_lower *L, const dg_stmt *s)
 {
-    dg_sv list = dg_eval(L, s->b);
+    dg_sv list = dg_eval_expr(L, s->b);
     if (list.kind != DG_SV_LIST) dg_skip(L, s->body);
     if (list.kind == DG_SV_POISON) return;
     if (list.kind != DG_SV_LIST) {
@@ -251,7 +251,7 @@ static void exec_for(dg_lower *L, const dg_stmt *s)
 static void exec_if(dg_lower *L, const dg_stmt *s)
 {
     bool c;
-    dg_sv v = dg_settle(L, dg_eval(L, s->b));
+    dg_sv v = dg_settle(L, dg_eval_expr(L, s->b));
     if (!dg_static_bool(L, v, s->b->span, "`if`", &c)) {
         dg_skip(L, s->body);
         if (s->otherwise) dg_skip(L, s->otherwise);
@@ -318,12 +318,12 @@ void dg_exec_assert(dg_lower *L, const dg_expr *e, const dg_expr *message, dg_sp
     dg_sv a = dg_sv_none, b = dg_sv_none, v;
     dg_str why = message ? dg_eval_text(L, message) : NULL;
     if (c) { /* both sides are kept for the message */
-        a = dg_settle(L, dg_eval(L, c->a));
-        b = dg_settle(L, dg_eval(L, c->b));
+        a = dg_settle(L, dg_eval_expr(L, c->a));
+        b = dg_settle(L, dg_eval_expr(L, c->b));
         if (a.kind == DG_SV_POISON || b.kind == DG_SV_POISON) return;
         v = dg_apply_binary(L, c, a, b);
     } else {
-        v = dg_settle(L, dg_eval(L, e));
+        v = dg_settle(L, dg_eval_expr(L, e));
     }
     if (v.kind == DG_SV_BOOL)
         assert_static(L, e, why, v, a, b);
@@ -339,7 +339,7 @@ static void exec_one(dg_lower *L, const dg_stmt *s)
 {
     switch (s->kind) {
     case DG_S_EXPR:
-        dg_eval(L, s->a);
+        dg_eval_expr(L, s->a);
         return;
     case DG_S_ASSIGN:
     case DG_S_BIND:

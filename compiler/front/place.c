@@ -198,7 +198,7 @@ static dg_sv eval_init(dg_lower *L, const dg_stmt *s, const dg_shape *dims)
     size_t mark = L->stack.n;
     if (dims)
         dg_bind_new(L, dg_intern_z(L->strings, "dims"), dg_ints(L, dims->dim, dims->rank), s->span);
-    dg_sv v = dg_settle(L, dg_eval(L, s->b));
+    dg_sv v = dg_settle(L, dg_eval_expr(L, s->b));
     if (L->stack.n > mark) L->stack.n = mark;
     return v;
 }

@@ -206,12 +206,12 @@ static dg_sv compute(dg_lower *L, dg_symbol *s, dg_span used)
     if (s->override) {
         bool has = s->d->value != NULL;
         int before = dg_diag_errors(L->diag);
-        dg_sv fallback = has ? dg_eval(L, s->d->value) : dg_sv_none;
+        dg_sv fallback = has ? dg_eval_expr(L, s->d->value) : dg_sv_none;
         whole = dg_diag_errors(L->diag) == before &&
                 dg_setting_value(L, s->override, s->d->type, fallback, true, &v);
         if (!whole) v = dg_sv_poison;
     } else {
-        v = dg_eval(L, s->d->value);
+        v = dg_eval_expr(L, s->d->value);
         if (s->d->type && v.kind != DG_SV_POISON)
             v = dg_fit(L, s->d->type, v, s->d->value->span, s->d->name);
     }
@@ -291,7 +291,7 @@ static dg_model *symbol_model(dg_lower *L, dg_symbol *s)
     frame.outer = L->frame ? dg_frame_origin(L, L->frame) : NULL;
     L->b = NULL;
     dg_frame_enter(L, &frame);
-    dg_sv v = dg_eval(L, s->d->value);
+    dg_sv v = dg_eval_expr(L, s->d->value);
     dg_frame_leave(L, &frame);
     L->b = b;
     if (v.kind == DG_SV_POISON) return NULL;

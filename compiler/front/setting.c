@@ -77,7 +77,7 @@ static bool from_text(dg_lower *L, const dg_setting_in *in, dg_sv *out)
         dg_build *b = L->b;
         L->b = NULL;
         dg_frame_enter(L, &frame);
-        *out = dg_eval(L, tree->decls[0]->value);
+        *out = dg_eval_expr(L, tree->decls[0]->value);
         dg_frame_leave(L, &frame);
         L->b = b;
     }
