@@ -43,7 +43,7 @@ static const key keys[] = {
     {"graph",                    TEXT,     AT(graph),           0, 0, NULL, NULL},
     {"entries.train",            TEXT,     AT(train_entry),     0, 0, NULL, "step"},
     {"entries.sample",           TEXT,     AT(sample_entry),    0, 0, NULL, "sample"},
-    {"entries.eval",             TEXT,     AT(eval_entry),      0, 0, NULL, "nll"},
+    {"entries.eval",             TEXT,     AT(eval_entry),      0, 0, NULL, NULL},
     {"config",                   NAMED,    AT(values),          0, 0, NULL, NULL},
     {"data.path",                TEXT,     AT(data.path),       0, 0, NULL, NULL},
     {"data.kind",                TEXT,     AT(data.kind),       0, 0, "data", "auto"},

@@ -24,7 +24,8 @@ typedef struct dg_config {
     const char *path, *folder;
     const char *graph; /* as opened: beside the run file */
     dg_span graph_span;
-    const char *train_entry, *sample_entry, *eval_entry;
+    const char *train_entry, *sample_entry;
+    const char *eval_entry; /* NULL: not given; dg_job_open then takes eval, or nll */
     dg_span train_span, sample_span, eval_span, data_span, size_span, path_span;
     dg_nameds values; /* `config` */
     dg_nameds inputs; /* what fills which input: "data" or "labels" */

@@ -1,5 +1,5 @@
 /* image.c: tensors -> bytes -> PNG by libpng, into memory first, so that a file is whole or absent.
- * Deterministic: fixed filter and compression, no time, no text chunks. */
+ * Deterministic: fixed filter and compression, no time, no text but what the caller gives. */
 #include "runtime/image.h"
 
 #include "compiler/base/os.h"
@@ -172,7 +172,23 @@ static void on_warning(png_structp png, png_const_charp what)
     (void)what;
 }
 
-static bool encode(const dg_picture *p, dg_text *out)
+/* Before the pixels, so that a reader finds them first. ASCII as tEXt, the rest as iTXt. */
+static void put_text(png_structp png, png_infop info, const dg_png_text *text)
+{
+    for (int i = 0; text && i < text->n; i++) {
+        const char *value = text->at[i].value;
+        bool ascii = true;
+        for (const char *c = value; *c; c++)
+            ascii = ascii && (*c == '\n' || (*c >= ' ' && *c <= '~'));
+        png_text one = {.compression =
+                            ascii ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE,
+                        .key = (char *)(uintptr_t)text->at[i].key,
+                        .text = (char *)(uintptr_t)value};
+        png_set_text(png, info, &one, 1);
+    }
+}
+
+static bool encode(const dg_picture *p, const dg_png_text *text, dg_text *out)
 {
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -186,6 +202,7 @@ static bool encode(const dg_picture *p, dg_text *out)
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
     png_set_compression_level(png, 6);
+    put_text(png, info, text);
     png_write_info(png, info);
     for (int64_t y = 0; y < p->height; y++)
         png_write_row(png, p->pixels + y * p->width * p->channels);
@@ -194,20 +211,25 @@ static bool encode(const dg_picture *p, dg_text *out)
     return true;
 }
 
+static bool encode_at(dg_diag *d, const char *path, const dg_picture *p, const dg_png_text *text,
+                      dg_text *out)
+{
+    if (encode(p, text, out)) return true;
+    dg_error_at(d, "E505", path, "libpng could not make a picture of %lld x %lld pixels",
+                (long long)p->width, (long long)p->height);
+    return false;
+}
+
 bool dg_png_write(dg_diag *d, const char *path, const dg_picture *p)
 {
     dg_text bytes = {0};
-    bool ok = encode(p, &bytes);
-    if (!ok)
-        dg_error_at(d, "E505", path, "libpng could not make a picture of %lld x %lld pixels",
-                    (long long)p->width, (long long)p->height);
-    ok = ok && dg_file_replace(d, path, bytes.at, bytes.n);
+    bool ok = encode_at(d, path, p, NULL, &bytes) && dg_file_replace(d, path, bytes.at, bytes.n);
     dg_text_free(&bytes);
     return ok;
 }
 
-bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *data,
-                    const double *range, int64_t columns)
+bool dg_image_encode(dg_diag *d, const char *path, const dg_type *t, const void *data,
+                     const double *range, int64_t columns, const dg_png_text *text, dg_text *out)
 {
     static const double usual[2] = {-1.0, 1.0};
     dg_picture p;
@@ -220,8 +242,18 @@ bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *
         dg_text_free(&type);
         return false;
     }
-    bool ok = dg_picture_make(d, t, data, range ? range : usual, columns, &p);
-    ok = ok && dg_png_write(d, path, &p);
+    bool ok = dg_picture_make(d, t, data, range ? range : usual, columns, &p) &&
+              encode_at(d, path, &p, text, out);
     dg_picture_free(&p);
+    return ok;
+}
+
+bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *data,
+                    const double *range, int64_t columns, const dg_png_text *text)
+{
+    dg_text bytes = {0};
+    bool ok = dg_image_encode(d, path, t, data, range, columns, text, &bytes) &&
+              dg_file_replace(d, path, bytes.at, bytes.n);
+    dg_text_free(&bytes);
     return ok;
 }

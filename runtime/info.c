@@ -6,6 +6,7 @@
 #include "compiler/base/os.h"
 #include "runtime/checkpoint.h"
 #include "runtime/data/npy.h"
+#include "runtime/png_text.h"
 #include "runtime/safetensors.h"
 
 #include <inttypes.h>
@@ -22,7 +23,7 @@ static void fact(facts *f, const char *key, const char *value)
 {
     dg_json_key(&f->json, key);
     dg_json_string(&f->json, value);
-    dg_text_add(&f->text, "%-10s %s\n", key, value);
+    dg_text_add(&f->text, "%-16s %s\n", key, value);
 }
 
 __attribute__((format(printf, 3, 4))) static void factf(facts *f, const char *key,
@@ -54,26 +55,34 @@ static uint32_t big_endian(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static void png_facts(const uint8_t *b, size_t n, facts *f)
+/* Text of the file itself: what a terminal would take for more than letters is escaped. */
+static void text_fact(facts *f, const char *key, const char *value)
+{
+    dg_text shown = {0}, name = {0};
+    dg_text_escape(&name, key, strlen(key), DG_PNG_KEY_MAX);
+    dg_text_escape(&shown, value, strlen(value), 4096);
+    fact(f, name.at ? name.at : "", shown.at ? shown.at : "");
+    dg_text_free(&shown);
+    dg_text_free(&name);
+}
+
+/* The text says what made the picture (made.h). */
+static bool png_facts(dg_diag *d, const char *path, const uint8_t *b, size_t n, facts *f)
 {
     static const char *const colours[] = {
         "grey", "?", "RGB", "palette", "grey with alpha", "?", "RGB with alpha"};
+    dg_png_text text;
     fact(f, "kind", "picture (PNG)");
-    if (n < 33) return;
+    if (!dg_png_text_read(d, f->arena, path, b, n, &text)) return false;
+    if (n < 33) return true;
     factf(f, "size", "%ux%u", big_endian(b + 16), big_endian(b + 20));
     fact(f, "colours", b[25] <= 6 ? colours[b[25]] : "?");
-    for (size_t at = 8; at + 12 <= n;) { /* text chunks hold what made the picture */
-        size_t length = big_endian(b + at);
-        if (length > n - at - 12) break;
-        if (memcmp(b + at + 4, "tEXt", 4) == 0) {
-            const char *key = (const char *)b + at + 8;
-            size_t key_n = strnlen(key, length);
-            if (key_n < length && key_n < 80)
-                fact(f, dg_arena_text(f->arena, key, key_n),
-                     dg_arena_text(f->arena, key + key_n + 1, length - key_n - 1));
-        }
-        at += length + 12;
+    for (int i = 0; i < text.n; i++) {
+        bool twice = false; /* keys of an object are there once */
+        for (int k = 0; k < i; k++) twice = twice || strcmp(text.at[k].key, text.at[i].key) == 0;
+        if (!twice) text_fact(f, text.at[i].key, text.at[i].value);
     }
+    return true;
 }
 
 static bool json_facts(dg_diag *d, const char *path, const dg_file *file, facts *f)
@@ -135,7 +144,7 @@ static bool file_facts(dg_diag *d, const char *path, facts *f)
     size_t n = file.length;
     bool ok = true;
     if (n >= 8 && memcmp(b, "\x89PNG\r\n\x1a\n", 8) == 0)
-        png_facts(b, n, f);
+        ok = png_facts(d, path, b, n, f);
     else if (n >= 6 && memcmp(b, "\x93NUMPY", 6) == 0)
         ok = npy_facts(d, path, &file, f);
     else if (n >= 4 && b[0] == 0 && b[1] == 0 && b[2] == 8 && b[3] >= 1 && b[3] <= 4) {

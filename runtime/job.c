@@ -161,13 +161,18 @@ static void check_names(dg_job *j, dg_front *f, dg_arena *a)
     const char **list = DG_NEW_ARRAY(a, const char *, n + 1);
     for (int i = 0; i < n; i++)
         if (entries[i].kind != DG_TEST) list[n_entries++] = entries[i].name;
+    if (!c->eval_entry)
+        j->config->eval_entry = !has("eval", list, n_entries) && has("nll", list, n_entries)
+                                    ? "nll"
+                                    : "eval";
     const struct {
         const char *name, *usual;
         dg_span span;
         bool *found;
     } wanted[] = {{c->train_entry, NULL, c->train_span, NULL},
                   {c->sample_entry, "sample", c->sample_span, &j->has_sample},
-                  {c->eval_entry, "nll", c->eval_span, &j->has_eval}};
+                  {c->eval_entry, c->eval_span.file < 0 ? c->eval_entry : "eval", c->eval_span,
+                   &j->has_eval}};
     for (int i = 0; i < 3; i++) {
         bool found = has(wanted[i].name, list, n_entries), named = wanted[i].span.file >= 0;
         if (wanted[i].found) *wanted[i].found = found;

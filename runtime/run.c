@@ -62,7 +62,7 @@ static bool ends_with(const char *text, const char *end)
 
 static bool write_one(dg_diag *d, const char *path, const dg_plan_port *p, const void *data)
 {
-    if (ends_with(path, ".png")) return dg_image_write(d, path, &p->type, data, NULL, 0);
+    if (ends_with(path, ".png")) return dg_image_write(d, path, &p->type, data, NULL, 0, NULL);
     return dg_npy_write(d, path, &p->type, data);
 }
 

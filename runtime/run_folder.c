@@ -46,24 +46,29 @@ char *dg_run_path(dg_arena *a, const dg_config *c, const char *out, const char *
     return dg_path_join(a, c->out, dg_arena_printf(a, "%s-%04" PRId64, name, most + 1));
 }
 
-/* `path` as seen from `folder`: both made absolute, what they share dropped. NULL when either
- * cannot be resolved. */
-static char *relative_path(dg_arena *a, const char *folder, const char *path)
+char *dg_path_relative(dg_arena *a, const char *folder, const char *path)
 {
     char *from = realpath(folder, NULL), *to = realpath(path, NULL), *out = NULL;
     if (from && to) {
-        size_t same = 0, i = 0;
-        for (; from[i] && from[i] == to[i]; i++)
-            if (from[i] == '/') same = i + 1;
-        if (!from[i] && to[i] == '/') same = i + 1; /* `path` lies in `folder` */
-        dg_text up = {0};
-        if (from[i] || to[i] != '/')
-            for (const char *at = from + same; *at;) {
-                dg_text_add(&up, "../");
-                at += strcspn(at, "/");
-                at += *at == '/';
+        /* Behind the last part that both have; the ends of both count as a slash. */
+        size_t from_at = 0, to_at = 0;
+        for (size_t i = 0;; i++) {
+            bool from_part = !from[i] || from[i] == '/', to_part = !to[i] || to[i] == '/';
+            if (from_part && to_part) {
+                from_at = i + (from[i] == '/');
+                to_at = i + (to[i] == '/');
             }
-        out = dg_arena_printf(a, "%s%s", up.at ? up.at : "", to + (same <= strlen(to) ? same : 0));
+            if (from[i] != to[i] || !from[i]) break;
+        }
+        dg_text up = {0};
+        for (const char *at = from + from_at; *at;) {
+            dg_text_add(&up, "%s..", up.n ? "/" : "");
+            at += strcspn(at, "/");
+            at += *at == '/';
+        }
+        const char *down = to + to_at;
+        out = dg_arena_printf(a, "%s%s%s", up.n ? up.at : "", up.n && *down ? "/" : "",
+                              !up.n && !*down ? "." : down);
         dg_text_free(&up);
     }
     free(from);
@@ -144,7 +149,7 @@ bool dg_run_write_config(dg_diag *d, const dg_config *c, const char *run)
     full.out = "..";
     bool absolute = full.data.path && full.data.path[0] == '/';
     if (full.data.path && !absolute) {
-        char *path = relative_path(a, run, full.data.path);
+        char *path = dg_path_relative(a, run, full.data.path);
         if (path) full.data.path = path;
     }
     dg_text text = {0};

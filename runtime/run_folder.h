@@ -17,6 +17,10 @@
 /* Where a new run goes: `out` as given, or the run file's `out`/name-NNNN with the next number. */
 char *dg_run_path(dg_arena *a, const dg_config *c, const char *out, const char *name);
 
+/* `path` as seen from `folder`: both made absolute, what they share dropped. NULL when either
+ * cannot be resolved. */
+char *dg_path_relative(dg_arena *a, const char *folder, const char *path);
+
 /* Makes the folder and everything in it that is there before the first step: the run file as given
  * and completed, the graph with its imports. False after reporting. */
 bool dg_run_make(dg_job *j, const char *run);

@@ -1,134 +1,153 @@
 /* sample.c: dg_sample: samples from a run folder or from a .dg file with weights, into pictures or
- * arrays. */
+ * arrays; and the same again for dg_replay. */
 #include "runtime/sampler.h"
 
+#include "compiler/base/json.h"
 #include "compiler/base/os.h"
-#include "runtime/checkpoint.h"
-#include "runtime/job.h"
-#include "runtime/run_folder.h"
+#include "runtime/image.h"
+#include "runtime/maker.h"
+#include "runtime/replay.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct source { /* what to sample from */
-    dg_program *program;
-    const char *entry, *weights;
-    dg_nameds args; /* of the run file, then those given */
-    const dg_nameds *inputs;
-    double range[2];
-    int classes;
-    uint64_t seed;
-} source;
+/* Where the samples go: to `out`, or into memory as one picture. */
+typedef struct target {
+    const char *out;
+    dg_text *png;
+} target;
 
-/* Without a run: labels go up to the graph's own `classes`, when it has such a config value. */
-static int classes_of(dg_context *c, dg_program *p)
+static void say_result(dg_maker *m, const char *out, const dg_samples *s, const dg_made *made)
 {
-    dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(c, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, d, &p->source);
-    const dg_config_info *list;
-    int n = f ? dg_front_configs(f, &list) : 0;
-    int64_t classes = 0;
-    for (int i = 0; i < n; i++)
-        if (strcmp(list[i].name, "classes") == 0 && list[i].text)
-            dg_parse_int(list[i].text, strlen(list[i].text), &classes);
-    dg_arena_free(a);
-    return classes > 0 && classes < 1 << 20 ? (int)classes : 0;
+    dg_context *c = m->context;
+    dg_json_writer w = {0};
+    dg_json_open(&w, '{');
+    dg_json_key(&w, "event");
+    dg_json_string(&w, "sample");
+    dg_json_key(&w, "out");
+    dg_json_string(&w, out);
+    dg_json_key(&w, "entry");
+    dg_json_string(&w, made->entry);
+    dg_json_key(&w, "n");
+    dg_json_int(&w, s->type.shape.dim[0]);
+    dg_json_key(&w, "sample0");
+    dg_json_int(&w, s->sample0);
+    dg_json_key(&w, "seed");
+    dg_json_string(&w, dg_arena_printf(m->arena, "%" PRIu64, made->seed));
+    dg_json_key(&w, "step");
+    dg_json_int(&w, made->step);
+    dg_json_close(&w, '}');
+    dg_progress p = {.verb = "sample",
+                     .next_save = -1,
+                     .event = dg_arena_printf(m->arena, "wrote %s", out),
+                     .json = w.text.at};
+    if (c->options.progress) c->options.progress(c->options.user, &p);
+    dg_text_free(&w.text);
 }
 
-static dg_status make(dg_context *c, dg_arena *a, dg_diag *d, source *s, const dg_sample_options *o)
+static bool write_samples(dg_maker *m, const dg_samples *s, dg_made *made, const target *t)
 {
-    for (int i = 0; i < o->n_args; i++)
-        dg_named_set(a, &s->args, o->args[i].name, o->args[i].value, o->args[i].place);
-    dg_sampler_options options = {.entry = s->entry,
-                                  .args = dg_args_of(a, &s->args),
-                                  .n_args = s->args.n,
+    if (t->out) return dg_samples_write(m->diag, t->out, s, m->range, made);
+    dg_png_text text = {0};
+    dg_made_take_samples(made, s);
+    dg_made_write(made, m->arena, NULL, &text);
+    return dg_image_encode(m->diag, m->o.from, &s->type, s->data, m->range, s->columns, &text,
+                           t->png);
+}
+
+static bool sample_with(dg_maker *m, dg_sampler *sampler, const char *entry,
+                        const dg_sample_options *o, const target *t)
+{
+    dg_made made = {.verb = "sample",
+                    .inputs = m->o.again ? m->o.again->inputs : o->inputs,
+                    .n_inputs = o->n_inputs};
+    const dg_plan *plan = dg_sampler_plan(sampler);
+    dg_samples s;
+    if (!dg_maker_facts(m, plan, entry, &made) || !dg_maker_load(m) ||
+        !dg_sampler_ready(sampler, m->store) || !dg_maker_weights(m, plan, &made) ||
+        !dg_sampler_run(sampler, m->store, &s))
+        return false;
+    bool ok = write_samples(m, &s, &made, t);
+    if (ok && t->out) say_result(m, t->out, &s, &made);
+    free(s.data);
+    return ok;
+}
+
+static bool sample(dg_maker *m, const dg_sample_options *o, const target *t)
+{
+    const dg_config *f = m->config;
+    const dg_made *again = m->o.again;
+    const char *entry = o->entry ? o->entry : f ? f->sample_entry : "sample";
+    int64_t n = o->n;
+    /* The run file's arguments and number are those of its own sample entry. */
+    if (f && !again && strcmp(entry, f->sample_entry) == 0) {
+        if (n == 0 && o->grid_rows == 0) n = f->sample_n;
+        for (int i = 0; i < f->sample_args.n; i++)
+            dg_maker_default(m, f->sample_args.at[i].name, f->sample_args.at[i].text);
+    }
+    dg_sampler_options options = {.entry = entry,
+                                  .args = dg_args_of(m->arena, &m->args),
+                                  .n_args = m->args.n,
                                   .files = o->inputs,
                                   .n_files = o->n_inputs,
-                                  .inputs = s->inputs,
-                                  .classes = s->classes,
-                                  .n = o->n,
+                                  .inputs = f ? &f->inputs : NULL,
+                                  .classes = m->classes,
+                                  .n = n,
                                   .sample0 = o->sample0,
                                   .rows = o->grid_rows,
                                   .columns = o->grid_cols,
-                                  .seed = s->seed};
-    dg_sampler *sampler = dg_sampler_new(s->program, &options);
-    if (!sampler) return dg_context_status(c);
-    dg_store *store = dg_store_new(c);
-    bool ok = !s->weights || dg_weights_load(store, d, s->weights, NULL);
-    if (!s->weights) dg_say(c, "sample", "no --weights: the parameters are fresh ones");
-    dg_context_flush(c, d);
-    dg_samples made = {0};
-    bool cancelled = false;
-    if (ok) {
-        ok = dg_sampler_run(sampler, store, &made);
-        cancelled = !ok && dg_context_status(c) == DG_OK;
-    }
-    const char *out = o->out ? o->out : "samples.png";
-    ok = ok && dg_samples_write(d, out, &made, s->range);
-    if (ok) dg_say(c, "sample", "wrote %s", out);
-    dg_context_flush(c, d);
-    free(made.data);
-    dg_store_free(store);
+                                  .label_columns = again ? again->label_columns : 0,
+                                  .seed = m->seed};
+    dg_sampler *sampler = dg_sampler_new(m->program, &options);
+    if (!sampler) return false;
+    bool ok = sample_with(m, sampler, entry, o, t);
     dg_sampler_free(sampler);
-    return cancelled ? DG_CANCELLED : dg_context_status(c);
+    return ok;
 }
 
-static dg_status from_run(dg_context *c, dg_arena *a, dg_diag *d, const dg_sample_options *o)
+static dg_status run(dg_context *c, const dg_sample_options *o, const dg_made *again,
+                     const target *t)
 {
-    dg_job j;
-    char *config = dg_path_join(a, o->from, DG_RUN_FULL);
-    dg_status status;
-    if (dg_job_open(c, &j, config, NULL, o->defs, o->n_defs,
-                    dg_path_join(a, o->from, DG_RUN_LIB))) {
-        const dg_config *f = j.config;
-        source s = {.program = j.program,
-                    .entry = o->entry ? o->entry : f->sample_entry,
-                    .weights = o->weights ? o->weights : o->from,
-                    .inputs = &f->inputs,
-                    .range = {f->data.range[0], f->data.range[1]},
-                    .classes = dg_run_classes(o->from),
-                    .seed = o->has_seed ? o->seed : (uint64_t)f->seed};
-        /* The run file's arguments are those of its own sample entry. */
-        if (strcmp(s.entry, f->sample_entry) == 0) s.args = f->sample_args;
-        dg_sample_options own = *o;
-        if (own.n == 0 && own.grid_rows == 0) own.n = f->sample_n;
-        status = make(c, a, d, &s, &own);
-    } else {
-        status = dg_context_status(c);
-    }
-    dg_job_close(&j);
-    return status;
-}
-
-static dg_status from_file(dg_context *c, dg_arena *a, dg_diag *d, const dg_sample_options *o)
-{
-    dg_program *p = dg_program_open(c, o->from, o->defs, o->n_defs);
-    if (!p) return dg_context_status(c);
-    source s = {.program = p,
-                .entry = o->entry ? o->entry : "sample",
-                .weights = o->weights,
-                .range = {-1.0, 1.0},
-                .classes = classes_of(c, p),
-                .seed = o->has_seed ? o->seed : 0};
-    dg_status status = make(c, a, d, &s, o);
-    dg_program_free(p);
-    return status;
+    dg_maker m;
+    dg_maker_options from = {.from = o->from,
+                             .weights = o->weights,
+                             .args = o->args,
+                             .n_args = o->n_args,
+                             .defs = o->defs,
+                             .n_defs = o->n_defs,
+                             .has_seed = o->has_seed,
+                             .seed = o->seed,
+                             .again = again};
+    bool ok = dg_maker_open(c, &m, &from) && sample(&m, o, t);
+    dg_maker_close(&m);
+    dg_status status = dg_context_status(c);
+    return status == DG_OK && !ok ? DG_CANCELLED : status;
 }
 
 dg_status dg_sample(dg_context *c, const dg_sample_options *o)
 {
-    dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(c, a, dg_sources_new(a));
-    dg_status status;
-    bool folder = dg_path_is_folder(o->from);
-    if (folder && !dg_path_exists(dg_path_join(a, o->from, DG_RUN_FULL))) {
-        dg_error_at(d, "E501", o->from, "is no run folder: it has no " DG_RUN_FULL);
-        status = dg_context_flush(c, d);
-    } else {
-        status = folder ? from_run(c, a, d, o) : from_file(c, a, d, o);
-    }
-    dg_arena_free(a);
-    return status;
+    target t = {.out = o->out ? o->out : "samples.png"};
+    return run(c, o, NULL, &t);
+}
+
+dg_status dg_sample_again(dg_context *c, const dg_made *made, const dg_again *where, dg_text *png)
+{
+    dg_sample_options o = {.from = where->from,
+                           .entry = made->entry,
+                           .weights = where->weights,
+                           .args = made->args,
+                           .n_args = made->n_args,
+                           .defs = made->defs,
+                           .n_defs = made->n_defs,
+                           .inputs = where->inputs,
+                           .n_inputs = made->n_inputs,
+                           .n = made->n,
+                           .sample0 = made->sample0,
+                           .grid_rows = (int)made->rows,
+                           .grid_cols = (int)made->columns,
+                           .has_seed = true,
+                           .seed = made->seed};
+    target t = {.png = png};
+    return run(c, &o, made, &t);
 }

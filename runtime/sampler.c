@@ -4,13 +4,14 @@
  * In     a program, the entry's arguments, a store.
  * Out    the entry's first result for all samples, one after the other.
  * Labels an input that the run file calls labels, or `y`, is filled with 0 .. classes - 1 row by
- * row of the grid, unless it is given. */
+ * row of the grid, unless it is given; like draws they belong to the sample's index. */
 #include "runtime/sampler.h"
 
 #include "compiler/base/os.h"
 #include "runtime/data/npy.h"
 #include "runtime/image.h"
 #include "runtime/inputs.h"
+#include "runtime/trips.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct dg_sampler {
     dg_sampler_options o;
     int n_given; /* arguments that name tensor inputs */
     dg_arg_text *given;
+    dg_session *session; /* ready on a store, until it has run */
 };
 
 /* ---- arguments ---- */
@@ -75,8 +77,14 @@ dg_sampler *dg_sampler_new(dg_program *p, const dg_sampler_options *o)
 void dg_sampler_free(dg_sampler *s)
 {
     if (!s) return;
+    dg_session_free(s->session);
     dg_plan_close(s->plan);
     dg_arena_free(s->arena);
+}
+
+const dg_plan *dg_sampler_plan(const dg_sampler *s)
+{
+    return s->plan;
 }
 
 /* ---- inputs ---- */
@@ -160,25 +168,6 @@ static bool fill_inputs(dg_sampler *s, dg_session *run, dg_diag *d, int64_t firs
 
 /* ---- running ---- */
 
-typedef struct part {
-    dg_context *context;
-    int64_t done, of; /* runs */
-    double start;
-} part;
-
-static void on_trip(void *ctx, int64_t done, int64_t total)
-{
-    const part *p = ctx;
-    if (!p->context->options.progress) return;
-    double seconds = dg_clock() - p->start;
-    int64_t all = p->done * total + done;
-    dg_progress report = {
-        .verb = "sample", .done = all, .total = p->of * total, .seconds = seconds, .next_save = -1};
-    report.rate = seconds > 0 ? (double)all / seconds : 0;
-    report.eta = report.rate > 0 ? (double)(report.total - all) / report.rate : 0;
-    p->context->options.progress(p->context->options.user, &report);
-}
-
 static const dg_plan_port *result_of(const dg_plan *p)
 {
     for (int i = 0; i < p->n_outputs; i++)
@@ -199,45 +188,64 @@ static int64_t own_batch(const dg_sampler *s, dg_diag *d)
 static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
 {
     const dg_plan_port *port = result_of(s->plan);
-    int64_t batch = own_batch(s, d), n = s->o.n;
+    int64_t batch = own_batch(s, d), n = s->o.n, begin = s->o.sample0;
     if (batch == 0) return false;
     if (n == 0 && s->o.rows > 0) n = (int64_t)s->o.rows * s->o.columns;
     if (n == 0) n = batch;
+    if (begin > INT64_MAX / 2 - n) {
+        dg_error_at(d, "E213", "--sample0", "%lld is too large an index", (long long)begin);
+        return false;
+    }
     size_t each = (size_t)dg_type_bytes(&port->type) / (size_t)batch;
     out->type = port->type;
     out->type.shape.dim[0] = n;
+    out->sample0 = begin;
     out->columns = s->o.columns > 0 ? s->o.columns : dg_grid_columns(n);
+    out->label_columns = s->o.label_columns > 0 ? s->o.label_columns : out->columns;
     out->data = malloc(each * (size_t)n + 1);
     if (!out->data) {
         dg_error_at(d, "E601", s->o.entry, "no memory for %lld samples", (long long)n);
         return false;
     }
-    part *p = DG_NEW(run->arena, part);
-    *p = (part){s->context, 0, (n + batch - 1) / batch, dg_clock()};
-    run->exec.trip = on_trip;
-    run->exec.trip_ctx = p;
-    void *packed = dg_arena_alloc(run->arena, each * (size_t)batch + 1);
-    for (int64_t first = 0; first < n; first += batch, p->done++) {
-        run->sample0 = s->o.sample0 + first;
-        if (!fill_inputs(s, run, d, first, out->columns) || !dg_session_run_diag(run, d))
+    int64_t end = begin + n, first = begin / batch * batch;
+    dg_trips *trips = DG_NEW(run->arena, dg_trips);
+    *trips = (dg_trips){s->context, "sample", 0, (end - first + batch - 1) / batch, dg_clock()};
+    dg_trips_watch(run, trips);
+    char *packed = dg_arena_alloc(run->arena, each * (size_t)batch + 1);
+    for (; first < end; first += batch, trips->done++) {
+        run->sample0 = first;
+        if (!fill_inputs(s, run, d, first, out->label_columns) || !dg_session_run_diag(run, d))
             return false;
-        int64_t take = n - first < batch ? n - first : batch;
         dg_exec_read(&run->exec, port->value, packed);
-        memcpy((char *)out->data + each * (size_t)first, packed, each * (size_t)take);
+        int64_t from = first < begin ? begin : first,
+                to = first + batch < end ? first + batch : end;
+        memcpy((char *)out->data + each * (size_t)(from - begin),
+               packed + each * (size_t)(from - first), each * (size_t)(to - from));
     }
     return true;
+}
+
+bool dg_sampler_ready(dg_sampler *s, dg_store *store)
+{
+    if (!s->session) s->session = dg_session_new(s->plan, store);
+    if (!s->session) return false;
+    s->session->seed = s->o.seed;
+    dg_diag *d = dg_plan_diag(s->plan, s->session->arena);
+    bool ok = dg_session_ready(s->session, d);
+    return dg_context_flush(s->context, d) == DG_OK && ok;
 }
 
 bool dg_sampler_run(dg_sampler *s, dg_store *store, dg_samples *out)
 {
     *out = (dg_samples){0};
-    dg_session *run = dg_session_new(s->plan, store);
-    if (!run) return false;
-    run->seed = s->o.seed;
-    dg_diag *d = dg_plan_diag(s->plan, run->arena);
-    bool ok = run_all(s, run, d, out);
-    ok = dg_context_flush(s->context, d) == DG_OK && ok;
-    dg_session_free(run);
+    bool ok = dg_sampler_ready(s, store);
+    if (ok) {
+        dg_diag *d = dg_plan_diag(s->plan, s->session->arena);
+        ok = run_all(s, s->session, d, out);
+        ok = dg_context_flush(s->context, d) == DG_OK && ok;
+    }
+    dg_session_free(s->session);
+    s->session = NULL;
     if (ok) return true;
     free(out->data);
     out->data = NULL;
@@ -252,30 +260,57 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static bool write_each(dg_diag *d, const char *folder, const dg_samples *s, const double range[2])
+void dg_made_take_samples(dg_made *m, const dg_samples *s)
 {
-    dg_arena *a = dg_arena_new();
-    dg_type one = s->type;
-    one.shape.dim[0] = 1;
-    size_t each = (size_t)dg_type_bytes(&one);
-    bool ok = dg_make_folders(d, folder);
-    for (int64_t i = 0; ok && i < s->type.shape.dim[0]; i++) {
-        char *path = dg_path_join(a, folder, dg_arena_printf(a, "%05lld.png", (long long)i));
-        ok = dg_image_write(d, path, &one, (const char *)s->data + each * (size_t)i, range, 1);
-    }
-    dg_arena_free(a);
-    return ok;
+    m->sample0 = s->sample0;
+    m->n = s->type.shape.dim[0];
+    m->columns = s->columns;
+    m->rows = (m->n + s->columns - 1) / s->columns;
+    m->label_columns = s->label_columns;
 }
 
-bool dg_samples_write(dg_diag *d, const char *path, const dg_samples *s, const double range[2])
+static bool write_png(dg_diag *d, dg_arena *a, const char *path, const dg_samples *s,
+                      const double range[2], const dg_made *made)
+{
+    dg_png_text text = {0};
+    if (made) {
+        dg_made facts = *made;
+        dg_made_take_samples(&facts, s);
+        dg_made_write(&facts, a, dg_path_folder(a, path), &text);
+    }
+    return dg_image_write(d, path, &s->type, s->data, range, s->columns, &text);
+}
+
+static bool write_each(dg_diag *d, dg_arena *a, const char *folder, const dg_samples *s,
+                       const double range[2], const dg_made *made)
+{
+    dg_samples one = *s;
+    one.type.shape.dim[0] = 1;
+    one.columns = 1;
+    size_t each = (size_t)dg_type_bytes(&one.type);
+    for (int64_t i = 0; i < s->type.shape.dim[0]; i++) {
+        char *path = dg_path_join(a, folder, dg_arena_printf(a, "%05lld.png", (long long)i));
+        one.sample0 = s->sample0 + i;
+        one.data = (char *)s->data + each * (size_t)i;
+        if (!write_png(d, a, path, &one, range, made)) return false;
+    }
+    return true;
+}
+
+bool dg_samples_write(dg_diag *d, const char *path, const dg_samples *s, const double range[2],
+                      const dg_made *made)
 {
     if (ends_with(path, ".npy")) return dg_npy_write(d, path, &s->type, s->data);
-    if (ends_with(path, ".png"))
-        return dg_image_write(d, path, &s->type, s->data, range, s->columns);
-    if (dg_look_of(&s->type) == DG_LOOK_IMAGES) return write_each(d, path, s, range);
     dg_arena *a = dg_arena_new();
-    bool ok = dg_make_folders(d, path) &&
-              dg_npy_write(d, dg_path_join(a, path, "samples.npy"), &s->type, s->data);
+    bool ok;
+    if (ends_with(path, ".png"))
+        ok = write_png(d, a, path, s, range, made);
+    else if (!dg_make_folders(d, path))
+        ok = false;
+    else if (dg_look_of(&s->type) == DG_LOOK_IMAGES)
+        ok = write_each(d, a, path, s, range, made);
+    else
+        ok = dg_npy_write(d, dg_path_join(a, path, "samples.npy"), &s->type, s->data);
     dg_arena_free(a);
     return ok;
 }

@@ -10,6 +10,7 @@
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
 #include "ops/ops.h"
+#include "runtime/evaluate.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -175,54 +176,39 @@ static bool log_means(dg_trainer *t)
 
 /* ---- evaluation ---- */
 
-/* Means of the eval entry's results over the valid part. */
-static bool run_evaluation(dg_trainer *t, dg_session *s, dg_diag *d)
+/* The eval entry over the valid part: the mean of its result, and its reports. */
+static bool evaluate(dg_trainer *t)
 {
     const dg_config *c = t->config;
-    dg_binding b;
-    const dg_plan *p = s->plan;
-    double *sums = DG_NEW_ARRAY(s->arena, double, p->n_outputs + 1);
-    int n;
-    dg_arg_text *map = dg_inputs_map(s->arena, c, p, &n);
-    if (!dg_bind_inputs(d, s, t->data, map, n, NULL, &b)) return false;
-    int64_t all = t->data->n_valid ? t->data->n_valid : 16 * b.batch; /* endless: a fixed piece */
-    int64_t batches = all / (b.batch ? b.batch : 1);
-    if (batches < 1) batches = 1;
-    s->seed = (uint64_t)c->seed;
-    for (int64_t i = 0; i < batches; i++) {
-        s->sample0 = i * b.batch;
-        dg_fill_inputs(s, t->data, DG_PART_VALID, 0, s->sample0, &b);
-        if (!dg_session_run_diag(s, d)) return false;
-        for (int k = 0; k < p->n_outputs; k++)
-            if (p->outputs[k].type.shape.rank == 0)
-                sums[k] += scalar(&p->outputs[k].type, dg_exec_data(&s->exec, p->outputs[k].value));
-    }
+    dg_arena *a = dg_arena_new();
+    dg_evaluate_options o = {.verb = "train",
+                             .entry = c->eval_entry,
+                             .part = DG_PART_VALID,
+                             .seed = (uint64_t)c->seed,
+                             .whole_batches = true,
+                             .keep = t->plan};
+    dg_evaluation e;
+    bool ok =
+        dg_evaluate(t->job, a, dg_context_diag(t->context, a, NULL), t->store, t->data, &o, &e);
     dg_json_writer w = {0};
     begin_line(t, &w);
     dg_json_key(&w, "eval");
     dg_json_open(&w, '{');
-    for (int k = 0; k < p->n_outputs; k++) {
-        if (p->outputs[k].type.shape.rank != 0) continue;
-        dg_json_key(&w, p->outputs[k].report ? p->outputs[k].name : c->eval_entry);
-        dg_json_double(&w, sums[k] / (double)batches);
+    if (ok && e.n_values) {
+        dg_json_key(&w, c->eval_entry);
+        dg_json_double(&w, e.mean);
+    }
+    for (int i = 0; ok && i < e.n_numbers; i++) {
+        if (!e.numbers[i].report || e.numbers[i].shape.rank != 0) continue;
+        dg_json_key(&w, e.numbers[i].name);
+        dg_json_double(&w, e.numbers[i].at[0]);
     }
     dg_json_close(&w, '}');
-    return end_line(t, &w);
-}
-
-static bool evaluate(dg_trainer *t)
-{
-    dg_plan *plan = dg_plan_compile(t->job->program, t->config->eval_entry, NULL, 0);
-    if (!plan) return false;
-    dg_session *s = dg_session_new(plan, t->store);
-    bool ok = s != NULL;
-    if (s) {
-        dg_diag *d = dg_plan_diag(plan, s->arena);
-        ok = run_evaluation(t, s, d);
-        ok = dg_context_flush(t->context, d) == DG_OK && ok;
-    }
-    dg_session_free(s);
-    dg_plan_close(plan);
+    if (ok)
+        ok = end_line(t, &w);
+    else
+        dg_text_free(&w.text);
+    dg_arena_free(a);
     t->evaluated = t->store->step;
     return ok;
 }
@@ -260,10 +246,21 @@ static bool make_samples(dg_trainer *t)
     }
     double start = dg_clock();
     dg_samples s;
+    if (!dg_sampler_ready(t->sampler, t->store)) return false;
+    const dg_plan *plan = dg_sampler_plan(t->sampler);
+    dg_made made = {.verb = "sample",
+                    .from = t->run,
+                    .entry = c->sample_entry,
+                    .args = dg_args_of(t->arena, &c->sample_args),
+                    .n_args = c->sample_args.n,
+                    .seed = (uint64_t)c->seed,
+                    .step = t->store->step,
+                    .weights_hash = dg_places_hash(plan, t->store)};
+    dg_made_take_plan(&made, plan);
     if (!dg_sampler_run(t->sampler, t->store, &s)) return dg_context_status(t->context) == DG_OK;
     dg_arena *a = dg_arena_new();
     char *path = sample_path(t, a, dg_look_of(&s.type) == DG_LOOK_NONE ? ".npy" : ".png");
-    bool ok = dg_samples_write(t->diag, path, &s, c->data.range);
+    bool ok = dg_samples_write(t->diag, path, &s, c->data.range, &made);
     if (ok) say(t, "wrote %s", path);
     free(s.data);
     dg_arena_free(a);

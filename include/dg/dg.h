@@ -239,7 +239,7 @@ typedef struct dg_sample_options {
     const char *weights; /* file or folder; NULL: the run's latest checkpoint */
     const dg_arg_text *args, *defs;
     int n_args, n_defs;
-    int64_t n, sample0;        /* n 0: the entry's own */
+    int64_t n, sample0; /* n 0: the entry's own; sample i has its own draws, whatever the batch */
     int grid_rows, grid_cols;  /* 0: near square */
     const char *out;           /* .png, .npy or a folder */
     const dg_arg_text *inputs; /* NAME=FILE for tensor arguments */
@@ -248,6 +248,54 @@ typedef struct dg_sample_options {
     uint64_t seed;
 } dg_sample_options;
 DG_API dg_status dg_sample(dg_context *c, const dg_sample_options *o);
+
+/* Pictures on the way from one latent or picture to another: the entry `interp` (docs/cli.md). */
+typedef struct dg_interp_options {
+    const char *from_run; /* run folder or .dg file */
+    const char *entry;    /* NULL: "interp" */
+    const char *weights;  /* as of dg_sample_options */
+    const dg_arg_text *args, *defs;
+    int n_args, n_defs;
+    const char *from,
+        *to;           /* two indices of samples, or two files: .png, .npy, .safetensors:TENSOR */
+    const char *space; /* NULL: "slerp"; "cos_sin" "lerp" "noise" */
+    int64_t frames;    /* 0: the entry's own */
+    const char *out;   /* NULL: strip.png; .png or .npy */
+    bool has_seed;
+    uint64_t seed;
+} dg_interp_options;
+DG_API dg_status dg_interp(dg_context *c, const dg_interp_options *o);
+
+/* Makes a picture of dg_sample or dg_interp again by the text in it and compares the bytes: DG_OK,
+ * or DG_CHECK with the first difference in a message. */
+typedef struct dg_replay_options {
+    const char *picture;
+    const char *run; /* where the run is now; NULL: as the text says, seen from the picture */
+    const char *out; /* for the picture made now; NULL */
+    bool json;
+    char *text; /* out: the outcome; free with dg_free */
+} dg_replay_options;
+DG_API dg_status dg_replay(dg_context *c, dg_replay_options *o);
+
+/* An entry over a part of a run's data, batch by batch: bits per dimension with parts and standard
+ * error (dg_eval, entry `eval`), or rate against distortion (dg_curve, entry `curve`). */
+typedef struct dg_eval_options {
+    const char *run;
+    const char *entry;   /* NULL: dg_eval the run file's entries.eval, else "eval"; "curve" */
+    const char *weights; /* file or folder; NULL: the run's latest checkpoint */
+    const dg_arg_text *args, *defs;
+    int n_args, n_defs;
+    const char *data;  /* another data set, read with the run's settings: path or kind; NULL */
+    const char *split; /* "train" "valid" "all"; NULL: valid where there is one, else all */
+    int64_t n;         /* samples; 0: the whole part, or 16 batches of an endless one */
+    int64_t points;    /* dg_curve: rows to write; 0: all */
+    const char *out;   /* dg_eval .json .csv .npy, dg_curve .csv .svg; NULL */
+    bool has_seed, json;
+    uint64_t seed;
+    char *text; /* out: the result; free with dg_free */
+} dg_eval_options;
+DG_API dg_status dg_eval(dg_context *c, dg_eval_options *o);
+DG_API dg_status dg_curve(dg_context *c, dg_eval_options *o);
 
 typedef struct dg_run_options {
     const char *file, *entry;

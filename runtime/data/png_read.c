@@ -103,15 +103,14 @@ static void flatten(dg_png *p)
     p->channels = to;
 }
 
-bool dg_png_read(dg_diag *d, dg_arena *a, const char *path, int channels, dg_png *out)
+bool dg_png_decode(dg_diag *d, dg_arena *a, const char *path, const uint8_t *bytes, size_t n,
+                   int channels, dg_png *out)
 {
-    dg_file f;
     *out = (dg_png){0};
-    if (!dg_file_map(d, path, &f)) return false;
     source *s = calloc(1, sizeof *s);
     if (!s) dg_out_of_memory();
-    s->bytes = f.bytes;
-    s->length = f.length;
+    s->bytes = bytes;
+    s->length = n;
     canvas c = {NULL, NULL};
     bool ok = decode(s, channels, out, &c);
     free(c.rows);
@@ -125,6 +124,15 @@ bool dg_png_read(dg_diag *d, dg_arena *a, const char *path, int channels, dg_png
                     s->why[0] ? s->why : "libpng does not start");
     }
     free(s);
+    return ok;
+}
+
+bool dg_png_read(dg_diag *d, dg_arena *a, const char *path, int channels, dg_png *out)
+{
+    dg_file f;
+    *out = (dg_png){0};
+    if (!dg_file_map(d, path, &f)) return false;
+    bool ok = dg_png_decode(d, a, path, f.bytes, f.length, channels, out);
     dg_file_close(&f);
     return ok;
 }

@@ -13,5 +13,8 @@ enum { DG_PNG_MAX_SIDE = 16384 };
 
 /* Reports E445 at "path@offset" (offset: of the byte that libpng stopped at). */
 bool dg_png_read(dg_diag *d, dg_arena *a, const char *path, int channels, dg_png *out);
+/* The same of a file in memory; `path` for messages. */
+bool dg_png_decode(dg_diag *d, dg_arena *a, const char *path, const uint8_t *bytes, size_t n,
+                   int channels, dg_png *out);
 
 #endif

@@ -75,7 +75,7 @@ static void grids(void **state)
     dg_type t = {DG_F32, {4, {3, 3, 2, 2}}};
     static const double range[2] = {0, 2};
     dg_png back;
-    assert_true(dg_image_write(diag, "g.png", &t, x, range, 2));
+    assert_true(dg_image_write(diag, "g.png", &t, x, range, 2, NULL));
     assert_true(dg_png_read(diag, arena, "g.png", 3, &back));
     assert_int_equal(back.width, 5); /* two of 2 with a gap of 1 */
     assert_int_equal(back.height, 5);
@@ -116,7 +116,7 @@ static void no_picture(void **state)
     (void)state;
     float x[8] = {0};
     dg_type t = {DG_F32, {3, {2, 2, 2}}};
-    assert_false(dg_image_write(diag, "n.png", &t, x, NULL, 0));
+    assert_false(dg_image_write(diag, "n.png", &t, x, NULL, 0, NULL));
     expect_message(diag, "E505", "n.png", "has no picture");
 }
 
@@ -128,8 +128,8 @@ static void same_bytes(void **state)
     for (int i = 0; i < 300; i++) x[i] = (float)(i % 17) / 8.0F - 1.0F;
     dg_type t = {DG_F32, {4, {3, 1, 10, 10}}};
     size_t n, m;
-    assert_true(dg_image_write(diag, "a.png", &t, x, NULL, 0));
-    assert_true(dg_image_write(diag, "b.png", &t, x, NULL, 0));
+    assert_true(dg_image_write(diag, "a.png", &t, x, NULL, 0, NULL));
+    assert_true(dg_image_write(diag, "b.png", &t, x, NULL, 0, NULL));
     char *a = temp_read("a.png", &n), *b = temp_read("b.png", &m);
     assert_int_equal(n, m);
     assert_memory_equal(a, b, n);

@@ -1,0 +1,46 @@
+/* made.h: what made a picture: the facts that stand as text in its PNG file, so that `dg replay`
+ * can make it again (docs/cli.md, "Pictures"). Nothing in it depends on clock, host or thread
+ * count. */
+#ifndef DG_RUNTIME_MADE_H
+#define DG_RUNTIME_MADE_H
+
+#include "compiler/plan/plan.h"
+#include "runtime/png_text.h"
+#include "runtime/store.h"
+
+#include <dg/dg.h>
+
+typedef struct dg_made {
+    const char *verb; /* "sample" or "interp" */
+    /* Paths as the command line has them; in a picture's text they are seen from its folder. */
+    const char *from;    /* run folder or .dg file */
+    const char *weights; /* given apart; NULL: the run's own, or fresh ones */
+    const char *ends[2]; /* of an interpolation: whole numbers or files; NULL: none */
+    const char *space;   /* of an interpolation */
+    const dg_arg_text *inputs;
+    const dg_arg_text *args, *defs; /* static ones as text of the language: no @FILE */
+    int n_inputs, n_args, n_defs;
+    const char *entry;
+    int64_t step;          /* of the weights */
+    uint64_t graph, plan;  /* hashes: sources with their config values; the whole plan */
+    uint64_t weights_hash; /* of the places that the plan has, before the run */
+    const char *precision, *isa, *blas_core, *program;
+    uint64_t seed;
+    int64_t sample0, n;
+    int64_t rows, columns; /* of the grid */
+    int64_t label_columns; /* a label that nobody gives changes after so many samples */
+} dg_made;
+
+/* The plan's facts: graph, plan, precision, isa, blas_core, program. */
+void dg_made_take_plan(dg_made *m, const dg_plan *p);
+/* Sources with their config values: what a changed run is known by. */
+uint64_t dg_graph_hash(const dg_plan *p);
+/* Of the places of a plan in the store, by path. */
+uint64_t dg_places_hash(const dg_plan *p, struct dg_store *s);
+
+/* As text; `folder`: where the picture goes, NULL: paths as they stand. */
+void dg_made_write(const dg_made *m, dg_arena *a, const char *folder, dg_png_text *out);
+/* From text. False after reporting E446 at `place`: text missing or malformed. */
+bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text *t, dg_made *out);
+
+#endif
