@@ -471,6 +471,7 @@ const dg_builtin dg_builtins_math[] = {
     {"tanh", "x", run_unary, NULL},
     {"acos", "x", run_unary, NULL},
     {"erf", "x", run_unary, NULL},
+    {"log_ndtr", "x", run_unary, NULL},
     {"sigmoid", "x", run_unary, NULL},
     {"softplus", "x", run_unary, NULL},
     {"silu", "x", run_unary, NULL},

@@ -334,6 +334,17 @@ DG_VECTOR float dg_geluf(float x)
     return a * (a < 0 ? tail : 1 - tail);
 }
 
+/* log Phi(x): below 0 the factor's logarithm less x^2 / 2, above it that of 1 less the other tail. */
+DG_VECTOR float dg_log_ndtrf(float x)
+{
+    float size = dg_absf(x), z = (size > 1e18f ? 1e18f : size) * 0.707106781f;
+    float factor = 0.5f * dg_erfc_factor(z), cut = size > 14.4f ? 14.4f : size;
+    float below = dg_log_normal(factor, 0) - 0.5f * x * x;
+    float above = dg_log1pf(-dg_bell(cut, 0.5f) * 0.5f * dg_erfc_factor(cut * 0.707106781f));
+    float y = x < 0 ? below : (size > 14.4f ? -0.0f : above);
+    return x == x ? y : x;
+}
+
 /* ---- power ---- */
 
 /* exp(y log|x|) in double with some ten digits: a float logarithm times y would lose what the

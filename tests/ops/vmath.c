@@ -31,6 +31,16 @@ static double gelu(double x)
     return x == -(double)INFINITY ? 0 : x * 0.5 * erfc(-x * M_SQRT1_2);
 }
 
+/* As ops/math/log_ndtr.c, in long double. */
+static double log_ndtr(double x)
+{
+    if (x >= 0) return (double)log1pl(-0.5L * erfcl(x * 0.707106781186547524400844362L));
+    if (x > -100) return (double)logl(0.5L * erfcl(-x * 0.707106781186547524400844362L));
+    long double u = 1 / ((long double)x * x);
+    return (double)(-0.5L * x * x - logl(-x) - 0.918938533204672741780329736L +
+                    log1pl(u * (-1 + u * (3 - 15 * u))));
+}
+
 static double half_even(double x)
 {
     return nearbyint(x);
@@ -112,6 +122,7 @@ static void sigmoids(void **state)
     check("softplus", softplus, 3);
     check("erf", erf, 2);
     check("gelu", gelu, 5);
+    check("log_ndtr", log_ndtr, 5);
 }
 
 static void rounding(void **state)
