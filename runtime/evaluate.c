@@ -71,7 +71,8 @@ static bool has_batch(evaluate *e)
     return has;
 }
 
-/* The same program with another batch. */
+/* The same program with another batch. An entry that does not take its batch from there keeps its
+ * own. */
 static bool start_smaller(evaluate *e, int64_t batch, runner *r)
 {
     const dg_program *p = e->job->program;
@@ -84,12 +85,7 @@ static bool start_smaller(evaluate *e, int64_t batch, runner *r)
         dg_program_open(e->job->context, p->source.path, dg_args_of(e->arena, &values), values.n);
     if (!r->own) return false;
     r->own->source.lib = p->source.lib;
-    if (!start_runner(e, r->own, r)) return false;
-    if (r->bind.batch == batch) return true;
-    dg_error_at(e->diag, "E440", e->o->entry,
-                "with the config value batch=%" PRId64 " the entry takes %" PRId64 " samples a run",
-                batch, r->bind.batch);
-    return false;
+    return start_runner(e, r->own, r);
 }
 
 /* Totals begin fresh, whatever the weights hold. */
@@ -244,26 +240,33 @@ static bool run_one(evaluate *e, runner *r)
     return true;
 }
 
+static bool run_whole(evaluate *e, runner *main, int64_t n)
+{
+    while (e->out->n + main->bind.batch <= n)
+        if (!run_one(e, main)) return false;
+    return true;
+}
+
+/* What is left after the whole batches. */
+static bool run_rest(evaluate *e, int64_t rest)
+{
+    runner small = {0};
+    bool ok = start_smaller(e, rest, &small);
+    dg_context_flush(e->job->context, e->diag);
+    if (ok && small.bind.batch == rest)
+        ok = run_one(e, &small);
+    else
+        e->out->left_out = rest;
+    end_runner(&small);
+    return ok;
+}
+
 static bool run_all(evaluate *e, runner *main)
 {
     dg_evaluation *out = e->out;
-    int64_t batch = main->bind.batch, n = samples(e, batch), rest = n % batch;
+    int64_t batch = main->bind.batch, n = samples(e, batch);
     if (n == 0) return false;
-    bool second = rest && !e->o->whole_batches && has_batch(e);
-    if (!second) out->left_out = rest;
-    n -= out->left_out;
-    if (n == 0 && e->o->whole_batches) { /* the part is read round and round */
-        n = batch;
-        out->left_out = 0;
-    }
-    if (n == 0) {
-        dg_message *m = dg_error_at(
-            e->diag, "E440", e->o->entry,
-            "a batch of the entry is %" PRId64 " samples, there are %" PRId64, batch, rest);
-        dg_help_add(e->diag, m,
-                    "make the batch a config value of the graph: config batch = %" PRId64, batch);
-        return false;
-    }
+    if (n < batch && e->o->whole_batches) n = batch; /* the part is read round and round */
     const dg_plan *p = main->plan;
     reset_states(e, p);
     list_numbers(e, p);
@@ -275,15 +278,19 @@ static bool run_all(evaluate *e, runner *main)
     if (!e->table)
         out->values = DG_NEW_ARRAY(e->arena, double, (out->each ? n : n / batch + 1) + 1);
     e->trips.of = (n + batch - 1) / batch;
-    while (out->n + batch <= n)
-        if (!run_one(e, main)) return false;
-    if (out->n == n) return true;
-    runner small = {0};
-    bool ok = start_smaller(e, rest, &small);
-    dg_context_flush(e->job->context, e->diag);
-    ok = ok && run_one(e, &small);
-    end_runner(&small);
-    return ok;
+    if (!run_whole(e, main, n)) return false;
+    if (out->n == n || e->o->whole_batches) return true;
+    if (!has_batch(e))
+        out->left_out = n - out->n;
+    else if (!run_rest(e, n - out->n))
+        return false;
+    if (out->n > 0) return true;
+    dg_message *m =
+        dg_error_at(e->diag, "E440", e->o->entry,
+                    "a batch of the entry is %" PRId64 " samples, there are %" PRId64, batch, n);
+    dg_help_add(e->diag, m, "make the batch a config value of the graph: config batch = %" PRId64,
+                batch);
+    return false;
 }
 
 bool dg_evaluate(dg_job *j, dg_arena *a, dg_diag *d, dg_store *store, const dg_dataset *data,

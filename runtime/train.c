@@ -130,10 +130,24 @@ static void say_plan(dg_job *j, dg_plan *plan, const dg_dataset *data)
            dg_bytes_text((uint64_t)f.arena, arena), data->kind);
 }
 
+/* What is evaluated in training is the valid part. */
+static bool has_valid(dg_job *j, const dg_dataset *data)
+{
+    const dg_config *c = j->config;
+    if (!j->has_eval || c->eval_every == 0 || data->reader.count == 0 || data->n_valid > 0)
+        return true;
+    dg_span span = c->data_span.file >= 0 ? c->data_span : c->graph_span;
+    dg_message *m = dg_error(j->diag, "E106", span,
+                             "'log.eval_every' is set, but 'data.split' leaves no valid part");
+    dg_help_add(j->diag, m, "as in    data: {split: {train: 0.98, valid: 0.02}}");
+    return false;
+}
+
 /* Everything that can be wrong is found before a folder is made or a step is run. */
 static bool preflight(dg_job *j, dg_dataset *data)
 {
     const dg_config *c = j->config;
+    if (!has_valid(j, data)) return false;
     dg_plan *plan = dg_plan_compile(j->program, c->train_entry, NULL, 0);
     if (!plan) return false;
     dg_store *store = dg_store_new(j->context);
