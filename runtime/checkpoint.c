@@ -236,6 +236,7 @@ static bool take_tensor(struct dg_store *s, dg_diag *d, const dg_st_file *f,
                                               DG_I32, DG_I32, DG_I32, DG_U8,  DG_BOOL};
     dg_tensor *t = dg_store_find(s, from->name);
     dg_type type = {t ? t->type.dtype : as[from->dtype], from->shape};
+    if (!t && s->context->reference && dg_dtype_is_float(type.dtype)) type.dtype = DG_F64;
     if (t && !dg_shape_equal(&t->type.shape, &type.shape)) {
         dg_text have = {0}, want = {0};
         dg_shape_text(&type.shape, &have);

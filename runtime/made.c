@@ -5,6 +5,7 @@
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
 #include "runtime/run_folder.h"
+#include "runtime/session.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -38,14 +39,18 @@ uint64_t dg_places_hash(const dg_plan *p, struct dg_store *s)
     return hash_of_text(&t);
 }
 
-void dg_made_take_plan(dg_made *m, const dg_plan *p)
+void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p)
 {
+    const dg_plan_owner *owner = p->owner;
+    const char *const *skip = owner->context->options.skip;
     m->graph = dg_graph_hash(p);
-    m->plan = dg_plan_hash(p);
     m->precision = p->reference ? "f64" : "f32";
     m->isa = dg_isa_name(p->isa);
     m->blas_core = p->blas_core ? p->blas_core : "";
     m->program = "dg " DG_VERSION;
+    m->skip = "";
+    for (int i = 0; skip && skip[i]; i++)
+        m->skip = dg_arena_printf(a, "%s%s%s", m->skip, i ? " " : "", skip[i]);
 }
 
 /* ---- writing ---- */
@@ -129,10 +134,10 @@ void dg_made_write(const dg_made *m, dg_arena *a, const char *folder, dg_png_tex
     put_whole(&w, "dg.step", m->step);
     put_hash(&w, "dg.weights", m->weights_hash);
     put_hash(&w, "dg.graph", m->graph);
-    put_hash(&w, "dg.plan", m->plan);
     put(&w, "dg.precision", m->precision);
     put(&w, "dg.isa", m->isa);
     put(&w, "dg.blas_core", m->blas_core);
+    put(&w, "dg.skip", m->skip);
 }
 
 /* ---- reading ---- */
@@ -276,12 +281,13 @@ bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text 
     out->step = get_whole(&r, "dg.step", 0, most);
     out->weights_hash = get_hash(&r, "dg.weights");
     out->graph = get_hash(&r, "dg.graph");
-    out->plan = get_hash(&r, "dg.plan");
     out->precision = get(&r, "dg.precision");
     if (strcmp(out->precision, "f32") != 0 && strcmp(out->precision, "f64") != 0)
         malformed(&r, "dg.precision", "f32 or f64");
     out->isa = get(&r, "dg.isa");
     out->blas_core = dg_png_text_get(t, "dg.blas_core");
     if (!out->blas_core) out->blas_core = "";
+    out->skip = dg_png_text_get(t, "dg.skip");
+    if (!out->skip) out->skip = "";
     return r.ok;
 }

@@ -22,17 +22,18 @@ typedef struct dg_made {
     int n_inputs, n_args, n_defs;
     const char *entry;
     int64_t step;          /* of the weights */
-    uint64_t graph, plan;  /* hashes: sources with their config values; the whole plan */
+    uint64_t graph;        /* hash: sources with their config values */
     uint64_t weights_hash; /* of the places that the plan has, before the run */
     const char *precision, *isa, *blas_core, *program;
+    const char *skip; /* optional passes left out, with blanks between; "" */
     uint64_t seed;
     int64_t sample0, n;
     int64_t rows, columns; /* of the grid */
     int64_t label_columns; /* a label that nobody gives changes after so many samples */
 } dg_made;
 
-/* The plan's facts: graph, plan, precision, isa, blas_core, program. */
-void dg_made_take_plan(dg_made *m, const dg_plan *p);
+/* The plan's facts: graph, precision, isa, blas_core, program, skip (in `a`). */
+void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p);
 /* Sources with their config values: what a changed run is known by. */
 uint64_t dg_graph_hash(const dg_plan *p);
 /* Of the places of a plan in the store, by path. */

@@ -197,7 +197,7 @@ bool dg_maker_facts(dg_maker *m, const dg_plan *p, const char *entry, dg_made *o
     out->defs = m->o.defs;
     out->n_defs = m->o.n_defs;
     out->seed = m->seed;
-    dg_made_take_plan(out, p);
+    dg_made_take_plan(out, m->arena, p);
     if (!again || again->graph == out->graph) return true;
     dg_message *e = dg_error_at(m->diag, "E435", m->o.from,
                                 "the graph or its config values have changed since the picture was "

@@ -61,7 +61,18 @@ static bool resolve(replay *r)
 
 /* ---- making it again ---- */
 
-/* Under the picture's precision and ISA level, where the machine has it. */
+static const char *const *words(replay *r, const char *text)
+{
+    const char **out = DG_NEW_ARRAY(r->arena, const char *, strlen(text) + 1);
+    for (int n = 0; *text; text += *text == ' ') {
+        size_t length = strcspn(text, " ");
+        if (length) out[n++] = dg_arena_text(r->arena, text, length);
+        text += length;
+    }
+    return out;
+}
+
+/* Under the picture's precision, passes and ISA level, where the machine has it. */
 static dg_status make(replay *r, dg_text *png)
 {
     dg_context *c = r->context;
@@ -69,12 +80,14 @@ static dg_status make(replay *r, dg_text *png)
     const bool reference = c->reference;
     const dg_isa isa = c->isa;
     c->options.precision = r->made.precision;
+    c->options.skip = words(r, r->made.skip);
     c->reference = strcmp(r->made.precision, "f64") == 0;
     for (dg_isa i = 0; i < isa; i++)
         if (strcmp(dg_isa_name(i), r->made.isa) == 0) c->isa = i;
     bool samples = strcmp(r->made.verb, "sample") == 0;
     dg_status status = (samples ? dg_sample_again : dg_interp_again)(c, &r->made, &r->where, png);
     c->options.precision = given.precision;
+    c->options.skip = given.skip;
     c->reference = reference;
     c->isa = isa;
     return status;
@@ -149,8 +162,8 @@ static size_t first_byte(const replay *r, const dg_text *png)
 /* Other kernels round differently: whoever sees a difference wants to know that first. */
 static void add_conditions(replay *r, dg_message *m, const dg_png_text *now)
 {
-    static const char *const keys[] = {"Software", "dg.plan", "dg.isa", "dg.blas_core"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const keys[] = {"Software", "dg.isa", "dg.blas_core"};
+    for (int i = 0; i < 3; i++) {
         const char *then = dg_png_text_get(&r->text, keys[i]),
                    *here = dg_png_text_get(now, keys[i]);
         if (strcmp(then ? then : "", here ? here : "") != 0)

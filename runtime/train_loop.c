@@ -256,9 +256,9 @@ static bool make_samples(dg_trainer *t)
                     .seed = (uint64_t)c->seed,
                     .step = t->store->step,
                     .weights_hash = dg_places_hash(plan, t->store)};
-    dg_made_take_plan(&made, plan);
     if (!dg_sampler_run(t->sampler, t->store, &s)) return dg_context_status(t->context) == DG_OK;
     dg_arena *a = dg_arena_new();
+    dg_made_take_plan(&made, a, plan);
     char *path = sample_path(t, a, dg_look_of(&s.type) == DG_LOOK_NONE ? ".npy" : ".png");
     bool ok = dg_samples_write(t->diag, path, &s, c->data.range, &made);
     if (ok) say(t, "wrote %s", path);
