@@ -1,6 +1,6 @@
 /* 04_ancestral.c: ancestral sampling over some steps of a schedule with each kind of variance, and
  * the bound by terms. */
-#include "tests/golden/betas.h"
+#include "tests/golden/process.h"
 
 /* The least abar of the chain. */
 static double least(golden *g)
@@ -14,7 +14,7 @@ static double least(golden *g)
 
 static void configure(golden *g)
 {
-    betas_named(g, golden_meta(g, "sched"), 1e-4, 0.02, atoi(golden_meta(g, "T")));
+    process_config(g, golden_meta(g, "sched"));
     golden_config(g, "betas_respaced", "%s", golden_list(g, "betas_respaced"));
     golden_config(g, "steps", "%s", golden_list(g, "use_timesteps"));
     bool clips = strcmp(golden_meta(g, "clip_denoised"), "True") == 0;

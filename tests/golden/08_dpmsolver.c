@@ -1,5 +1,5 @@
 /* 08_dpmsolver.c: DPM-Solver and DPM-Solver++. Each key names its configuration. */
-#include "tests/golden/betas.h"
+#include "tests/golden/process.h"
 
 typedef struct configuration {
     int order, n;
@@ -59,7 +59,7 @@ static int orders_of(const configuration *c, int *orders)
 
 static void configure(golden *g)
 {
-    betas_config(g);
+    process_config(g, golden_meta(g, "betas"));
     golden_dims(g, "x_T", "B C H W");
     golden_dims(g, "gmm/means", "K D");
 }

@@ -1,13 +1,13 @@
 /* 10_multistep_guidance_misc.c: solvers, guidance, flow matching, editing, distillation. Sizes,
  * steps and options are read from the keys and their tensors. */
-#include "tests/golden/betas.h"
+#include "tests/golden/process.h"
 
 #define TOL GOLDEN_ABS(1e-4)
 #define SINGLE GOLDEN_REL(2e-5)
 
 static void mixture(golden *g)
 {
-    betas_config(g);
+    process_config(g, golden_meta(g, "betas"));
     golden_dims(g, "x_T", "B C H W");
     golden_dims(g, "gmm/means", "K D");
     golden_bind(g, "weights", "gmm/weights");
@@ -127,7 +127,7 @@ static void dpmpp(golden *g)
         golden_expect(g, "path", key, TOL);
     }
     assert_true(found > 0);
-    betas_config(g);
+    process_config(g, golden_meta(g, "betas"));
     use_steps_of(g, "unipc/timesteps");
     golden_run(g, "levels");
     golden_expect(g, "result", "unipc/sigmas", SINGLE);
