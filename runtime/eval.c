@@ -118,11 +118,12 @@ static void text_field(dg_json_writer *w, const char *key, const char *v)
     dg_json_string(w, v);
 }
 
-static void begin_object(const measure *m, dg_json_writer *w)
+static void begin_object(const measure *m, const char *verb, dg_json_writer *w)
 {
     dg_json_open(w, '{');
     whole_field(w, "v", 1);
     text_field(w, "event", "end");
+    text_field(w, "verb", verb);
     whole_field(w, "exit", 0);
     text_field(w, "entry", m->entry);
     text_field(w, "data", m->data->kind);
@@ -165,7 +166,7 @@ static void add_parts(const measure *m, dg_json_writer *w)
 static void eval_json(const measure *m, dg_text *out)
 {
     dg_json_writer w = {0};
-    begin_object(m, &w);
+    begin_object(m, "eval", &w);
     double_field(&w, "bits_per_dim", m->result.mean);
     double_field(&w, "se", m->result.error);
     add_parts(m, &w);
@@ -331,7 +332,7 @@ static void curve_json(const measure *m, const points *p, dg_text *out)
     const char *const names[] = {"sent", "rate", "distortion"};
     const double *const lists[] = {p->sent, p->rate, p->distortion};
     dg_json_writer w = {0};
-    begin_object(m, &w);
+    begin_object(m, "curve", &w);
     const char *const own[] = {"bits_per_dim", "stderr"}, *const as[] = {"bits_per_dim", "se"};
     for (int i = 0; i < 2; i++) {
         const dg_outcome *n = dg_evaluation_find(&m->result, own[i]);

@@ -210,14 +210,18 @@ static void put_result(replay *r, dg_replay_options *o, bool same, dg_status sta
     }
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
+    dg_json_key(&w, "v");
+    dg_json_int(&w, 1);
     dg_json_key(&w, "event");
     dg_json_string(&w, "end");
+    dg_json_key(&w, "verb");
+    dg_json_string(&w, "replay");
     dg_json_key(&w, "exit");
     dg_json_int(&w, status);
     dg_json_key(&w, "same");
     dg_json_bool(&w, same);
-    dg_json_key(&w, "verb");
-    dg_json_string(&w, r->made.verb ? r->made.verb : "");
+    dg_json_key(&w, "made_by");
+    dg_json_string(&w, r->made.verb);
     dg_json_key(&w, "bytes");
     dg_json_int(&w, (int64_t)r->file.length);
     dg_json_close(&w, '}');

@@ -23,12 +23,16 @@ static void say_result(dg_maker *m, const char *out, const dg_samples *s, const 
     dg_context *c = m->context;
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "event");
-    dg_json_string(&w, "sample");
-    dg_json_key(&w, "out");
-    dg_json_string(&w, out);
-    dg_json_key(&w, "entry");
-    dg_json_string(&w, made->entry);
+    dg_json_key(&w, "v");
+    dg_json_int(&w, 1);
+    const char *const texts[][2] = {
+        {"event", "end"}, {"verb", "sample"}, {"out", out}, {"entry", made->entry}};
+    for (int i = 0; i < 4; i++) {
+        dg_json_key(&w, texts[i][0]);
+        dg_json_string(&w, texts[i][1]);
+    }
+    dg_json_key(&w, "exit");
+    dg_json_int(&w, 0);
     dg_json_key(&w, "n");
     dg_json_int(&w, s->type.shape.dim[0]);
     dg_json_key(&w, "sample0");

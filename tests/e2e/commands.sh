@@ -18,7 +18,7 @@ exits 0 "$dg" --version
 grep -q "OpenBLAS" out.txt || fail "--version does not name OpenBLAS"
 exits 2 "$dg"
 exits 0 "$dg" help
-for verb in check fmt run test params plan train resume sample info weights ops explain help; do
+for verb in check fmt run test params plan train resume sample interp replay eval curve info weights ops explain help; do
     exits 0 "$dg" help $verb
     [ "$(wc -l <out.txt)" -le 40 ] || fail "help of $verb is longer than 40 lines"
     exits 0 "$dg" $verb --help

@@ -24,7 +24,7 @@ exits 0 "$dg" eval run --split all --json --out all.json
 [ "$(number terms)" = 3 ] || fail "three terms were wanted: $(cat out.txt)"
 bits=$(number bits_per_dim) se=$(number se) prior=$(number prior)
 same all.json <(tail -n 1 out.txt)
-grep -q '"event":"end","exit":0' out.txt || fail "no end: $(cat out.txt)"
+grep -q '"event":"end","verb":"eval","exit":0' out.txt || fail "no end: $(cat out.txt)"
 exits 0 "$dg" eval run --split all --json -D batch=53
 near "$(number bits_per_dim)" "$bits"
 near "$(number se)" "$se"

@@ -65,7 +65,7 @@ exits 0 "$dg" sample work/run --n 20 -o long.npy -q
 exits 0 "$dg" sample work/run --n 9 --sample0 11 -o tail.npy -q
 same <(tail -c $((9 * 256)) long.npy) <(tail -c $((9 * 256)) tail.npy)
 exits 0 "$dg" sample work/run --json -o again.png
-grep -qF '"event":"sample","out":"again.png","entry":"sample","n":9' out.txt || fail "JSON: $(cat out.txt)"
+grep -qF '"verb":"sample","out":"again.png","entry":"sample","exit":0,"n":9' out.txt || fail "JSON: $(cat out.txt)"
 
 # interpolation: the ends are the samples' own noise, or pictures
 exits 0 "$dg" interp model.dg --from 3 --to 17 --frames 4 -o way.npy -q
@@ -76,7 +76,7 @@ exits 0 "$dg" info work/strip.png
 [ "$(key dg.from) $(key dg.to) $(key dg.space) $(key dg.n) $(key dg.grid)" = "3 8 lerp 6 1x6" ] || fail "$(cat out.txt)"
 same_again work/strip.png
 exits 0 "$dg" interp work/run --from work/folder/00001.png --to work/folder/00002.png --space noise -o work/mix.png --json
-grep -qF '"event":"interp","out":"work/mix.png"' out.txt || fail "JSON: $(cat out.txt)"
+grep -qF '"verb":"interp","out":"work/mix.png"' out.txt || fail "JSON: $(cat out.txt)"
 mv work moved && same_again moved/mix.png && mv moved work
 exits 0 "$dg" info work/mix.png
 [ "$(key dg.from)" = folder/00001.png ] || fail "the picture's path: $(cat out.txt)"

@@ -1,4 +1,5 @@
 /* tests/runtime/pictures.c: what tensors look like, byte for byte; lines of logs and metrics. */
+#include "runtime/chart.h"
 #include "runtime/data/png_read.h"
 #include "runtime/image.h"
 #include "runtime/log.h"
@@ -137,6 +138,100 @@ static void same_bytes(void **state)
     free(b);
 }
 
+static bool read_text(const char *path, dg_png_text *text)
+{
+    size_t n;
+    char *bytes = temp_read(path, &n);
+    bool ok = dg_png_text_read(diag, arena, path, (const uint8_t *)bytes, n, text);
+    free(bytes);
+    return ok;
+}
+
+/* Pairs come back in order, ASCII or not; the pixels do not change. */
+static void text_of_pictures(void **state)
+{
+    (void)state;
+    float x[64] = {0};
+    dg_type t = {DG_F32, {4, {1, 1, 8, 8}}};
+    dg_png_text text = {0}, back;
+    dg_png_text_add(arena, &text, "Software", "a program");
+    dg_png_text_add(arena, &text, "two lines", "one\ntwo");
+    dg_png_text_add(arena, &text, "path", "größe/Ω.png");
+    assert_true(dg_image_write(diag, "t.png", &t, x, NULL, 0, &text));
+    assert_true(read_text("t.png", &back));
+    assert_int_equal(back.n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(back.at[i].key, text.at[i].key);
+        assert_string_equal(back.at[i].value, text.at[i].value);
+    }
+    assert_null(dg_png_text_get(&back, "lines"));
+    dg_png png;
+    assert_true(dg_png_read(diag, arena, "t.png", 1, &png));
+    assert_int_equal(png.pixels[0], 128);
+    free(png.pixels);
+}
+
+/* Cut anywhere, or with any byte changed, a picture is refused or says the same text. */
+static void damaged_text(void **state)
+{
+    (void)state;
+    float x[64] = {0};
+    dg_type t = {DG_F32, {4, {1, 1, 8, 8}}};
+    dg_png_text text = {0}, back;
+    dg_png_text_add(arena, &text, "key", "a value");
+    dg_png_text_add(arena, &text, "schlüssel", "größe");
+    assert_true(dg_image_write(diag, "t.png", &t, x, NULL, 0, &text));
+    size_t n;
+    char *bytes = temp_read("t.png", &n);
+    for (size_t cut = 0; cut < n; cut++) {
+        uint8_t *part = malloc(cut + 1); /* of its own, so that reading beyond it is seen */
+        memcpy(part, bytes, cut);
+        assert_false(dg_png_text_read(diag, arena, "t.png", part, cut, &back));
+        assert_string_equal(dg_diag_at(diag, 0)->id, "E445");
+        dg_diag_clear(diag);
+        free(part);
+    }
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] ^= 0x11;
+        assert_false(dg_png_text_read(diag, arena, "t.png", (uint8_t *)bytes, n, &back));
+        dg_diag_clear(diag);
+        bytes[i] ^= 0x11;
+    }
+    free(bytes);
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (; (text = strstr(text, what)) != NULL; text++) n++;
+    return n;
+}
+
+/* Ticks at round numbers, a line that breaks where a number is missing, names escaped. */
+static void charts(void **state)
+{
+    (void)state;
+    double x[5] = {0, 1, 2, 3, 4}, y[5] = {0.1, 0.9, NAN, 0.3, 0.2}, flat[5] = {7, 7, 7, 7, 7};
+    dg_panel panels[2] = {{"a < b & \"c\"", "x", "y", x, y, 5}, {"flat", "x", "y", x, flat, 5}};
+    dg_text one = {0}, two = {0}, none = {0};
+    dg_chart_svg(&one, "title", panels, 2);
+    dg_chart_svg(&two, "title", panels, 2);
+    assert_string_equal(one.at, two.at);
+    assert_non_null(strstr(one.at, ">a &lt; b &amp; &quot;c&quot;</text>"));
+    assert_int_equal(count(one.at, "<circle"), 9);
+    assert_int_equal(count(one.at, "class=\"line\" d=\"M0.00 216.00L75.00 24.00M225.00 "), 1);
+    static const char *const ticks[] = {">0.2<", ">0.4<", ">0.6<", ">0.8<", ">1<"};
+    for (int i = 0; i < 5; i++) assert_non_null(strstr(one.at, ticks[i]));
+    assert_null(strstr(one.at, "nan"));
+    assert_null(strstr(one.at, "inf"));
+    dg_panel empty = {"empty", "x", "y", NULL, NULL, 0};
+    dg_chart_svg(&none, "title", &empty, 1);
+    assert_non_null(strstr(none.at, "</svg>"));
+    dg_text_free(&one);
+    dg_text_free(&two);
+    dg_text_free(&none);
+}
+
 static void metrics_are_cut(void **state)
 {
     (void)state;
@@ -168,7 +263,8 @@ int main(void)
         cmocka_unit_test(looks),           cmocka_unit_test(values_to_bytes),
         cmocka_unit_test(grids),           cmocka_unit_test(points_and_rows),
         cmocka_unit_test(no_picture),      cmocka_unit_test(same_bytes),
-        cmocka_unit_test(metrics_are_cut),
+        cmocka_unit_test(metrics_are_cut), cmocka_unit_test(text_of_pictures),
+        cmocka_unit_test(damaged_text),    cmocka_unit_test(charts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
