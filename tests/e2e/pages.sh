@@ -13,9 +13,7 @@ export -f dg
 export dg
 
 for page in "$@"; do
-    name=$(basename "$page" .md)
-    mkdir "$work/$name"
-    cd "$work/$name"
+    cd "$(mktemp -d "$work/$(basename "$page" .md).XXXXXX")" # two pages may have one name
     awk '
         /^```/ && inside { if (out) close(out); inside = 0; out = ""; next }
         /^```/ {

@@ -88,4 +88,27 @@ wrong "the walk begins at its highest step" 'repaint(x, x, x, D, linear_abar(100
 wrong "give both for the same T" 'repaint(x, x, x, D, linear_abar(100), [999, 0])' $editing
 wrong "strength is a share of the steps between 0 and 1, not 60.0" \
     'sdedit(x, fn(x, s) => x, linear_abar(100), [0, 99], 60.0)' $editing
+
+process="noise/spacing.dg noise/trajectory.dg losses/weights.dg"
+wrong "ends with beta = 1.0: take 21 steps or more" 'linear_scaled_abar(20)[0]' $process
+wrong "beta is 1.5 at step 1 of 3: each lies above 0 and below 1" 'abar_of([0.5, 1.5, 0.1])[0]' $process
+wrong "beta is 1.0 at step 0 of 2: each lies above 0 and below 1, and only the last may be 1" \
+    'abar_of([1.0, 0.5])[0]' $process
+wrong "take more steps or a flatter schedule" 'linear_abar(10, 0.1, 2.0)[0]' $process
+wrong "a schedule has at least one step, not 0" 'cosine_abar(0)[0]' $process
+wrong "there is no schedule cosin; there are" 'schedule("cosin", 10)[0]' $process
+wrong "the schedule cosine has no b0" 'schedule("cosine", 10, 0.1)[0]' $process
+wrong "leave out the steps after the first 0" 'betas_of([0.5, 0.0, 0.0])[0]' $process
+wrong "part is a share of the steps, 0 to 1, not 10.0" 'warmup_abar(100, 10.0)[0]' $process
+wrong "section 1 has 5 steps, of which 6 cannot be taken: take 1 to 5" 'sections(10, [2, 6])[0]' $process
+wrong "no stride takes exactly 400 of 1000 steps" 'ddim_stride(1000, 400)[0]' $process
+wrong "30 steps cannot be taken out of 20: take 1 to 20" 'trailing(20, 30)[0]' $process
+wrong "leads to step 20, behind the last of 20: take a smaller one" 'leading(20, 20, 1)[0]' $process
+wrong "there is no spacing karras; there are" 'spaced("karras", 100, 10)[0]' $process
+wrong "give reverse(steps) of a falling list" 'respaced(linear_abar(10), [9, 0])[0]' $process
+wrong "steps run from 0 to 99, but the schedule has 0 to 9: make both for the same T" \
+    'respaced_betas(linear_abar(10), [0, 99])[0]' $process
+wrong "the weight is of eps, x0 or v, not of mean" 'min_snr_weight(linear_abar(10), "mean")[0]' $process
+wrong "3 weights for a schedule of 2 steps" 'reweighted([1.0, 1.0, 1.0], [0.9, 0.5], "eps", "v")[0]' $process
+wrong "leave that step out with abar[:-1]" 'bound_weight(jsd_abar(10))[0]' $process
 finish
