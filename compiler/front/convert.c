@@ -120,6 +120,16 @@ static bool shape_of_list(dg_sv v, dg_shape *s, int depth, dg_dtype *t)
     return true;
 }
 
+/* A failed element, which has been reported where it failed. */
+static bool holds_poison(dg_sv v)
+{
+    if (v.kind != DG_SV_LIST || v.list->range) return v.kind == DG_SV_POISON;
+    for (int64_t i = 0; i < v.list->n; i++) {
+        if (holds_poison(v.list->at[i])) return true;
+    }
+    return false;
+}
+
 bool dg_table_shape(dg_sv list, dg_shape *s, dg_dtype *t)
 {
     *s = DG_SCALAR;
@@ -152,6 +162,7 @@ dg_value dg_table_value(dg_lower *L, dg_sv list, dg_dtype t, dg_span span)
     dg_shape s;
     dg_dtype own;
     if (!dg_table_shape(list, &s, &own)) {
+        if (holds_poison(list)) return dg_poison_value(L);
         dg_message *m =
             dg_complain(L, "E023", span,
                         "%s is not a table: it needs numbers, or lists of one length of numbers",
