@@ -111,4 +111,25 @@ wrong "steps run from 0 to 99, but the schedule has 0 to 9: make both for the sa
 wrong "the weight is of eps, x0 or v, not of mean" 'min_snr_weight(linear_abar(10), "mean")[0]' $process
 wrong "3 weights for a schedule of 2 steps" 'reweighted([1.0, 1.0, 1.0], [0.9, 0.5], "eps", "v")[0]' $process
 wrong "leave that step out with abar[:-1]" 'bound_weight(jsd_abar(10))[0]' $process
+
+losses="losses/simple.dg losses/bound.dg losses/times.dg noise/draws.dg"
+wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2" \
+    'l_hybrid(x, D, linear_abar(1000))' $losses
+wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2" \
+    'l_vlb(x, D, linear_abar(1000))' $losses
+wrong "a network with a learned variance is trained by l_hybrid or l_vlb" \
+    'l_simple(x, fn(x, t) => concat([x, x], 1), linear_abar(1000))' $losses
+wrong "variance small has nothing to learn from the bound: use l_simple" \
+    'l_hybrid(x, D, linear_abar(1000), variance="small")' $losses
+wrong "variance is small, large, learned or learned_range, not range" \
+    'l_vlb(x, D, linear_abar(1000), variance="range")' $losses
+wrong "predicts is eps, x0, v or mean, not noise" 'l_simple(x, D, linear_abar(1000), predicts="noise")' $losses
+wrong "2 weights for 10 steps: make them of the same abar" \
+    'l_simple(x, D, linear_abar(10), weight=[1.0, 2.0])' $losses
+wrong "take two steps or more" 'l_vlb(x, D, [0.5], variance="small")' $losses
+wrong "predict v or x0, or leave out the last step with abar[:-1]" \
+    'l_vlb(x, D, [0.5, 0.0], variance="small")' $losses
+wrong "mix lies above 0 and up to 1" 'importance_times(2, 10, mix=0.0)[1]' $losses
+wrong "offset noise is for [B, C, ...]" 'offset_noise()(0, [4])' $losses
+wrong "least is a normal double" 'gauss_bin_loglik_exact(x, x, x, 0.0)' $losses
 finish
