@@ -90,7 +90,7 @@ wrong "strength is a share of the steps between 0 and 1, not 60.0" \
     'sdedit(x, fn(x, s) => x, linear_abar(100), [0, 99], 60.0)' $editing
 
 process="noise/spacing.dg noise/trajectory.dg losses/weights.dg"
-wrong "ends with beta = 1.0: take 21 steps or more" 'linear_scaled_abar(20)[0]' $process
+wrong "take 20 steps or more" 'linear_scaled_abar(19)[0]' $process
 wrong "beta is 1.5 at step 1 of 3: each lies above 0 and below 1" 'abar_of([0.5, 1.5, 0.1])[0]' $process
 wrong "beta is 1.0 at step 0 of 2: each lies above 0 and below 1, and only the last may be 1" \
     'abar_of([1.0, 0.5])[0]' $process
