@@ -138,6 +138,14 @@ static char *step_folder(dg_arena *a, const char *run, int64_t step)
                         dg_arena_printf(a, "step-%07" PRId64, step));
 }
 
+bool dg_checkpoint_exists(const char *run, int64_t step)
+{
+    dg_arena *a = dg_arena_new();
+    bool is = dg_path_exists(dg_path_join(a, step_folder(a, run, step), "manifest.json"));
+    dg_arena_free(a);
+    return is;
+}
+
 /* Steps of the checkpoint folders, ascending (names sort as numbers up to 10^7; beyond that they
  * are sorted here). */
 typedef DG_VEC(int64_t) steps_vec;

@@ -24,6 +24,9 @@ bool dg_checkpoint_save(struct dg_store *s, dg_diag *d, const char *run,
 bool dg_checkpoint_load(struct dg_store *s, dg_diag *d, const char *run, int64_t at,
                         dg_checkpoint_facts *f);
 
+/* Whether there is one of this step; it may be damaged. */
+bool dg_checkpoint_exists(const char *run, int64_t step);
+
 /* Removes the checkpoints after `step`: a run that goes on from an earlier one takes another way.
  */
 void dg_checkpoint_forget(dg_diag *d, const char *run, int64_t step);

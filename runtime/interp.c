@@ -202,7 +202,7 @@ static bool write(interp *p, const dg_samples *s, dg_made *made, const target *t
     if (t->out) return dg_samples_write(m->diag, t->out, s, m->range, png ? made : NULL);
     dg_png_text text = {0};
     dg_made_take_samples(made, s);
-    dg_made_write(made, m->arena, NULL, &text);
+    dg_made_write(made, m->arena, &text);
     return dg_image_encode(m->diag, m->o.from, &s->type, s->data, m->range, s->columns, &text,
                            t->png);
 }
@@ -273,7 +273,7 @@ static bool interpolate(interp *p, int64_t frames, const target *t)
     return ok;
 }
 
-static dg_status run(dg_context *c, const dg_interp_options *o, const dg_made *again,
+static dg_status run(dg_context *c, const dg_interp_options *o, const dg_made *again, dg_met *met,
                      const target *t)
 {
     dg_maker m;
@@ -285,7 +285,8 @@ static dg_status run(dg_context *c, const dg_interp_options *o, const dg_made *a
                              .n_defs = o->n_defs,
                              .has_seed = o->has_seed,
                              .seed = o->seed,
-                             .again = again};
+                             .again = again,
+                             .met = met};
     interp p = {.maker = &m,
                 .entry = o->entry ? o->entry : "interp",
                 .space = o->space ? o->space : "slerp",
@@ -299,10 +300,10 @@ static dg_status run(dg_context *c, const dg_interp_options *o, const dg_made *a
 dg_status dg_interp(dg_context *c, const dg_interp_options *o)
 {
     target t = {.out = o->out ? o->out : "strip.png"};
-    return run(c, o, NULL, &t);
+    return run(c, o, NULL, NULL, &t);
 }
 
-dg_status dg_interp_again(dg_context *c, const dg_made *made, const dg_again *where, dg_text *png)
+dg_status dg_interp_again(dg_context *c, const dg_made *made, dg_again *where, dg_text *png)
 {
     dg_interp_options o = {.from_run = where->from,
                            .entry = made->entry,
@@ -318,5 +319,5 @@ dg_status dg_interp_again(dg_context *c, const dg_made *made, const dg_again *wh
                            .has_seed = true,
                            .seed = made->seed};
     target t = {.png = png};
-    return run(c, &o, made, &t);
+    return run(c, &o, made, &where->met, &t);
 }

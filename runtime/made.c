@@ -3,8 +3,6 @@
 #include "runtime/made.h"
 
 #include "compiler/base/json.h"
-#include "compiler/base/os.h"
-#include "runtime/run_folder.h"
 #include "runtime/session.h"
 
 #include <inttypes.h>
@@ -57,7 +55,6 @@ void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p)
 
 typedef struct writer {
     dg_arena *arena;
-    const char *folder;
     dg_png_text *out;
 } writer;
 
@@ -76,61 +73,39 @@ static void put_hash(writer *w, const char *key, uint64_t value)
     put(w, key, dg_arena_printf(w->arena, "%016" PRIx64, value));
 }
 
-static const char *seen_from(const writer *w, const char *path)
-{
-    const char *relative = w->folder && path ? dg_path_relative(w->arena, w->folder, path) : NULL;
-    return relative ? relative : path;
-}
-
-static void put_pairs(writer *w, const char *key, const dg_arg_text *list, int n, bool paths)
+static void put_pairs(writer *w, const char *key, const dg_arg_text *list, int n)
 {
     if (n == 0) return;
     dg_json_writer j = {0};
     dg_json_open(&j, '{');
     for (int i = 0; i < n; i++) {
-        const char *value = list[i].value, *tensor = paths ? strstr(value, ".safetensors:") : NULL;
-        if (tensor) { /* the file's path is seen from the picture, the tensor's name stays */
-            tensor += strlen(".safetensors");
-            const char *file = dg_arena_text(w->arena, value, (size_t)(tensor - value));
-            value = dg_arena_printf(w->arena, "%s%s", seen_from(w, file), tensor);
-        } else if (paths) {
-            value = seen_from(w, value);
-        }
         dg_json_key(&j, list[i].name);
-        dg_json_string(&j, value);
+        dg_json_string(&j, list[i].value);
     }
     dg_json_close(&j, '}');
     put(w, key, j.text.at);
     dg_text_free(&j.text);
 }
 
-static bool is_whole(const char *text)
+void dg_made_write(const dg_made *m, dg_arena *a, dg_png_text *out)
 {
-    int64_t n;
-    return dg_parse_int(text, strlen(text), &n);
-}
-
-void dg_made_write(const dg_made *m, dg_arena *a, const char *folder, dg_png_text *out)
-{
-    writer w = {a, folder, out};
+    writer w = {a, out};
     put(&w, "Software", m->program);
     put(&w, "dg.verb", m->verb);
-    put(&w, "dg.run", seen_from(&w, m->from));
+    put(&w, "dg.file", m->file);
     put(&w, "dg.entry", m->entry);
-    put_pairs(&w, "dg.args", m->args, m->n_args, false);
-    put_pairs(&w, "dg.defs", m->defs, m->n_defs, false);
-    put_pairs(&w, "dg.inputs", m->inputs, m->n_inputs, true);
-    for (int i = 0; i < 2; i++) {
-        const char *end = m->ends[i];
-        put(&w, i ? "dg.to" : "dg.from", end && !is_whole(end) ? seen_from(&w, end) : end);
-    }
+    put_pairs(&w, "dg.args", m->args, m->n_args);
+    put_pairs(&w, "dg.defs", m->defs, m->n_defs);
+    put_pairs(&w, "dg.inputs", m->inputs, m->n_inputs);
+    put(&w, "dg.from", m->ends[0]);
+    put(&w, "dg.to", m->ends[1]);
     put(&w, "dg.space", m->space);
     put(&w, "dg.seed", dg_arena_printf(a, "%" PRIu64, m->seed));
     put_whole(&w, "dg.sample0", m->sample0);
     put_whole(&w, "dg.n", m->n);
     put(&w, "dg.grid", dg_arena_printf(a, "%" PRId64 "x%" PRId64, m->rows, m->columns));
     put_whole(&w, "dg.label_columns", m->label_columns);
-    put(&w, "dg.weights_file", seen_from(&w, m->weights));
+    put(&w, "dg.weights_file", m->weights);
     put_whole(&w, "dg.step", m->step);
     put_hash(&w, "dg.weights", m->weights_hash);
     put_hash(&w, "dg.graph", m->graph);
@@ -262,7 +237,7 @@ bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text 
     if (strcmp(out->verb, "sample") != 0 && strcmp(out->verb, "interp") != 0)
         malformed(&r, "dg.verb", "sample or interp");
     out->program = get(&r, "Software");
-    out->from = get(&r, "dg.run");
+    out->file = dg_png_text_get(t, "dg.file");
     out->entry = get(&r, "dg.entry");
     out->args = get_pairs(&r, "dg.args", &out->n_args);
     out->defs = get_pairs(&r, "dg.defs", &out->n_defs);

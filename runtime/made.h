@@ -1,6 +1,6 @@
 /* made.h: what made a picture: the facts that stand as text in its PNG file, so that `dg replay`
- * can make it again (docs/cli.md, "Pictures"). Nothing in it depends on clock, host or thread
- * count. */
+ * can make it again (docs/cli.md, "Pictures"). A run is named by its content, never by its path.
+ * Nothing in it depends on clock, host or thread count. */
 #ifndef DG_RUNTIME_MADE_H
 #define DG_RUNTIME_MADE_H
 
@@ -12,8 +12,8 @@
 
 typedef struct dg_made {
     const char *verb; /* "sample" or "interp" */
-    /* Paths as the command line has them; in a picture's text they are seen from its folder. */
-    const char *from;    /* run folder or .dg file */
+    /* Names of files stand as the command line has them. */
+    const char *file;    /* the .dg file; NULL: a run folder */
     const char *weights; /* given apart; NULL: the run's own, or fresh ones */
     const char *ends[2]; /* of an interpolation: whole numbers or files; NULL: none */
     const char *space;   /* of an interpolation */
@@ -32,6 +32,9 @@ typedef struct dg_made {
     int64_t label_columns; /* a label that nobody gives changes after so many samples */
 } dg_made;
 
+/* How far what was opened is what made a picture. */
+typedef enum dg_met { DG_MET_NOTHING, DG_MET_GRAPH, DG_MET_STEP, DG_MET_ALL } dg_met;
+
 /* The plan's facts: graph, precision, isa, blas_core, program, skip (in `a`). */
 void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p);
 /* Sources with their config values: what a changed run is known by. */
@@ -39,8 +42,7 @@ uint64_t dg_graph_hash(const dg_plan *p);
 /* Of the places of a plan in the store, by path. */
 uint64_t dg_places_hash(const dg_plan *p, struct dg_store *s);
 
-/* As text; `folder`: where the picture goes, NULL: paths as they stand. */
-void dg_made_write(const dg_made *m, dg_arena *a, const char *folder, dg_png_text *out);
+void dg_made_write(const dg_made *m, dg_arena *a, dg_png_text *out); /* as text */
 /* From text. False after reporting E446 at `place`: text missing or malformed. */
 bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text *t, dg_made *out);
 

@@ -189,7 +189,7 @@ bool dg_maker_load(dg_maker *m)
 bool dg_maker_facts(dg_maker *m, const dg_plan *p, const char *entry, dg_made *out)
 {
     const dg_made *again = m->o.again;
-    out->from = again ? again->from : m->o.from;
+    out->file = again ? again->file : m->is_run ? NULL : m->o.from;
     out->weights = again ? again->weights : m->o.weights;
     out->entry = entry;
     out->args = dg_args_of(m->arena, &m->args);
@@ -198,13 +198,15 @@ bool dg_maker_facts(dg_maker *m, const dg_plan *p, const char *entry, dg_made *o
     out->n_defs = m->o.n_defs;
     out->seed = m->seed;
     dg_made_take_plan(out, m->arena, p);
-    if (!again || again->graph == out->graph) return true;
-    dg_message *e = dg_error_at(m->diag, "E435", m->o.from,
-                                "the graph or its config values have changed since the picture was "
-                                "made: hash %016" PRIx64 ", then %016" PRIx64,
-                                out->graph, again->graph);
-    dg_help_add(m->diag, e,
-                "a copy of the folder as it was can be named: dg replay PICTURE --run RUN");
+    if (!again) return true;
+    if (again->graph == out->graph) {
+        *m->o.met = DG_MET_GRAPH;
+        return true;
+    }
+    dg_error_at(m->diag, "E435", m->o.from,
+                "the graph or its config values are not those of the picture: hash %016" PRIx64
+                ", in the picture %016" PRIx64,
+                out->graph, again->graph);
     dg_context_flush(m->context, m->diag);
     return false;
 }
@@ -214,14 +216,13 @@ bool dg_maker_weights(dg_maker *m, const dg_plan *p, dg_made *out)
     const dg_made *again = m->o.again;
     out->step = m->store->step;
     out->weights_hash = dg_places_hash(p, m->store);
-    if (!again || again->weights_hash == out->weights_hash) return true;
-    dg_message *e =
-        dg_error_at(m->diag, "E435", m->o.weights ? m->o.weights : m->o.from,
-                    "the weights have changed since the picture was made: checksum %016" PRIx64
-                    ", then %016" PRIx64 " at step %" PRId64,
-                    out->weights_hash, again->weights_hash, again->step);
-    dg_help_add(m->diag, e,
-                "a copy of the folder as it was can be named: dg replay PICTURE --run RUN");
+    if (!again) return true;
+    *m->o.met = again->weights_hash == out->weights_hash ? DG_MET_ALL : DG_MET_STEP;
+    if (*m->o.met == DG_MET_ALL) return true;
+    dg_error_at(m->diag, "E435", m->o.weights ? m->o.weights : m->o.from,
+                "the weights of step %" PRId64 " are not those of the picture: checksum %016" PRIx64
+                ", in the picture %016" PRIx64 " at step %" PRId64,
+                out->step, out->weights_hash, again->weights_hash, again->step);
     dg_context_flush(m->context, m->diag);
     return false;
 }

@@ -13,6 +13,7 @@ typedef struct dg_maker_options {
     bool has_seed, run_only; /* run_only: a .dg file will not do */
     uint64_t seed;
     const dg_made *again; /* facts that have to be met again; NULL */
+    dg_met *met;          /* how far they were; NULL with `again` */
 } dg_maker_options;
 
 typedef struct dg_maker {

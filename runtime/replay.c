@@ -1,12 +1,13 @@
 /* replay.c: dg_replay: reads what made a picture, makes it again, compares.
  *
- * In     a PNG file with the text of made.h; the run it names.
- * Out    the same bytes, or the first difference.
+ * In     a PNG file with the text of made.h, which names its run by content.
+ * Out    the same bytes, or the first difference; or which run came closest.
  * Keeps  graph and weights are compared by their hashes before anything runs. */
 #include "runtime/replay.h"
 
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
+#include "runtime/checkpoint.h"
 #include "runtime/context.h"
 #include "runtime/data/png_read.h"
 
@@ -22,10 +23,27 @@ typedef struct replay {
     dg_file file;
     dg_png_text text;
     dg_made made;
-    dg_again where;
+    DG_VEC(dg_again) where; /* the run may be; in the order in which they are tried */
+    int n_runs;             /* that were found, whether tried or not */
+    /* Of the one being tried. */
+    dg_again *now;
+    dg_options given; /* the caller's, while messages are held back */
+    DG_VEC(dg_report) held;
+    const char *why; /* the first error held back */
 } replay;
 
-/* ---- paths ---- */
+enum { MOST_TRIED = 256 };
+
+static const char *quoted(replay *r, const char *text)
+{
+    dg_text q = {0};
+    dg_text_quote(&q, text, strlen(text));
+    const char *out = q.n ? dg_arena_text(r->arena, q.at, q.n) : "";
+    dg_text_free(&q);
+    return out;
+}
+
+/* ---- places ---- */
 
 static bool is_whole(const char *text)
 {
@@ -33,30 +51,68 @@ static bool is_whole(const char *text)
     return dg_parse_int(text, strlen(text), &n);
 }
 
-static bool resolve(replay *r)
+/* The names of the facts as seen from a folder (NULL: from here): whether all are there, and
+ * whether another folder may see others. */
+typedef struct view {
+    replay *r;
+    const char *folder;
+    bool all, relative;
+} view;
+
+static const char *see(view *v, const char *name)
 {
-    const char *folder = dg_path_folder(r->arena, r->o->picture);
-    dg_made *m = &r->made;
-    dg_again *w = &r->where;
-    w->from = r->o->run ? r->o->run : dg_path_join(r->arena, folder, m->from);
-    w->weights = m->weights ? dg_path_join(r->arena, folder, m->weights) : NULL;
+    if (!name) return NULL;
+    dg_arena *a = v->r->arena;
+    v->relative |= name[0] != '/';
+    const char *path = v->folder ? dg_path_join(a, v->folder, name) : name,
+               *tensor = strstr(name, ".safetensors:"); /* FILE.safetensors:TENSOR */
+    size_t behind = tensor ? strlen(tensor + strlen(".safetensors")) : 0;
+    v->all &= dg_path_exists(dg_arena_text(a, path, strlen(path) - behind));
+    return path;
+}
+
+static dg_again see_all(view *v)
+{
+    const dg_made *m = &v->r->made;
+    dg_again w = {.from = v->r->o->run ? v->r->o->run : see(v, m->file),
+                  .weights = see(v, m->weights)};
     for (int i = 0; i < 2; i++)
-        if (m->ends[i])
-            w->ends[i] =
-                is_whole(m->ends[i]) ? m->ends[i] : dg_path_join(r->arena, folder, m->ends[i]);
-    dg_arg_text *inputs = DG_NEW_ARRAY(r->arena, dg_arg_text, m->n_inputs + 1);
+        w.ends[i] = m->ends[i] && is_whole(m->ends[i]) ? m->ends[i] : see(v, m->ends[i]);
+    dg_arg_text *inputs = DG_NEW_ARRAY(v->r->arena, dg_arg_text, m->n_inputs + 1);
     for (int i = 0; i < m->n_inputs; i++) {
         inputs[i] = m->inputs[i];
-        inputs[i].value = dg_path_join(r->arena, folder, m->inputs[i].value);
+        inputs[i].value = see(v, inputs[i].value);
     }
-    w->inputs = inputs;
-    if (dg_path_exists(w->from)) return true;
-    dg_message *e =
-        dg_error_at(r->diag, "E501", w->from, "the run that made the picture is not there");
-    dg_help_add(r->diag, e,
-                "the path in the picture is seen from the picture's folder; where the two were "
-                "moved apart say: dg replay PICTURE --run RUN");
-    return false;
+    w.inputs = inputs;
+    return w;
+}
+
+/* Of the runs, those that hold the picture's step come first: the others cannot be it, but one of
+ * them may be worth naming. */
+static void add_runs(replay *r, dg_again w, const char *const *runs, int n)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < n; i++) {
+            if (dg_checkpoint_exists(runs[i], r->made.step) != (pass == 0)) continue;
+            w.from = runs[i];
+            dg_vec_push(&r->where, w);
+        }
+}
+
+static void find_places(replay *r)
+{
+    const char *const folders[] = {NULL, dg_path_folder(r->arena, r->o->picture)};
+    const char *const *runs = NULL;
+    if (!r->o->run && !r->made.file) r->n_runs = dg_replay_runs(r->arena, r->o->picture, &runs);
+    for (int i = 0; i < 2; i++) {
+        view v = {r, folders[i], true, false};
+        dg_again w = see_all(&v);
+        if (v.all && w.from)
+            dg_vec_push(&r->where, w);
+        else if (v.all)
+            add_runs(r, w, runs, r->n_runs);
+        if (!v.relative) break;
+    }
 }
 
 /* ---- making it again ---- */
@@ -72,6 +128,35 @@ static const char *const *words(replay *r, const char *text)
     return out;
 }
 
+static void release(replay *r)
+{
+    for (size_t i = 0; i < r->held.n; i++)
+        if (r->given.message) r->given.message(r->given.user, &r->held.at[i]);
+    r->held.n = 0;
+}
+
+/* What a run says that turns out to be another one is of no interest, but why it is another. */
+static void hold_message(void *user, const dg_report *m)
+{
+    replay *r = user;
+    dg_arena *a = r->arena;
+    dg_report copy = *m;
+    copy.id = dg_arena_text(a, m->id, strlen(m->id));
+    copy.text = dg_arena_text(a, m->text, strlen(m->text));
+    copy.json = dg_arena_text(a, m->json, strlen(m->json));
+    dg_vec_push(&r->held, copy);
+    if (r->now->met == DG_MET_ALL) release(r);
+    const char *what = strstr(copy.text, "]: ");
+    what = what ? what + strlen("]: ") : copy.text;
+    if (m->error && !r->why) r->why = dg_arena_text(a, what, strcspn(what, "\n"));
+}
+
+static void pass_progress(void *user, const dg_progress *p)
+{
+    const replay *r = user;
+    if (r->given.progress) r->given.progress(r->given.user, p);
+}
+
 /* Under the picture's precision, passes and ISA level, where the machine has it. */
 static dg_status make(replay *r, dg_text *png)
 {
@@ -85,7 +170,7 @@ static dg_status make(replay *r, dg_text *png)
     for (dg_isa i = 0; i < isa; i++)
         if (strcmp(dg_isa_name(i), r->made.isa) == 0) c->isa = i;
     bool samples = strcmp(r->made.verb, "sample") == 0;
-    dg_status status = (samples ? dg_sample_again : dg_interp_again)(c, &r->made, &r->where, png);
+    dg_status status = (samples ? dg_sample_again : dg_interp_again)(c, &r->made, r->now, png);
     c->options.precision = given.precision;
     c->options.skip = given.skip;
     c->reference = reference;
@@ -93,16 +178,98 @@ static dg_status make(replay *r, dg_text *png)
     return status;
 }
 
-/* ---- comparing ---- */
-
-static const char *quoted(replay *r, const char *text)
+static dg_status make_quietly(replay *r, dg_text *png)
 {
-    dg_text q = {0};
-    dg_text_quote(&q, text, strlen(text));
-    const char *out = q.n ? dg_arena_text(r->arena, q.at, q.n) : "";
-    dg_text_free(&q);
+    dg_context *c = r->context;
+    r->given = c->options;
+    r->why = NULL;
+    c->options.message = hold_message;
+    c->options.progress = pass_progress;
+    c->options.user = r;
+    dg_status status = make(r, png);
+    c->options.message = r->given.message;
+    c->options.progress = r->given.progress;
+    c->options.user = r->given.user;
+    if (r->now->met == DG_MET_ALL) release(r);
+    r->held.n = 0;
+    return status;
+}
+
+static const char *wanted(replay *r)
+{
+    const dg_made *m = &r->made;
+    dg_text t = {0};
+    dg_text_add(&t, "graph %016" PRIx64 ", weights %016" PRIx64 " of step %" PRId64, m->graph,
+                m->weights_hash, m->step);
+    const char *names[3] = {m->weights, m->ends[0], m->ends[1]};
+    for (int i = 0; i < 3 + m->n_inputs; i++) {
+        const char *name = i < 3 ? names[i] : m->inputs[i - 3].value;
+        if (name && !is_whole(name)) dg_text_add(&t, ", %s", quoted(r, name));
+    }
+    const char *out = dg_arena_text(r->arena, t.at, t.n);
+    dg_text_free(&t);
     return out;
 }
+
+/* `closest`: of those tried the one that met most, and why it is not the one; NULL: none. */
+static void say_not_found(replay *r, const dg_again *closest, const char *why)
+{
+    const dg_made *m = &r->made;
+    const char *folder = quoted(r, dg_path_folder(r->arena, r->o->picture));
+    dg_message *e;
+    if (m->file && !r->o->run)
+        e = dg_error_at(r->diag, "E447", r->o->picture, "no '%s' is found that made it: %s",
+                        quoted(r, m->file), wanted(r));
+    else
+        e = dg_error_at(r->diag, "E447", r->o->picture,
+                        r->o->run ? "the run does not find what made the picture: %s"
+                                  : "no run is found that made it: %s",
+                        wanted(r));
+    if (r->n_runs)
+        dg_note_add(r->diag, e,
+                    "looked at the folders above the picture, and in ., ./runs, %s, %s/runs: %d "
+                    "run%s",
+                    folder, folder, r->n_runs, r->n_runs == 1 ? "" : "s");
+    else if (m->file || r->o->run)
+        dg_note_add(r->diag, e, "files are looked for as named, from . and from %s", folder);
+    else
+        dg_note_add(r->diag, e,
+                    "looked at the folders above the picture, and in ., ./runs, %s, %s/runs: there "
+                    "is no run",
+                    folder, folder);
+    if (closest && closest->met == DG_MET_NOTHING)
+        dg_note_add(r->diag, e, "none has the graph; %s: %s", quoted(r, closest->from), why);
+    else if (closest)
+        dg_note_add(r->diag, e, "closest is %s, which has the graph: %s", quoted(r, closest->from),
+                    why);
+    else if (r->n_runs)
+        dg_note_add(r->diag, e, "not all files that it was made from are there");
+    if (r->where.n > MOST_TRIED)
+        dg_note_add(r->diag, e, "only the first %d were compared", MOST_TRIED);
+    dg_help_add(r->diag, e, "name it: dg replay PICTURE --run RUN");
+}
+
+static dg_status try_places(replay *r, dg_text *png)
+{
+    dg_context *c = r->context;
+    const dg_status before = dg_context_status(c);
+    const dg_again *closest = NULL;
+    const char *why = "";
+    for (size_t i = 0; i < r->where.n && i < MOST_TRIED; i++) {
+        r->now = &r->where.at[i];
+        if (r->o->run && r->where.n == 1) return make(r, png);
+        dg_status status = make_quietly(r, png);
+        if (r->now->met == DG_MET_ALL || atomic_load(&c->cancelled)) return status;
+        c->status = before;
+        if (closest && closest->met >= r->now->met) continue;
+        closest = r->now;
+        why = r->why ? r->why : "it cannot be opened";
+    }
+    say_not_found(r, closest, why);
+    return dg_context_flush(c, r->diag);
+}
+
+/* ---- comparing ---- */
 
 /* NULL: the same text. */
 static const char *text_difference(replay *r, const dg_png_text *now)
@@ -238,11 +405,12 @@ dg_status dg_replay(dg_context *c, dg_replay_options *o)
     bool open = dg_file_map(r.diag, o->picture, &r.file);
     bool ok = open &&
               dg_png_text_read(r.diag, r.arena, o->picture, r.file.bytes, r.file.length, &r.text) &&
-              dg_made_read(r.diag, r.arena, o->picture, &r.text, &r.made) && resolve(&r);
+              dg_made_read(r.diag, r.arena, o->picture, &r.text, &r.made);
     dg_context_flush(c, r.diag);
     dg_status status = dg_context_status(c);
     if (ok) {
-        status = make(&r, &png);
+        find_places(&r);
+        status = try_places(&r, &png);
         ok = status == DG_OK;
     }
     if (ok && o->out) ok = dg_file_replace(r.diag, o->out, png.at, png.n);
@@ -252,6 +420,8 @@ dg_status dg_replay(dg_context *c, dg_replay_options *o)
     if (ok) put_result(&r, o, same, status);
     if (open) dg_file_close(&r.file);
     dg_text_free(&png);
+    dg_vec_free(&r.where);
+    dg_vec_free(&r.held);
     dg_arena_free(r.arena);
     return status;
 }

@@ -55,7 +55,7 @@ static bool write_samples(dg_maker *m, const dg_samples *s, dg_made *made, const
     if (t->out) return dg_samples_write(m->diag, t->out, s, m->range, made);
     dg_png_text text = {0};
     dg_made_take_samples(made, s);
-    dg_made_write(made, m->arena, NULL, &text);
+    dg_made_write(made, m->arena, &text);
     return dg_image_encode(m->diag, m->o.from, &s->type, s->data, m->range, s->columns, &text,
                            t->png);
 }
@@ -110,7 +110,7 @@ static bool sample(dg_maker *m, const dg_sample_options *o, const target *t)
     return ok;
 }
 
-static dg_status run(dg_context *c, const dg_sample_options *o, const dg_made *again,
+static dg_status run(dg_context *c, const dg_sample_options *o, const dg_made *again, dg_met *met,
                      const target *t)
 {
     dg_maker m;
@@ -122,7 +122,8 @@ static dg_status run(dg_context *c, const dg_sample_options *o, const dg_made *a
                              .n_defs = o->n_defs,
                              .has_seed = o->has_seed,
                              .seed = o->seed,
-                             .again = again};
+                             .again = again,
+                             .met = met};
     bool ok = dg_maker_open(c, &m, &from) && sample(&m, o, t);
     dg_maker_close(&m);
     dg_status status = dg_context_status(c);
@@ -132,10 +133,10 @@ static dg_status run(dg_context *c, const dg_sample_options *o, const dg_made *a
 dg_status dg_sample(dg_context *c, const dg_sample_options *o)
 {
     target t = {.out = o->out ? o->out : "samples.png"};
-    return run(c, o, NULL, &t);
+    return run(c, o, NULL, NULL, &t);
 }
 
-dg_status dg_sample_again(dg_context *c, const dg_made *made, const dg_again *where, dg_text *png)
+dg_status dg_sample_again(dg_context *c, const dg_made *made, dg_again *where, dg_text *png)
 {
     dg_sample_options o = {.from = where->from,
                            .entry = made->entry,
@@ -153,5 +154,5 @@ dg_status dg_sample_again(dg_context *c, const dg_made *made, const dg_again *wh
                            .has_seed = true,
                            .seed = made->seed};
     target t = {.png = png};
-    return run(c, &o, made, &t);
+    return run(c, &o, made, &where->met, &t);
 }

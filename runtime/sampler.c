@@ -276,7 +276,7 @@ static bool write_png(dg_diag *d, dg_arena *a, const char *path, const dg_sample
     if (made) {
         dg_made facts = *made;
         dg_made_take_samples(&facts, s);
-        dg_made_write(&facts, a, dg_path_folder(a, path), &text);
+        dg_made_write(&facts, a, &text);
     }
     return dg_image_write(d, path, &s->type, s->data, range, s->columns, &text);
 }

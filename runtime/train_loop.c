@@ -249,7 +249,6 @@ static bool make_samples(dg_trainer *t)
     if (!dg_sampler_ready(t->sampler, t->store)) return false;
     const dg_plan *plan = dg_sampler_plan(t->sampler);
     dg_made made = {.verb = "sample",
-                    .from = t->run,
                     .entry = c->sample_entry,
                     .args = dg_args_of(t->arena, &c->sample_args),
                     .n_args = c->sample_args.n,

@@ -270,7 +270,7 @@ DG_API dg_status dg_interp(dg_context *c, const dg_interp_options *o);
  * or DG_CHECK with the first difference in a message. */
 typedef struct dg_replay_options {
     const char *picture;
-    const char *run; /* where the run is now; NULL: as the text says, seen from the picture */
+    const char *run; /* NULL: looked for by content above the picture, here and beside it */
     const char *out; /* for the picture made now; NULL */
     bool json;
     char *text; /* out: the outcome; free with dg_free */

@@ -24,8 +24,8 @@ same_runs run again
 
 # Moved away from its data a run still samples; its data is missed by name.
 mkdir elsewhere && mv run elsewhere/run && mv set gone
-"$dg" sample elsewhere/run -q -o a.npy && "$dg" sample again -q -o b.npy || fail "sample a moved run"
-same a.npy b.npy
+"$dg" sample elsewhere/run -q -o a.png && "$dg" sample again -q -o b.png || fail "sample a moved run"
+same a.png b.png
 expect 5 "error[E501]: there is no" "$dg" resume elsewhere/run --steps 40
 mv gone set
 

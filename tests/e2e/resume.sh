@@ -48,6 +48,13 @@ stop "$part" INT "$dg" resume often --threads 1
 stop "$part" TERM "$dg" resume often
 "$dg" resume often -q || fail "the last resume"
 same_runs whole often
+
+# The pictures, too, those of the runs (above) and those made now: no byte tells the folders apart.
+grep -q '\.png$' <(ls whole/samples) || fail "no pictures in the run"
+"$dg" sample whole -q -o whole.png y=3 --threads 2 && "$dg" sample one -q -o one.png y=3 --threads 1 &&
+    (cd often && "$dg" sample . -q -o ../often.png y=3 --threads 1) || fail "sample the three runs"
+same whole.png one.png
+same whole.png often.png
 [ "$(grep -c ' train saved .* at step' often/log.txt)" -ge 2 ] || fail "the run was hardly interrupted"
 
 # On from the end: the same as a longer run from the start.
