@@ -17,7 +17,8 @@ typedef struct dg_loop_plan {
     dg_graph *g;
     dg_arena *arena;
     dg_region body;
-    int n; /* carries */
+    int n;          /* carries */
+    dg_value known; /* values of the graph before the loop that keeps: the tables have so many */
     int64_t trips;
     bool stops;
     uint8_t *dep;   /* by value: of the body, depends */
@@ -218,6 +219,7 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
                 .arena = a,
                 .body = old.body,
                 .n = old.n_in,
+                .known = (dg_value)g->values.n,
                 .trips = dg_attr_int(&old.attrs, "trips"),
                 .stops = dg_attr_int(&old.attrs, "stop") != 0,
                 .dep = DG_NEW_ARRAY(a, uint8_t, g->values.n + 1),
@@ -285,14 +287,10 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
  */
 static void find_captured(dg_loop_grad *l, const plan *p)
 {
-    size_t n = p->g->values.n;
     for (int pass = 0; pass < 2; pass++) {
         l->n_captured = 0;
-        for (dg_value v = 0; v < (dg_value)n; v++) {
-            /* values made since then are none of the body's */
-            bool known = (size_t)v < n && v < dg_node_of(p->g, l->kept)->out[0];
-            if (!known || !p->read[v] || inside(p, v) || !l->depends(l->ctx, v) || !is_float(p, v))
-                continue;
+        for (dg_value v = 0; v < p->known; v++) {
+            if (!p->read[v] || inside(p, v) || !l->depends(l->ctx, v) || !is_float(p, v)) continue;
             if (pass == 1) l->captured[l->n_captured] = v;
             l->n_captured++;
         }

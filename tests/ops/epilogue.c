@@ -41,11 +41,10 @@ static dg_view view_of(dg_shape s, float *data)
 
 /* silu(result + a) + b, where a has one number per channel (conv2d) or column (matmul) and b the
  * result's shape. */
-static void run_case(const shapes *c, dg_isa isa, int threads)
+static void run_kernel(const shapes *c, const dg_kernel *kernel, dg_isa isa, int threads)
 {
     dg_arena *arena = dg_arena_new();
     const dg_op *op = dg_op_find(c->op), *add = dg_op_find("add"), *silu = dg_op_find("silu");
-    const dg_kernel *kernel = &op->kernels[0];
     dg_attrs attrs = {c->n_attrs, c->attrs};
     dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->w}}, out[16];
     dg_infer t = {.op = op,
@@ -56,6 +55,10 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
                   .input = {-1, -1},
                   .arena = arena};
     if (!op->infer(&t)) fail_msg("%s", t.what);
+    if (kernel->dtype != DG_F32 || (kernel->fits && !kernel->fits(&t))) {
+        dg_arena_free(arena);
+        return;
+    }
     dg_shape y = out[0].shape, a = y;
     int axis = strcmp(c->op, "conv2d") == 0 ? 1 : y.rank - 1;
     for (int i = 0; i < y.rank; i++) a.dim[i] = i == axis ? y.dim[i] : 1;
@@ -123,6 +126,12 @@ static void run_case(const shapes *c, dg_isa isa, int threads)
     for (int i = 0; i < 6; i++) free(all[i]);
     free(work);
     dg_arena_free(arena);
+}
+
+static void run_case(const shapes *c, dg_isa isa, int threads)
+{
+    for (const dg_kernel *k = dg_op_find(c->op)->kernels; k->run; k++)
+        run_kernel(c, k, isa, threads);
 }
 
 static void run_all(const shapes *cases, int n)
