@@ -9,7 +9,7 @@ DG=${DG:-dg}                # the program
 N=${N:-1000}                # samples of a row
 N_DDPM=${N_DDPM:-100}       # samples of the row with all steps, which is not ranked
 N_BITS=${N_BITS:-100}       # images of the bound
-W=${W:-1.0}                 # strength of the guidance
+W=${W:-0.5}                 # strength of the guidance
 SEED=${SEED:-1}             # of the starting noise, the same for all rows
 DDIM=${DDIM:-10 20 50 100}  # steps of the rows
 SOLVER=${SOLVER:-10 20}
@@ -29,11 +29,13 @@ if [ -d "$data" ]; then
     train=$data
     test=$(ls "$data"/t10k-images-idx3-ubyte* | head -n 1)
     all=10000
+    kept=60000
 else
     source=(--set data.kind="$data")
     train=$data
     test=$data
     all=$N
+    kept=$N
 fi
 range='{range: [-1, 1]}'
 judge() { "$DG" run "$judge/model.dg" "$@"; }
@@ -49,9 +51,9 @@ accuracy=$(judge accuracy --weights "$out/classifier" --data "$test" --data-opti
     number result)
 judge real --weights "$out/classifier" --data "$test" --data-options "$range" -D batch="$((all < 500 ? all : 500))" \
     --save "$out/real.safetensors" >"$out/real.txt"
-model images n="$N" --data "$train" --data-options "$range" --seed 3 -o "$out/images"
+model images n="$N" each="$((kept / N))" --data "$train" --data-options "$range" --seed 3 -o "$out/images"
 
-model images n="$N_BITS" --data "$test" --data-options "$range" -o "$out/bits"
+model images n="$N_BITS" each="$((all / N_BITS))" --data "$test" --data-options "$range" -o "$out/bits"
 [ -e "$out/gamma.npy" ] || model gamma --weights "$out/model" --data "$out/images" -D batch="$((N < 50 ? N : 50))" \
     Ks="[${ANALYTIC// /,}]" -o "$out/gamma.npy"
 
