@@ -146,6 +146,9 @@ bool dg_names_check(dg_lower *L, dg_unit *u)
         const dg_decl *d = u->tree->decls[i];
         n.local.n = 0;
         n.known = dg_map_new(L->arena);
+        /* An entry's static arguments are bound before any tensor type is read. */
+        bool entry = d->kind == DG_C_ENTRY || d->kind == DG_C_TRAIN;
+        for (int k = 0; entry && k < d->n_formals; k++) bind(&n, d->formals[k].name);
         formals(&n, d->formals, d->n_formals);
         if (d->kind == DG_C_MODEL) expr(&n, d->value);
         if (!d->body) continue;
