@@ -201,6 +201,7 @@ static bool run_kernel(dg_exec *e, dg_diag *d, const dg_run *run, failure *f, in
                     .n_own = s->n_own,
                     .attrs = &s->attrs,
                     .strip = s->strip,
+                    .prologue = s->prologue,
                     .run = run,
                     .workspace = s->workspace >= 0 ? e->arena + s->workspace : NULL};
     (s->kernel ? s->kernel->run : s->op->ref)(&call);

@@ -28,6 +28,7 @@ typedef int32_t dg_region; /* id of a region */
 
 struct dg_op;    /* op.h */
 struct dg_strip; /* strip.h */
+struct dg_prologue;
 struct dg_kernel;
 
 typedef enum dg_phase { DG_FORWARD, DG_BACKWARD, DG_UPDATE } dg_phase;
@@ -66,7 +67,9 @@ typedef struct dg_node_info {
     int remat;                    /* id of the `remat` call it stands in, 0: none */
     const struct dg_strip *strip; /* op `fused`: its body; a node with an epilogue: the epilogue
                                      (strip.h). NULL otherwise */
-    int n_own; /* inputs that are the op's own; the strip's further inputs follow */
+    const struct dg_prologue *prologue; /* what makes an operand that is not stored; NULL: none */
+    int n_own; /* inputs that are the op's own; the epilogue's further inputs follow, then the
+                  prologue's */
     const struct dg_kernel *kernel; /* chosen by select; NULL: the op's ref */
 } dg_node_info;
 

@@ -20,6 +20,7 @@ bool dg_view_contiguous(const dg_view *v);
 void dg_view_pack(dg_view *v); /* sets the strides of a contiguous view of v->shape */
 
 struct dg_strip;
+struct dg_prologue;
 struct dg_call;
 typedef void dg_piece_fn(const struct dg_call *k, int64_t piece);
 
@@ -37,9 +38,10 @@ typedef struct dg_run { /* the same for every step of one run of a plan */
 typedef struct dg_call {
     const dg_view *in, *out;
     int n_in, n_out;
-    int n_own; /* inputs of the op itself; those of the strip follow */
+    int n_own; /* inputs of the op itself; those of the strip follow, then those of the prologue */
     const dg_attrs *attrs;
     const struct dg_strip *strip; /* of `fused`, or an epilogue; NULL: none */
+    const struct dg_prologue *prologue; /* of an operand that is not stored; NULL: none */
     const dg_run *run;
     void *workspace; /* the step's planned bytes in the arena, shared by its pieces */
     void *scratch;   /* this worker's own bytes */

@@ -237,7 +237,16 @@ dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
                       .out = out,
                       .n_out = i->n_out,
                       .input = {-1, -1},
-                      .arena = arena};
+                      .arena = arena,
+                      .prologue = i->prologue};
+}
+
+bool dg_op_takes_prologue(const dg_op *op, int input)
+{
+    for (const dg_kernel *k = op->kernels; k && k->run && input < 32; k++) {
+        if (k->dtype == DG_F32 && !k->any_dtype && k->prologue >> input & 1) return true;
+    }
+    return false;
 }
 
 const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in, int n_in)

@@ -26,6 +26,7 @@ typedef struct dg_infer {
     int input[2];     /* which inputs the carets show, -1: none */
     const char *help; /* may be NULL */
     dg_arena *arena;  /* for the texts */
+    const dg_prologue *prologue; /* of the node, for `workspace` and `scratch`; NULL: none */
 } dg_infer;
 
 dg_shape dg_in_shape(const dg_infer *t, int input);
@@ -86,6 +87,8 @@ typedef struct dg_kernel {
     bool any_dtype;   /* moves bytes: every dtype */
     uint32_t strided; /* bit i: input i may have any strides (bit 31: all inputs); else it gets a
                          packed copy */
+    uint32_t prologue; /* bit i: input i may have a prologue: the kernel reads it by
+                          support/prologue.h */
     dg_isa least_isa;
     bool (*fits)(const dg_infer
                      *types); /* NULL: always. Sees input and output types and attrs; not strides */
@@ -160,6 +163,8 @@ typedef struct dg_op {
 dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena);
 const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in,
                               int n_in); /* NULL: none */
+/* Some kernel of the op for f32 takes input `input` by a prologue. */
+bool dg_op_takes_prologue(const dg_op *op, int input);
 /* Number of inputs that `op->inputs` allows. */
 void dg_op_arity(const dg_op *op, int *least, int *most);
 

@@ -164,6 +164,10 @@ static void head(const printer *p, dg_node n)
     }
     print_attrs(out, &i->attrs);
     if (i->strip) print_strip(out, i->strip);
+    if (i->prologue) {
+        dg_text_add(out, " prologue %d", i->prologue->operand);
+        print_strip(out, i->prologue->strip);
+    }
     if (i->n_own != i->n_in) dg_text_add(out, " own %d", i->n_own);
     if (i->kernel) dg_text_add(out, " kernel %s", i->kernel->name);
     if (i->phase != DG_FORWARD) dg_text_add(out, i->phase == DG_BACKWARD ? " backward" : " update");

@@ -517,6 +517,13 @@ static bool tail(reader *r, dg_node n)
     int64_t k;
     dg_node_info *i = dg_node_of(r->g, n);
     if (take_on_line(r, "strip") && !strip(r, &i->strip)) return false;
+    if (take_on_line(r, "prologue")) {
+        dg_prologue p = {0};
+        if (!number(r, &k) || !want(r, "strip") || !strip(r, &p.strip)) return false;
+        if (k < 0 || k >= i->n_in) return fail(r, "a prologue of no operand");
+        p.operand = (int)k;
+        i->prologue = dg_arena_copy(r->arena, &p, sizeof p);
+    }
     if (take_on_line(r, "own")) {
         if (!number(r, &k)) return false;
         if (k < 0 || k > i->n_in) return fail(r, "more own inputs than inputs");

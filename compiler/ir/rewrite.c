@@ -238,6 +238,7 @@ static void clone_region(dg_graph *g, dg_region from, dg_region to, dg_node befo
         c->phase = i.phase;
         c->remat = i.remat;
         c->strip = i.strip;
+        c->prologue = i.prologue;
         c->n_own = i.n_own;
         c->kernel = i.kernel;
         for (int k = 0; k < i.n_out; k++) {

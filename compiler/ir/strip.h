@@ -7,7 +7,8 @@
  * and dims equal or 1; or rank 0). Instruction i writes register n_in + i. Outputs name registers:
  * stored, or summed over the trailing `reduce` axes of the space. In an epilogue register 0 is the
  * op's own result (not among the node's inputs); registers 1 .. n_in-1 are the node's inputs after
- * the op's own; exactly one output, stored to the node's output 0. */
+ * the op's own; exactly one output, stored to the node's output 0. As a prologue a strip makes an
+ * operand that is not stored (below). */
 #ifndef DG_IR_STRIP_H
 #define DG_IR_STRIP_H
 
@@ -42,6 +43,22 @@ typedef struct dg_strip {
     const dg_strip_out *out;
 } dg_strip;
 
+/* An operand that is not stored: the kernel computes the part that it is about to read. The strip
+ * has the operand's shape and one output, stored, of the operand's dtype. Register 0 is the node's
+ * input `operand`, which has the operand's own type and lies where the operand would; registers 1
+ * .. n_in-1 are the node's last inputs, behind those of the epilogue. */
+typedef struct dg_prologue {
+    int operand;
+    const dg_strip *strip;
+} dg_prologue;
+
+/* Index of the node's input that is register 1 of the prologue. */
+static inline int dg_prologue_inputs(int n_own, const dg_strip *epilogue)
+{
+    return n_own + (epilogue ? epilogue->n_in - 1 : 0);
+}
+
+bool dg_prologue_equal(const dg_prologue *a, const dg_prologue *b);
 uint64_t dg_strip_hash(const dg_strip *s);
 bool dg_strip_equal(const dg_strip *a, const dg_strip *b);
 

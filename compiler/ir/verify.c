@@ -92,18 +92,16 @@ static bool check_attrs(checker *c, dg_node n)
     return true;
 }
 
-static bool check_strip(checker *c, dg_node n)
+/* The loads and instructions of a strip whose registers from `from` on are inputs `inputs` and on;
+ * the dtypes of all its registers in reg. */
+static bool check_code(checker *c, dg_node n, const dg_strip *s, int from, int inputs,
+                       dg_dtype *reg)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
-    const dg_strip *s = i->strip;
-    int own = i->op->epilogue ? 1 : 0; /* register 0 is the op's own result */
-    if (s->n_in - own != (i->op->epilogue ? i->n_in - i->n_own : i->n_in))
-        return broken(c, n, "the strip loads %d inputs", s->n_in - own);
-    dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     for (int k = 0; k < s->n_in; k++) {
         reg[k] = s->in_dtype[k];
-        if (k < own) continue;
-        const dg_type *t = dg_type_of(c->g, i->in[i->op->epilogue ? i->n_own + k - 1 : k]);
+        if (k < from) continue;
+        const dg_type *t = dg_type_of(c->g, i->in[inputs + k - from]);
         if (t->dtype != reg[k] || !dg_broadcasts_to(&t->shape, &s->space))
             return broken(c, n, "register $%d of the strip does not fit its input", k);
     }
@@ -121,6 +119,19 @@ static bool check_strip(checker *c, dg_node n)
                           code->op->name);
         reg[s->n_in + k] = code->dtype;
     }
+    return true;
+}
+
+static bool check_strip(checker *c, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(c->g, n);
+    const dg_strip *s = i->strip;
+    bool epilogue = i->op->epilogue; /* register 0 is the op's own result */
+    int loads = epilogue ? i->n_own + s->n_in - 1 : s->n_in;
+    if (i->prologue ? loads > i->n_in : loads != i->n_in)
+        return broken(c, n, "the strip loads %d inputs", epilogue ? s->n_in - 1 : s->n_in);
+    dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
+    if (!check_code(c, n, s, epilogue, epilogue ? i->n_own : 0, reg)) return false;
     if (s->n_out != i->n_out && !i->op->epilogue)
         return broken(c, n, "the strip has %d results", s->n_out);
     for (int k = 0; k < s->n_out; k++) {
@@ -137,6 +148,28 @@ static bool check_strip(checker *c, dg_node n)
     return true;
 }
 
+static bool check_prologue(checker *c, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(c->g, n);
+    const dg_strip *s = i->prologue->strip;
+    int operand = i->prologue->operand, first = dg_prologue_inputs(i->n_own, i->strip);
+    if (operand >= i->n_own) return broken(c, n, "the prologue is for operand %d", operand);
+    if (i->strip && !i->op->epilogue) return broken(c, n, "a fused node has a prologue");
+    if (!dg_op_takes_prologue(i->op, operand))
+        return broken(c, n, "no kernel of %s computes operand %d", i->op->name, operand);
+    if (first + s->n_in - 1 != i->n_in)
+        return broken(c, n, "the prologue loads %d inputs", i->n_in - first);
+    const dg_type *x = dg_type_of(c->g, i->in[operand]);
+    if (s->n_in < 1 || x->dtype != s->in_dtype[0] || !dg_shape_equal(&x->shape, &s->space))
+        return broken(c, n, "the prologue's first load does not have the operand's type");
+    dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
+    if (!check_code(c, n, s, 1, first, reg)) return false;
+    if (s->n_out != 1 || s->out[0].reduce != 0 || s->out[0].reg < 0 ||
+        s->out[0].reg >= s->n_in + s->n_code || reg[s->out[0].reg] != x->dtype)
+        return broken(c, n, "the prologue does not make operand %d", operand);
+    return true;
+}
+
 /* Under the reference floats are widened, in the graph but not in the tables of the module. */
 static bool agrees(const dg_type *a, const dg_type *b)
 {
@@ -149,6 +182,7 @@ static bool check_types(checker *c, dg_node n)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
     if (i->strip && !check_strip(c, n)) return false;
+    if (i->prologue && !check_prologue(c, n)) return false;
     if (i->strip && !i->op->epilogue) return true; /* the strip is the shape rule */
     enum { FEW = 16 };
     dg_type few_in[FEW], few_out[2 * FEW];

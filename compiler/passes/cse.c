@@ -31,7 +31,8 @@ static uint64_t node_hash(const table *t, dg_node n)
     uint64_t h = dg_hash(i->op->name, strlen(i->op->name));
     h = mix(h, dg_attrs_hash(&i->attrs));
     for (int k = 0; k < i->n_in; k++) h = mix(h, (uint64_t)i->in[k]);
-    return i->strip ? mix(h, dg_strip_hash(i->strip)) : h;
+    if (i->strip) h = mix(h, dg_strip_hash(i->strip));
+    return i->prologue ? mix(h, dg_strip_hash(i->prologue->strip)) : h;
 }
 
 static bool same(const table *t, dg_node a, dg_node b)
@@ -47,7 +48,7 @@ static bool same(const table *t, dg_node a, dg_node b)
         if (!dg_type_equal(dg_type_of(t->g, x->out[k]), dg_type_of(t->g, y->out[k]))) return false;
     }
     if ((x->strip || y->strip) && !dg_strip_equal(x->strip, y->strip)) return false;
-    return dg_attrs_equal(&x->attrs, &y->attrs);
+    return dg_prologue_equal(x->prologue, y->prologue) && dg_attrs_equal(&x->attrs, &y->attrs);
 }
 
 static dg_node find_or_add(table *t, dg_node n)

@@ -1,9 +1,9 @@
-/* fuse.c: elementwise nodes become `fused` nodes and epilogues, whose bodies are strips.
+/* fuse.c: elementwise nodes become `fused` nodes, epilogues and prologues, whose bodies are strips.
  *
  * In     a graph after expand, so that norms are statistics and arithmetic; sums over mixed axes
  *        are first cut into two steps.
  * Out    no elementwise node with lanes is left: each stored value is a result of a fused node, or
- *        of a kernel's epilogue.
+ *        of a kernel's epilogue; what kernels alone read may be computed by their prologues.
  * Keeps  every stored value has the bits that its own node would have given: a strip calls the same
  *        lanes, one op at a time. Only sums that join a strip may round differently.
  * Cost   near linear: each step looks at one body, which is bounded. */
@@ -256,6 +256,33 @@ static void emit_epilogue(dg_fuse *f, int32_t u, dg_value *map)
                    dg_type_bytes(dg_type_of(g, y)));
 }
 
+/* After the epilogue, whose inputs stand before those of the prologue. */
+static void emit_prologue(dg_fuse *f, int32_t u)
+{
+    dg_graph *g = f->g;
+    dg_unit *unit = &f->units.at[u];
+    dg_value v = unit->prologue;
+    dg_body body;
+    dg_body_begin(f, &body, DG_NONE);
+    dg_body_add(f, &body, v, -1, true);
+    dg_value main = dg_fuse_main_load(f, &body, v);
+    dg_body_begin(f, &body, main);
+    dg_body_add(f, &body, v, -1, true);
+    dg_fuse_out out = {v, v, 0};
+    dg_prologue p = {unit->operand, dg_body_strip(f, &body, dg_type_of(g, v)->shape, &out, 1)};
+
+    dg_node_info *node = dg_node_of(g, unit->anchor);
+    dg_value *in = DG_NEW_ARRAY(g->arena, dg_value, node->n_in + body.n_load - 1);
+    memcpy(in, node->in, sizeof *in * (size_t)node->n_in);
+    memcpy(in + node->n_in, body.load + 1, sizeof *in * (size_t)(body.n_load - 1));
+    in[unit->operand] = main;
+    node->in = in;
+    node->n_in += body.n_load - 1;
+    node->prologue = dg_arena_copy(g->arena, &p, sizeof p);
+    dg_fuse_decide(f, unit->anchor, main, true, "fuse.yes:prologue",
+                   dg_type_bytes(dg_type_of(g, v)));
+}
+
 static void emit(dg_fuse *f, dg_value *map)
 {
     bool *loaded = DG_NEW_ARRAY(f->arena, bool, f->n_values);
@@ -271,6 +298,7 @@ static void emit(dg_fuse *f, dg_value *map)
             emit_group(f, (int32_t)u, loaded, map);
         else if (unit->epilogue != DG_NONE)
             emit_epilogue(f, (int32_t)u, map);
+        if (unit->prologue != DG_NONE) emit_prologue(f, (int32_t)u);
     }
     /* what was computed by nodes of its own is computed in strips now */
     for (dg_node n = 0; n < f->n_nodes; n++) {

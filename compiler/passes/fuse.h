@@ -1,6 +1,7 @@
 /* fuse.h: what the files of pass fuse share, and the strip of a single node for select.
  *
- *     fuse_roots.c  which elementwise values are stored; the rest is computed wherever it is read
+ *     fuse_roots.c  which elementwise values are stored; the rest is computed wherever it is read:
+ *                   in other strips, or by a kernel that has the strip as a prologue
  *     fuse_group.c  which stored values are made by one kernel
  *     fuse_strip.c  bodies and strips
  *     fuse.c        prepares the graph, runs the above on each region, writes the result back */
@@ -32,9 +33,12 @@ typedef struct dg_unit {
     int32_t parent; /* the unit it was merged into; itself otherwise */
     bool group;
     dg_value epilogue; /* a node that stays: what its epilogue makes of its output 0; DG_NONE */
+    dg_value prologue; /* a node that stays: its operand that is not stored; DG_NONE */
+    int operand;       /* which one that is */
     int n_out, n_load;
     dg_fuse_out *out;
-    dg_value *load; /* of the body; of the epilogue without the node's own result */
+    dg_value *load; /* of the body; of the epilogue without the node's own result, and of the
+                       prologue */
 } dg_unit;
 
 typedef struct dg_fuse {
@@ -75,6 +79,12 @@ bool dg_node_has_lanes(const dg_graph *g, dg_node n);
 
 /* ---- fuse_roots.c ---- */
 void dg_fuse_roots(dg_fuse *f, dg_region r);
+
+/* The operand of node n that its kernel computes by itself, or -1: it is elementwise and not
+ * stored. */
+int dg_fuse_operand(const dg_fuse *f, dg_node n);
+/* The load of a body that lies where v would lie: of its type and really as large. DG_NONE. */
+dg_value dg_fuse_main_load(const dg_fuse *f, const dg_body *b, dg_value v);
 
 /* ---- fuse_group.c ---- */
 void dg_fuse_groups(dg_fuse *f, dg_region r);

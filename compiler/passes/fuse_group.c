@@ -1,9 +1,9 @@
 /* fuse_group.c: which stored values are made by one kernel.
  *
  * In     one region with f->root and f->chain decided.
- * Out    units: nodes that stay (some with an epilogue), and groups of results; f->owner and
- *        f->unit name them.
- * Keeps  every unit's operands are made by units that stand before it.
+ * Out    units: nodes that stay (some with an epilogue or a prologue), and groups of results;
+ * f->owner and f->unit name them. Keeps  every unit's operands are made by units that stand before
+ * it.
  *
  * A group begins as one stored value, or as one sum over trailing axes. Two groups of one shape are
  * merged when one reads what the other stores, or when both read the same large value: the sums of
@@ -65,8 +65,11 @@ static bool reload(dg_fuse *f, int32_t u)
 static int32_t add_unit(dg_fuse *f, dg_node anchor, bool group)
 {
     int32_t u = (int32_t)f->units.n;
-    dg_vec_push(&f->units,
-                (dg_unit){.anchor = anchor, .parent = u, .group = group, .epilogue = DG_NONE});
+    dg_vec_push(&f->units, (dg_unit){.anchor = anchor,
+                                     .parent = u,
+                                     .group = group,
+                                     .epilogue = DG_NONE,
+                                     .prologue = DG_NONE});
     f->unit[anchor] = u;
     return u;
 }
@@ -79,6 +82,26 @@ static void add_group(dg_fuse *f, dg_node n, dg_value source, int reduce)
     f->units.at[u].out[0] = (dg_fuse_out){value, source, reduce};
     f->units.at[u].n_out = 1;
     f->owner[value] = u;
+}
+
+/* What the prologue and the epilogue of a node that stays read. */
+static void load_ends(dg_fuse *f, dg_unit *unit)
+{
+    dg_value load[2 * DG_FUSE_LOADS];
+    int n = 0;
+    dg_body body;
+    if (unit->epilogue != DG_NONE) {
+        dg_body_begin(f, &body, dg_node_of(f->g, unit->anchor)->out[0]);
+        dg_body_add(f, &body, unit->epilogue, -1, true);
+        for (int i = 1; i < body.n_load; i++) load[n++] = body.load[i];
+    }
+    if (unit->prologue != DG_NONE) {
+        dg_body_begin(f, &body, DG_NONE);
+        dg_body_add(f, &body, unit->prologue, -1, true);
+        for (int i = 0; i < body.n_load; i++) load[n++] = body.load[i];
+    }
+    unit->n_load = n;
+    unit->load = dg_arena_copy(f->arena, load, sizeof *load * (size_t)n);
 }
 
 static void make_units(dg_fuse *f, dg_region r)
@@ -96,6 +119,11 @@ static void make_units(dg_fuse *f, dg_region r)
             continue;
         }
         int32_t u = add_unit(f, n, false);
+        int operand = dg_fuse_operand(f, n);
+        if (operand >= 0) {
+            f->units.at[u].prologue = node->in[operand];
+            f->units.at[u].operand = operand;
+        }
         if (f->chain[n] == DG_NONE) continue;
         f->units.at[u].epilogue = f->chain[n];
         f->owner[f->chain[n]] =
@@ -103,14 +131,10 @@ static void make_units(dg_fuse *f, dg_region r)
     }
     for (size_t u = from; u < f->units.n; u++) {
         dg_unit *unit = &f->units.at[u];
-        if (unit->group) reload(f, (int32_t)u);
-        if (unit->epilogue == DG_NONE) continue;
-        dg_body body;
-        dg_body_begin(f, &body, dg_node_of(f->g, unit->anchor)->out[0]);
-        dg_body_add(f, &body, unit->epilogue, -1, true);
-        unit->n_load = body.n_load - 1;
-        unit->load =
-            dg_arena_copy(f->arena, body.load + 1, sizeof *body.load * (size_t)unit->n_load);
+        if (unit->group)
+            reload(f, (int32_t)u);
+        else
+            load_ends(f, unit);
     }
 }
 

@@ -7,7 +7,9 @@
  * A value is stored when a kernel, an effect, another region or another shape reads it. All others
  * are computed inside each group that reads them: in training this is what keeps memory low, since
  * the backward kernels compute a norm's output again from its input and never see it stored.
- * Against that rule a value is stored when
+ * A kernel whose op takes prologues is no such reader: a convolution computes norm and activation
+ * of the rows that it is about to transform. Against that rule a value is stored when
+ *   - kernels would compute it again at a higher price than that of writing and reading it,
  *   - its chain is too long for one strip,
  *   - it is the end of an epilogue: a kernel's result is then never stored raw,
  *   - it is read far away, and its operands, kept alive until there instead, would be more bytes,
@@ -27,6 +29,24 @@ static bool same_shape(const dg_fuse *f, dg_value a, dg_value b)
     return dg_shape_equal(&dg_type_of(f->g, a)->shape, &dg_type_of(f->g, b)->shape);
 }
 
+/* The kernel that reads v there could compute it, by the types alone. */
+static bool by_prologue(const dg_fuse *f, dg_use use, dg_value v)
+{
+    const dg_node_info *n = dg_node_of(f->g, use.node);
+    return use.input >= 0 && use.input < n->n_own && !n->prologue && !n->kernel &&
+           dg_type_of(f->g, v)->dtype == DG_F32 && dg_op_takes_prologue(n->op, use.input);
+}
+
+int dg_fuse_operand(const dg_fuse *f, dg_node n)
+{
+    const dg_node_info *node = dg_node_of(f->g, n);
+    for (int i = 0; i < node->n_own; i++) {
+        dg_value v = node->in[i];
+        if (f->fusible[v] && !f->root[v] && by_prologue(f, (dg_use){n, i}, v)) return i;
+    }
+    return -1;
+}
+
 /* NULL when all readers of v can compute it themselves. */
 static const char *forced(const dg_fuse *f, dg_value v)
 {
@@ -37,6 +57,7 @@ static const char *forced(const dg_fuse *f, dg_value v)
         const dg_node_info *n = dg_node_of(f->g, use.node);
         if (n->region != r) return "fuse.no:consumer-in-loop";
         if (f->row_sum[use.node] > 0) continue;
+        if (by_prologue(f, use, v)) continue;
         if (n->n_out != 1 || !f->fusible[n->out[0]]) return "fuse.no:consumer-is-kernel";
         if (!same_shape(f, n->out[0], v)) return "fuse.no:consumer-reads-other-shape";
     }
@@ -64,6 +85,75 @@ static void cut(dg_fuse *f, dg_value v, int32_t *size)
         f->root[largest] = "fuse.no:too-long";
     }
     size[v] = body.n_code;
+}
+
+/* ---- prologues ---- */
+
+enum {
+    PROLOGUE_CODES = 24,
+    PROLOGUE_LOADS = 16,
+    /* for each element, in units of one cheap operation on values in the first cache */
+    DEAR = 6,  /* an exponential and the like */
+    MOVED = 5, /* four bytes to or from memory */
+    KEPT = 10  /* four bytes of a map that would be kept from one phase to the next */
+};
+
+dg_value dg_fuse_main_load(const dg_fuse *f, const dg_body *b, dg_value v)
+{
+    const dg_type *type = dg_type_of(f->g, v);
+    for (int i = 0; i < b->n_load; i++) {
+        dg_value x = b->load[i];
+        if (dg_type_equal(dg_type_of(f->g, x), type) && dg_fuse_bytes(f, x) == dg_type_bytes(type))
+            return x;
+    }
+    return DG_NONE;
+}
+
+/* Why v, which kernels could compute by prologues, is stored for them: NULL if it is not. A map
+ * that is stored is computed once, written, and read; else each kernel computes it again from what
+ * it is made of, which is as large and is read instead. */
+static const char *against_prologues(dg_fuse *f, dg_value v)
+{
+    int kernels = 0, cost = 0;
+    bool phases = false;
+    dg_node first = DG_NONE;
+    for (int32_t u = f->uses.first[v]; u < f->uses.first[v + 1]; u++) {
+        dg_use use = f->uses.at[u];
+        if (use.input < 0 || !by_prologue(f, use, v)) continue;
+        if (first == DG_NONE) first = use.node;
+        if (dg_fuse_operand(f, use.node) != use.input) return "fuse.no:consumer-is-kernel";
+        phases |= dg_node_of(f->g, use.node)->phase != dg_node_of(f->g, first)->phase;
+        kernels++;
+    }
+    if (kernels == 0) return NULL;
+    dg_body body;
+    dg_body_begin(f, &body, DG_NONE);
+    if (!dg_body_add(f, &body, v, -1, true) || body.n_code > PROLOGUE_CODES ||
+        body.n_load > PROLOGUE_LOADS)
+        return "fuse.no:too-long";
+    if (dg_fuse_main_load(f, &body, v) == DG_NONE) return "fuse.no:no-operand-of-its-size";
+    int64_t bytes = 0, own = dg_type_bytes(dg_type_of(f->g, v));
+    for (int i = 0; i < body.n_load; i++) bytes += dg_fuse_bytes(f, body.load[i]);
+    for (int i = 0; i < body.n_code; i++)
+        cost += dg_node_of(f->g, dg_value_of(f->g, body.code[i])->def)->op->traits & DG_CHEAP
+                    ? 1
+                    : DEAR;
+    int64_t more =
+        bytes > own ? (bytes - own) * MOVED / own : 0; /* of further maps it is made of */
+    if ((kernels - 1) * (cost + more) + more > 2 * MOVED + (phases ? KEPT : 0))
+        return "fuse.no:prologues-cost-more";
+    return NULL;
+}
+
+/* Readers of v that are kernels compute it, or it is stored. */
+static void settle_prologues(dg_fuse *f, dg_region r)
+{
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
+        if (v == DG_NONE || !f->fusible[v] || f->root[v] || f->claimed[v]) continue;
+        f->root[v] = against_prologues(f, v);
+    }
 }
 
 /* ---- epilogues ---- */
@@ -268,6 +358,7 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
         if (node->n_out == 1 && f->fusible[node->out[0]]) cut(f, node->out[0], size);
     }
     dg_fuse_label(f, r);
+    settle_prologues(f, r);
     DG_EACH_NODE(f->g, r, n) {
         find_epilogue(f, n);
     }
@@ -279,4 +370,5 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
         if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v))
             f->root[v] = "fuse.no:costly";
     }
+    settle_prologues(f, r); /* bodies have become shorter */
 }

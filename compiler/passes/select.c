@@ -58,11 +58,47 @@ static bool ref_can_run(const dg_graph *g, dg_node n)
     return node->op->ref != NULL;
 }
 
+/* The operand that n's kernel cannot compute by itself is stored for it, just before. */
+static void store_operand(selection *s, dg_node n)
+{
+    dg_node_info node = *dg_node_of(s->g, n);
+    const dg_strip *strip = node.prologue->strip;
+    int operand = node.prologue->operand, first = dg_prologue_inputs(node.n_own, node.strip);
+    dg_value *loads = DG_NEW_ARRAY(s->arena, dg_value, strip->n_in);
+    loads[0] = node.in[operand];
+    for (int i = 1; i < strip->n_in; i++) loads[i] = node.in[first + i - 1];
+    dg_type type = *dg_type_of(s->g, node.in[operand]);
+    dg_node made = dg_graph_add(s->g, node.region, n, s->g->find("fused"), (dg_attrs){0, NULL},
+                                loads, strip->n_in, &type, 1);
+    dg_node_info *to = dg_node_of(s->g, made);
+    to->strip = strip;
+    to->scope = node.scope;
+    to->origin = node.origin;
+    to->phase = node.phase;
+    to->remat = node.remat;
+    to->kernel = first_fit(s, made);
+    dg_value v = to->out[0];
+    dg_value_of(s->g, v)->path =
+        dg_intern_printf(s->g->strings, "%s.operand", dg_value_of(s->g, node.out[0])->path);
+    dg_node_info *from = dg_node_of(s->g, n);
+    from->in[operand] = v;
+    from->n_in = first;
+    from->prologue = NULL;
+    dg_vec_push(&s->m->decisions,
+                (dg_decision){"select", made, v, "no", "fuse.no:kernel-reads-stored",
+                              dg_type_bytes(&type)});
+}
+
 static bool choose(selection *s, dg_node n)
 {
     dg_node_info *node = dg_node_of(s->g, n);
     if (s->o->reference && !node->strip) return true;
     node->kernel = first_fit(s, n);
+    if (node->prologue &&
+        !(node->kernel && node->kernel->prologue >> node->prologue->operand & 1)) {
+        store_operand(s, n);
+        node = dg_node_of(s->g, n);
+    }
     if (node->kernel || ref_can_run(s->g, n)) return true;
     dg_span span = node->origin ? node->origin->span : DG_NOWHERE;
     dg_type *type = &dg_value_of(s->g, node->n_in > 0 ? node->in[0] : node->out[0])->type;
@@ -104,7 +140,8 @@ static dg_value packed_copy(selection *s, dg_value v)
 
 static bool takes_strides(const dg_node_info *n, int input)
 {
-    if (n->strip && input >= n->n_own) return true;
+    if (input >= n->n_own) return true; /* read by a strip */
+    if (n->prologue && n->prologue->operand == input) return true;
     if (!n->kernel) return false;
     if (n->kernel->strided >> 31) return true;
     return input < 31 && n->kernel->strided >> input & 1;

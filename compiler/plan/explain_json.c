@@ -281,7 +281,6 @@ static void value(writer *w, const dg_plan *p, int32_t id)
  * the axes summed. */
 static void strip_at(writer *w, const dg_strip *s)
 {
-    dg_json_key(w, "strip");
     dg_json_open(w, '{');
     ints_at(w, "space", s->space.dim, s->space.rank);
     dg_json_key(w, "code");
@@ -340,7 +339,18 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     text_at(w, "src", s->src);
     text_at(w, "why", s->why);
     if (s->attrs.n > 0) attrs_at(w, &s->attrs);
-    if (s->strip) strip_at(w, s->strip);
+    if (s->strip) {
+        dg_json_key(w, "strip");
+        strip_at(w, s->strip);
+    }
+    if (s->prologue) {
+        dg_json_key(w, "prologue");
+        dg_json_open(w, '{');
+        int_at(w, "operand", s->prologue->operand);
+        dg_json_key(w, "strip");
+        strip_at(w, s->prologue->strip);
+        dg_json_close(w, '}');
+    }
     dg_json_close(w, '}');
 }
 

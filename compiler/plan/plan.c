@@ -92,6 +92,13 @@ static const dg_strip *strip_of(maker *k, const dg_strip *s)
     return copy;
 }
 
+static const dg_prologue *prologue_of(maker *k, const dg_prologue *p)
+{
+    if (!p) return NULL;
+    dg_prologue copy = {p->operand, strip_of(k, p->strip)};
+    return dg_arena_copy(k->a, &copy, sizeof copy);
+}
+
 /* Elements of a constant in the value's dtype: IR holds floats as double and everything else as
  * i32, either all or one for all. */
 static const void *table_of(maker *k, dg_value v)
@@ -197,7 +204,7 @@ static int32_t *ids(maker *k, const dg_value *list, int n)
     return out;
 }
 
-/* "add+mul+silu": at most `most` names, one for several in a row. */
+/* "add+mul+silu": at most `most` names, one for several in a row; behind what stands there. */
 static void chain(dg_text *t, const dg_strip *s, int most)
 {
     const dg_op *before = NULL;
@@ -217,6 +224,10 @@ static const char *label_of(maker *k, const dg_node_info *n)
 {
     dg_text t = {0};
     bool body = n->strip && !n->op->epilogue;
+    if (n->prologue) {
+        chain(&t, n->prologue->strip, 3);
+        dg_text_add(&t, ">");
+    }
     if (!body) dg_text_add(&t, "%s", n->op->name);
     if (n->strip) chain(&t, n->strip, body ? 4 : 3);
     if (t.n == 0)
@@ -228,11 +239,18 @@ static const char *label_of(maker *k, const dg_node_info *n)
     return out;
 }
 
+/* Nodes of the graph that one step does. */
+static int joined_by(const dg_node_info *n)
+{
+    int joined = n->strip ? n->strip->n_code + (n->op->epilogue ? 1 : 0) : 1;
+    return joined + (n->prologue ? n->prologue->strip->n_code : 0);
+}
+
 static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
 {
     dg_text t = {0};
     char bytes[32];
-    int joined = n->strip ? n->strip->n_code + (n->op->epilogue ? 1 : 0) : 1;
+    int joined = joined_by(n);
     if (joined > 1) dg_text_add(&t, "fused %d", joined);
     for (int i = 0; i < n->n_out; i++) {
         const char *alias = k->l->storage[n->out[i]].alias;
@@ -252,6 +270,9 @@ static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
 static double flops_of(const dg_node_info *n, const dg_infer *t)
 {
     double flops = 0;
+    if (n->prologue)
+        flops +=
+            (double)n->prologue->strip->n_code * (double)dg_shape_count(&n->prologue->strip->space);
     if (n->strip) flops += (double)n->strip->n_code * (double)dg_shape_count(&n->strip->space);
     if (n->strip && !n->op->epilogue) return flops;
     if (n->op->flops) return flops + n->op->flops(t);
@@ -297,6 +318,7 @@ static void add_kernel(maker *k, dg_node node, int32_t loop, int kind)
     s->label = label_of(k, n);
     s->attrs = dg_attrs_copy(k->a, &n->attrs);
     s->strip = strip_of(k, n->strip);
+    s->prologue = prologue_of(k, n->prologue);
     s->n_in = n->n_in;
     s->in = ids(k, n->in, n->n_in);
     s->n_out = n->n_out;
@@ -307,7 +329,7 @@ static void add_kernel(maker *k, dg_node node, int32_t loop, int kind)
     dg_infer types = dg_types_of(k->g, node, k->scratch);
     s->flops = flops_of(n, &types);
     s->bytes_rw = moved(k, s);
-    s->nodes = n->strip ? n->strip->n_code + (n->op->epilogue ? 1 : 0) : 1;
+    s->nodes = joined_by(n);
     s->why = why_of(k, n, s->workspace_bytes);
 }
 

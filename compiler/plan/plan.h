@@ -49,7 +49,8 @@ typedef struct dg_plan_value {
 } dg_plan_value;
 
 /* What the kinds read (`in`) and write (`out`):
- *   KERNEL    operands; results. n_own of the operands are the op's own, the others the strip's
+ *   KERNEL    operands; results. n_own of the operands are the op's own, the others the strip's,
+ *             then the prologue's
  *   COPY      in[0], any strides, is stored packed to out[0], a place's new value of the same type
  *   CHECK     in[0], bool of rank 0, must be true, else the run stops with attr "text" and, if
  *             given, in[1] and in[2]
@@ -60,9 +61,10 @@ typedef struct dg_plan_step {
     const dg_kernel *kernel; /* NULL: op->ref; both NULL for steps the executor knows itself (kind) */
     enum { DG_STEP_KERNEL, DG_STEP_COPY, DG_STEP_LOOP, DG_STEP_LOOP_END, DG_STEP_CHECK } kind;
     const char *label;       /* "conv2d+add+silu im2col_f32": op and epilogue, or the strip's ops;
-                              * then the kernel */
+                              * then the kernel. "mul+silu>conv2d": with the prologue before it */
     dg_attrs attrs;
     const dg_strip *strip;
+    const dg_prologue *prologue; /* of an operand that is not stored; NULL: none */
     int n_in, n_own, n_out;
     const int32_t *in, *out; /* value ids */
     int64_t workspace, workspace_bytes; /* offset in the arena, -1 none */

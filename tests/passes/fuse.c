@@ -3,10 +3,12 @@
  *
  * Graphs are built by hand; ops of the registry serve where they are small, and three ops of this
  * file stand for real kernels: `t_kernel` (any tensor to another), `t_stats` (mean and rstd of the
- * last two axes), `t_product` (takes an epilogue). */
+ * last two axes), `t_product` (takes an epilogue), `t_taker` (takes a prologue and an epilogue;
+ * its kernel for rank 2 takes no prologue). */
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/views.h"
+#include "ops/support/prologue.h"
 #include "tests/support/world.h"
 
 #include <math.h>
@@ -41,6 +43,38 @@ static void run_product(const dg_call *k)
     dg_epilogue(k, start, k->out[0].shape.dim);
 }
 
+/* The same in parts, as a kernel does that computes its operand: halves of the first axis. */
+static void run_taker(const dg_call *k)
+{
+    dg_shape s = k->out[0].shape;
+    int64_t high = s.rank > 0 ? s.dim[0] : 1, row = dg_shape_count(&s) / high;
+    float *buffer = (float *)(void *)((char *)k->scratch + dg_strips_bytes(k->prologue, k->strip));
+    for (int64_t y0 = 0; y0 < high; y0 += (high + 1) / 2) {
+        int64_t start[DG_MAX_RANK] = {y0}, extent[DG_MAX_RANK], n = high - y0;
+        if (n > (high + 1) / 2) n = (high + 1) / 2;
+        for (int a = 0; a < s.rank; a++) extent[a] = a == 0 ? n : s.dim[a];
+        const float *x = (const float *)k->in[0].data + y0 * row;
+        if (dg_has_prologue(k, 0)) {
+            dg_prologue_box(k, start, extent, buffer);
+            x = buffer;
+        }
+        float *y = (float *)k->out[0].data + y0 * row;
+        for (int64_t i = 0; i < n * row; i++) y[i] = 0.75f * x[i] + 0.125f;
+        dg_epilogue(k, start, extent);
+    }
+}
+
+static int64_t taker_scratch(const dg_infer *types, const dg_strip *strip)
+{
+    return dg_strips_bytes(types->prologue, strip) +
+           (int64_t)sizeof(float) * dg_shape_count(&types->in[0].shape);
+}
+
+static bool not_of_rank_2(const dg_infer *types)
+{
+    return types->in[0].shape.rank != 2;
+}
+
 static void run_stats(const dg_call *k)
 {
     const float *x = k->in[0].data;
@@ -64,6 +98,17 @@ static const dg_kernel t_kernels[] = {{"plain", run_kernel, .dtype = DG_F32}, {0
 static const dg_kernel t_stats_kernels[] = {{"plain", run_stats, .dtype = DG_F32}, {0}};
 static const dg_kernel t_product_kernels[] = {
     {"plain", run_product, .dtype = DG_F32, .scratch = scratch_of}, {0}};
+static const dg_kernel t_taker_kernels[] = {
+    {"taking", run_taker, .dtype = DG_F32, .prologue = 1, .fits = not_of_rank_2,
+     .scratch = taker_scratch},
+    {"plain", run_taker, .dtype = DG_F32, .scratch = taker_scratch},
+    {0}};
+static const dg_op t_taker = {.name = "t_taker",
+                              .inputs = "x",
+                              .outputs = "y",
+                              .infer = infer_same,
+                              .kernels = t_taker_kernels,
+                              .epilogue = true};
 static const dg_op t_kernel = {
     .name = "t_kernel", .inputs = "x", .outputs = "y", .infer = infer_same, .kernels = t_kernels};
 static const dg_op t_stats = {.name = "t_stats",
@@ -80,7 +125,7 @@ static const dg_op t_product = {.name = "t_product",
 
 static const dg_op *find(const char *name)
 {
-    static const dg_op *const own[] = {&t_kernel, &t_stats, &t_product};
+    static const dg_op *const own[] = {&t_kernel, &t_stats, &t_product, &t_taker};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strcmp(name, own[i]->name) == 0) return own[i];
     return dg_op_find(name);
@@ -329,6 +374,106 @@ static void operand_behind_the_product(void **state)
     world_end(&w);
 }
 
+/* ---- prologues ---- */
+
+/* Norm, affine and SiLU of h, [2, 4, 16, 40]. */
+static dg_value activated(world *w, dg_value h)
+{
+    dg_shape c = DG_SHAPE(1, 4, 1, 1);
+    dg_node stats = dg_build_node(&w->b, find("t_stats"), NULL, 0, &h, 1);
+    dg_value mean = dg_node_of(w->m.graph, stats)->out[0],
+             rstd = dg_node_of(w->m.graph, stats)->out[1];
+    dg_value xhat = dg_mul(&w->b, dg_sub(&w->b, h, mean), rstd);
+    dg_value z = dg_add(&w->b, dg_mul(&w->b, xhat, world_place(w, c)), world_place(w, c));
+    return op1(w, "silu", z);
+}
+
+/* A kernel forward and one backward compute the activation; nobody stores it. */
+static void activation_is_not_stored(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_value a = activated(&w, op1(&w, "t_kernel", world_place(&w, DG_SHAPE(2, 4, 16, 40))));
+    world_store(&w, op1(&w, "t_taker", a));
+    w.b.phase = DG_BACKWARD;
+    world_store(&w, op1(&w, "t_taker", a));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), 0);
+    for (int phase = DG_FORWARD; phase <= DG_BACKWARD; phase++) {
+        const dg_node_info *n = first(&w, "t_taker", (dg_phase)phase);
+        assert_non_null(n->prologue);
+        assert_int_equal(n->prologue->strip->n_code, 5);
+        assert_int_equal(n->n_own, 1);
+        assert_int_equal(n->n_in, 5); /* h, mean, rstd, gamma, beta */
+        assert_string_equal(dg_node_of(w.m.graph, dg_value_of(w.m.graph, n->in[0])->def)->op->name,
+                            "t_kernel");
+    }
+    assert_true(decided(&w, "fuse.yes:prologue"));
+    world_end(&w);
+}
+
+/* Three of one phase: writing it once and reading it is less work. */
+static void many_readers_want_it_stored(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_value a = activated(&w, op1(&w, "t_kernel", world_place(&w, DG_SHAPE(2, 4, 16, 40))));
+    for (int i = 0; i < 3; i++) world_store(&w, op1(&w, "t_taker", a));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), 1);
+    assert_null(first(&w, "t_taker", DG_FORWARD)->prologue);
+    assert_true(decided(&w, "fuse.no:prologues-cost-more"));
+    world_end(&w);
+}
+
+/* A kernel that takes none reads it too. */
+static void stored_for_another_kernel(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_value a = activated(&w, op1(&w, "t_kernel", world_place(&w, DG_SHAPE(2, 4, 16, 40))));
+    world_store(&w, op1(&w, "t_taker", a));
+    world_store(&w, op1(&w, "t_kernel", a));
+    run_pass(&w, true);
+    assert_null(first(&w, "t_taker", DG_FORWARD)->prologue);
+    assert_true(decided(&w, "fuse.no:consumer-is-kernel"));
+    world_end(&w);
+}
+
+/* A number for each channel is no prologue's first load: nothing lies where the operand would. */
+static void no_load_of_its_size(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_value x = world_place(&w, DG_SHAPE(5, 1, 30)), y = world_place(&w, DG_SHAPE(1, 6, 30));
+    world_store(&w, op1(&w, "t_taker", op1(&w, "silu", dg_add(&w.b, x, y))));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", -1), 1);
+    assert_true(decided(&w, "fuse.no:no-operand-of-its-size"));
+    world_end(&w);
+}
+
+/* The kernel that was chosen cannot compute its operand: a node before it stores it, each time. */
+static void chosen_kernel_reads_stored(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_value a = op1(&w, "silu", op1(&w, "t_kernel", world_place(&w, DG_SHAPE(30, 40))));
+    world_store(&w, op1(&w, "t_taker", a));
+    w.b.phase = DG_BACKWARD;
+    world_store(&w, op1(&w, "t_taker", a));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "fused", DG_FORWARD), 1);
+    assert_int_equal(count(&w, "fused", DG_BACKWARD), 1);
+    assert_true(decided(&w, "fuse.no:kernel-reads-stored"));
+    world_end(&w);
+}
+
 /* ---- what is stored ---- */
 
 /* A mask of one byte for each element is kept for the backward pass, not the draw of four. */
@@ -429,6 +574,7 @@ static void run_node(machine *x, dg_node n, const dg_run *run)
                     .n_own = node->n_own,
                     .attrs = &node->attrs,
                     .strip = node->strip,
+                    .prologue = node->prologue,
                     .run = run};
     if (kernel->workspace)
         call.workspace = dg_arena_alloc(a, (size_t)kernel->workspace(&types, node->strip) + 64);
@@ -495,8 +641,10 @@ static void random_graph(world *w, uint32_t seed, bool sums)
             x = op1(w, "t_kernel", x);
             break;
         case 1:
-        case 2:
             x = op1(w, "t_product", x);
+            break;
+        case 2:
+            x = op1(w, "t_taker", x);
             break;
         case 3:
         case 4:
@@ -579,6 +727,11 @@ int main(void)
         cmocka_unit_test(kernel_takes_bias_embedding_and_residual),
         cmocka_unit_test(raw_result_is_kept),
         cmocka_unit_test(operand_behind_the_product),
+        cmocka_unit_test(activation_is_not_stored),
+        cmocka_unit_test(many_readers_want_it_stored),
+        cmocka_unit_test(stored_for_another_kernel),
+        cmocka_unit_test(no_load_of_its_size),
+        cmocka_unit_test(chosen_kernel_reads_stored),
         cmocka_unit_test(mask_is_kept_not_its_operand),
         cmocka_unit_test(long_chain_is_cut),
         cmocka_unit_test(fused_is_unfused),
