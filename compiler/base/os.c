@@ -536,6 +536,30 @@ size_t dg_rss_peak_bytes(void)
     return getrusage(RUSAGE_SELF, &u) == 0 ? (size_t)u.ru_maxrss * 1024 : 0;
 }
 
+static double seconds_of(struct timeval t)
+{
+    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
+}
+
+void dg_cpu_times_now(dg_cpu_times *out)
+{
+    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, KINDS };
+    unsigned long long t[KINDS] = {0};
+    struct rusage u;
+    *out = (dg_cpu_times){0};
+    if (getrusage(RUSAGE_SELF, &u) == 0) out->own = seconds_of(u.ru_utime) + seconds_of(u.ru_stime);
+    FILE *f = fopen("/proc/stat", "re");
+    if (!f) return;
+    int n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[USER], &t[NICE], &t[SYSTEM],
+                   &t[IDLE], &t[IOWAIT], &t[IRQ], &t[SOFTIRQ], &t[STEAL]);
+    fclose(f);
+    double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    for (int i = 0; i < n; i++) {
+        out->all += (double)t[i] * tick;
+        if (i != IDLE && i != IOWAIT) out->busy += (double)t[i] * tick;
+    }
+}
+
 char *dg_program_path(dg_arena *a)
 {
     char path[PATH_MAX];

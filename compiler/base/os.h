@@ -39,6 +39,12 @@ double dg_clock(void);         /* seconds, monotonic */
 void dg_utc_now(char out[32]); /* 2026-01-05T12:00:30Z */
 size_t dg_rss_bytes(void);     /* resident now */
 size_t dg_rss_peak_bytes(void);
+/* CPU seconds since some fixed time: of all CPUs together, of these the busy ones, and of this
+ * process. */
+typedef struct dg_cpu_times {
+    double all, busy, own;
+} dg_cpu_times;
+void dg_cpu_times_now(dg_cpu_times *out);
 char *dg_program_path(dg_arena *a); /* of the running program, NULL when unknown */
 char *
 dg_module_path(dg_arena *a,

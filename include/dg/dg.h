@@ -315,6 +315,23 @@ typedef struct dg_run_options {
 } dg_run_options;
 DG_API dg_status dg_run_entry(dg_context *c, dg_run_options *o);
 
+/* Times entries of a file that need no arguments: those whose name is one of `names` or begins with
+ * it and `_`, or all. DG_CHECK when one takes over 5 % longer than in `against`. */
+typedef struct dg_bench_options {
+    const char *file; /* NULL: the library's bench/ops.dg, an entry or more for each op */
+    const char *const *names;
+    int n_names;
+    const dg_arg_text *args, *defs;
+    int n_args, n_defs;
+    int64_t repeat;      /* runs of each; 0: at least 5, for about 2 s */
+    const char *against; /* a result in JSON; NULL */
+    const char *format;  /* NULL: "text"; "md" "csv" "json" */
+    bool roof; /* measure what the machine can do at most; without file and names nothing else */
+    uint64_t seed;
+    char *text; /* out: the result; free with dg_free */
+} dg_bench_options;
+DG_API dg_status dg_bench(dg_context *c, dg_bench_options *o);
+
 /* Runs the tests of a file whose title holds `filter`. */
 typedef struct dg_test_result {
     const char *title;
