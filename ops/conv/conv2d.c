@@ -97,24 +97,31 @@ static bool winograd_fits(const dg_infer *t)
     return dg_winograd_pays(&g);
 }
 
+static dg_winograd winograd_of(const dg_conv *g)
+{
+    return (dg_winograd){*g, 4, DG_WINOGRAD_PLAIN};
+}
+
 static void winograd_f32(const dg_call *k)
 {
     dg_conv g = dg_conv_of(k->attrs, k->in[X].shape, k->in[W].shape);
-    dg_winograd_run(k, &g, k->in[X].data, (dg_winograd_weights){k->in[W].data, false},
-                    k->out[0].data, true);
+    dg_winograd w = winograd_of(&g);
+    dg_winograd_run(k, &w, k->in[X].data, k->in[W].data, k->out[0].data);
 }
 
 static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
     dg_conv g = geometry(t);
-    return dg_winograd_workspace(&g);
+    dg_winograd w = winograd_of(&g);
+    return dg_winograd_workspace(&w);
 }
 
 static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
 {
     dg_conv g = geometry(t);
-    return dg_epilogue_bytes(s) + dg_winograd_scratch(&g);
+    dg_winograd w = winograd_of(&g);
+    return dg_epilogue_bytes(s) + dg_winograd_scratch(&w);
 }
 
 static double flops(const dg_infer *t)

@@ -300,24 +300,29 @@ static bool winograd_fits(const dg_infer *t)
     return dg_winograd_pays(&g);
 }
 
+static dg_winograd winograd_of(const dg_attrs *a, dg_shape x, dg_shape dy)
+{
+    return (dg_winograd){.g = forward(a, x, dy), .tile = 4};
+}
+
 static void winograd_f32(const dg_call *k)
 {
-    dg_conv g = forward(k->attrs, k->in[X].shape, k->in[DY].shape);
-    dg_winograd_dw(k, &g, k->in[X].data, k->in[DY].data, k->out[0].data);
+    dg_winograd w = winograd_of(k->attrs, k->in[X].shape, k->in[DY].shape);
+    dg_winograd_dw(k, &w, k->in[X].data, k->in[DY].data, k->out[0].data);
 }
 
 static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
-    return dg_winograd_dw_workspace(&g);
+    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
+    return dg_winograd_dw_workspace(&w);
 }
 
 static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
-    return dg_winograd_dw_scratch(&g);
+    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
+    return dg_winograd_dw_scratch(&w);
 }
 
 static double flops(const dg_infer *t)

@@ -202,10 +202,10 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
 
 /* ---- stride 1, by Winograd's transforms ---- */
 
-static dg_conv turned_geometry(const dg_infer *t)
+static dg_winograd winograd_of(const dg_attrs *a, dg_shape dy, dg_shape w)
 {
-    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
-    return turned(&f);
+    dg_conv f = forward(a, dy, w);
+    return (dg_winograd){turned(&f), 4, DG_WINOGRAD_TURNED};
 }
 
 static bool winograd_fits(const dg_infer *t)
@@ -216,23 +216,22 @@ static bool winograd_fits(const dg_infer *t)
 
 static void winograd_f32(const dg_call *k)
 {
-    dg_conv f = forward(k->attrs, k->in[DY].shape, k->in[W].shape), g = turned(&f);
-    dg_winograd_run(k, &g, k->in[DY].data, (dg_winograd_weights){k->in[W].data, true},
-                    k->out[0].data, false);
+    dg_winograd w = winograd_of(k->attrs, k->in[DY].shape, k->in[W].shape);
+    dg_winograd_run(k, &w, k->in[DY].data, k->in[W].data, k->out[0].data);
 }
 
 static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = turned_geometry(t);
-    return dg_winograd_workspace(&g);
+    dg_winograd w = winograd_of(t->attrs, t->in[DY].shape, t->in[W].shape);
+    return dg_winograd_workspace(&w);
 }
 
 static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = turned_geometry(t);
-    return dg_winograd_scratch(&g);
+    dg_winograd w = winograd_of(t->attrs, t->in[DY].shape, t->in[W].shape);
+    return dg_winograd_scratch(&w);
 }
 
 static double flops(const dg_infer *t)

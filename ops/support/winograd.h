@@ -1,31 +1,54 @@
-/* winograd.h: 3x3 convolution of stride 1 by minimal filtering, F(4x4, 3x3) (Winograd 1980; Lavin
- * and Gray 2016): a tile of 4x4 results costs 36 products for each pair of channels instead of 144.
- * Rounding errors are some ten times those of plain sums. */
+/* winograd.h: 3x3 convolution of stride 1 by minimal filtering (Winograd 1980; Lavin and Gray
+ * 2016). F(4x4, 3x3): a tile of 4x4 results costs 36 products for each pair of channels instead of
+ * 144, and rounding errors are some ten times those of plain sums; F(2x2, 3x3): 16 instead of 36,
+ * with errors like plain sums'. */
 #ifndef DG_OPS_WINOGRAD_H
 #define DG_OPS_WINOGRAD_H
 
 #include "ops/support/im2col.h"
+#include "ops/support/winograd_product.h"
+#include "ops/support/winograd_transform.h"
 
-/* Whether the geometry allows it and the saving pays for the transforms. */
+/* How the weights come: */
+typedef enum dg_winograd_form {
+    DG_WINOGRAD_PLAIN,  /* w [O, C, 3, 3] */
+    DG_WINOGRAD_TURNED, /* w [C, O, 3, 3], kernels upside down: with these, the convolution of dy is
+                           the derivative of a convolution by its input */
+    DG_WINOGRAD_PREPARED /* u [elements, O / 32, C, 32], out of dg_winograd_prepare */
+} dg_winograd_form;
+
+typedef struct dg_winograd {
+    dg_conv g; /* 3x3, strides and dilations 1, one group; pads may be negative */
+    int tile;  /* 4 or 2 */
+    dg_winograd_form form;
+} dg_winograd;
+
+static inline int64_t dg_winograd_panels(const dg_conv *g)
+{
+    return (g->O + DG_WINOGRAD_PANEL - 1) / DG_WINOGRAD_PANEL;
+}
+
+/* Whether the geometry is one of these. */
+bool dg_winograd_fits(const dg_conv *g);
+/* And whether the saving pays for the transforms. */
 bool dg_winograd_pays(const dg_conv *g);
 
-/* w [O, C, 3, 3] of g; or, `turned`, w [C, O, 3, 3] with its kernels upside down: the derivative of
- * a convolution by its input is the convolution with these. */
-typedef struct dg_winograd_weights {
-    const float *w;
-    bool turned;
-} dg_winograd_weights;
+/* Weights w of the form w->form, not prepared, as u [elements, O / 32, C, 32]: element (i, j) of
+ * G g G^T for each pair of channels, zeros behind output O. */
+void dg_winograd_prepare(const dg_call *k, const dg_winograd *w, const float *weights, float *u);
+int64_t dg_winograd_prepare_scratch(void); /* bytes of each worker */
 
-/* y [N,O,Ho,Wo] out of x [N,C,H,W], with the call's epilogue at once if `epilogue`. Workspace: the
- * transformed weights. Scratch stands behind dg_epilogue_bytes of the strip if `epilogue`. */
-void dg_winograd_run(const dg_call *k, const dg_conv *g, const float *x, dg_winograd_weights w,
-                     float *y, bool epilogue);
-int64_t dg_winograd_workspace(const dg_conv *g);
-int64_t dg_winograd_scratch(const dg_conv *g);
+/* y [N,O,Ho,Wo] out of x [N,C,H,W], with the call's epilogue at once. Scratch stands behind
+ * dg_epilogue_bytes of the strip. */
+void dg_winograd_run(const dg_call *k, const dg_winograd *w, const float *x, const float *weights,
+                     float *y);
+int64_t dg_winograd_workspace(const dg_winograd *w);
+int64_t dg_winograd_scratch(const dg_winograd *w);
 
-/* dw [O,C,3,3] out of x and dy [N,O,Ho,Wo]. */
-void dg_winograd_dw(const dg_call *k, const dg_conv *g, const float *x, const float *dy, float *dw);
-int64_t dg_winograd_dw_workspace(const dg_conv *g);
-int64_t dg_winograd_dw_scratch(const dg_conv *g);
+/* dw [O,C,3,3] out of x and dy [N,O,Ho,Wo]; `form` says nothing here. */
+void dg_winograd_dw(const dg_call *k, const dg_winograd *w, const float *x, const float *dy,
+                    float *dw);
+int64_t dg_winograd_dw_workspace(const dg_winograd *w);
+int64_t dg_winograd_dw_scratch(const dg_winograd *w);
 
 #endif
