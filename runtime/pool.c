@@ -13,11 +13,10 @@
 #include "compiler/base/os.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SPINS = 2000, YIELDS = 50 };
+enum { SPINS = 2000 };
 
 typedef struct worker {
     struct dg_pool *pool;
@@ -39,9 +38,10 @@ struct dg_pool {
     atomic_uint epoch;
 
     atomic_int parked;
+    atomic_bool waiting; /* the caller, for `inside` to fall to zero */
     atomic_bool stop;
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
+    pthread_cond_t wake, done;
 };
 
 static inline void relax(void)
@@ -87,9 +87,28 @@ static void *worker_main(void *arg)
         seen = atomic_load(&p->epoch);
         atomic_fetch_add(&p->inside, 1);
         if (atomic_load(&p->open)) run_pieces(p, w);
-        atomic_fetch_sub(&p->inside, 1);
+        if (atomic_fetch_sub(&p->inside, 1) == 1 && atomic_load(&p->waiting)) {
+            pthread_mutex_lock(&p->mutex);
+            pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->mutex);
+        }
     }
     return NULL;
+}
+
+/* The last pieces run elsewhere. A worker that lost its CPU to another process may take long: an
+ * idle CPU is what makes the kernel move it here, so the caller sleeps rather than yields. */
+static void wait_for_workers(dg_pool *p)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(&p->inside) == 0) return;
+        relax();
+    }
+    pthread_mutex_lock(&p->mutex);
+    atomic_store(&p->waiting, true);
+    while (atomic_load(&p->inside) != 0) pthread_cond_wait(&p->done, &p->mutex);
+    atomic_store(&p->waiting, false);
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void dg_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece)
@@ -114,14 +133,7 @@ void dg_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece
     }
     run_pieces(p, &p->workers[0]);
     atomic_store(&p->open, false);
-    /* The last pieces run elsewhere. A worker that lost its CPU may take long: give ours away
-     * rather than burn it. */
-    for (int spins = 0; atomic_load(&p->inside) != 0; spins++) {
-        if (spins < SPINS)
-            relax();
-        else
-            sched_yield();
-    }
+    wait_for_workers(p);
 }
 
 dg_pool *dg_pool_new(int threads)
@@ -132,6 +144,7 @@ dg_pool *dg_pool_new(int threads)
     if (!p->workers) dg_out_of_memory();
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
     p->threads = 1;
     p->workers[0].pool = p;
     for (int i = 1; i < threads; i++) {
@@ -161,6 +174,7 @@ void dg_pool_free(dg_pool *p)
     for (int i = 1; i < p->threads; i++) pthread_join(p->workers[i].thread, NULL);
     free_scratch(p);
     pthread_cond_destroy(&p->wake);
+    pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->mutex);
     free(p->workers);
     free(p);

@@ -18,6 +18,7 @@ static void show(void *user, const dg_report *r)
 int main(int argc, char **argv)
 {
     if (dg_blas_core_for_cpu()) setenv("OPENBLAS_CORETYPE", dg_blas_core_for_cpu(), 0);
+    setenv("OPENBLAS_NUM_THREADS", "1", 0);
     dg_context *c = dg_context_new(&(dg_options){.message = show});
     const dg_arg_text batch = {"batch", "128", NULL}, n = {"n", "8", NULL};
     dg_program *p = c ? dg_program_open(c, argc > 1 ? argv[1] : "model.dg", &batch, 1) : NULL;

@@ -7,8 +7,9 @@
  * dg_blas_wanted_core() before that. This library never changes the environment.
  *   - Below some 350 MB of address space it spins for ever while it is loaded. So the limit is
  * looked at first.
- *   - It starts a thread per core. One thread per call is asked for: pieces of work are cut and run
- * by our own pool.
+ *   - It starts a thread per core, which yields the CPU over and over while it has no work. One
+ * thread per call is asked for: pieces of work are cut and run by our own pool. Programs set
+ * OPENBLAS_NUM_THREADS=1, so that none is started.
  *   - Where the process holds it already, it is used as it is. */
 #include "ops/ops.h"
 

@@ -240,6 +240,8 @@ int main(int argc, char **argv)
     /* OpenBLAS reads its core type when it is loaded, and takes new CPUs for its oldest one. */
     const char *core = dg_blas_core_for_cpu();
     if (core) setenv("OPENBLAS_CORETYPE", core, 0);
+    /* Its own threads would wait for work by yielding the CPU that ours compute on. */
+    setenv("OPENBLAS_NUM_THREADS", "1", 0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     cli c = {.arena = dg_arena_new()};
