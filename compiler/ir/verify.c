@@ -164,7 +164,7 @@ static bool check_prologue(checker *c, dg_node n)
         return broken(c, n, "the prologue's first load does not have the operand's type");
     dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     if (!check_code(c, n, s, 1, first, reg)) return false;
-    if (s->n_out != 1 || s->out[0].reduce != 0 || s->out[0].reg < 0 ||
+    if (s->n_code < 1 || s->n_out != 1 || s->out[0].reduce != 0 || s->out[0].reg < 0 ||
         s->out[0].reg >= s->n_in + s->n_code || reg[s->out[0].reg] != x->dtype)
         return broken(c, n, "the prologue does not make operand %d", operand);
     return true;

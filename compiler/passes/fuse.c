@@ -125,9 +125,11 @@ static void drop_stops(dg_graph *g)
     dg_arena_free(scratch);
 }
 
-static void prepare(dg_graph *g)
+static void prepare(dg_module *m)
 {
+    dg_graph *g = m->graph;
     drop_stops(g);
+    dg_fuse_split(m);
     size_t n_nodes = g->nodes.n;
     for (size_t n = 0; n < n_nodes; n++)
         if (dg_node_of(g, (dg_node)n)->op) split_sum(g, (dg_node)n);
@@ -314,10 +316,10 @@ bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
 {
     if (!m->graph->find("fused")) return true;
     (void)o;
-    prepare(m->graph);
+    size_t decided = m->decisions.n;
+    prepare(m);
     dg_fuse f = {.m = m, .g = m->graph, .arena = dg_arena_new()};
     begin(&f);
-    size_t decided = m->decisions.n;
     for (size_t r = 0; r < f.g->regions.n; r++) {
         dg_fuse_roots(&f, (dg_region)r);
         dg_fuse_groups(&f, (dg_region)r);

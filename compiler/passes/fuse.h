@@ -1,5 +1,6 @@
 /* fuse.h: what the files of pass fuse share, and the strip of a single node for select.
  *
+ *     fuse_split.c  before all else: what is only cut into parts is computed in parts
  *     fuse_roots.c  which elementwise values are stored; the rest is computed wherever it is read:
  *                   in other strips, or by a kernel that has the strip as a prologue
  *     fuse_group.c  which stored values are made by one kernel
@@ -62,6 +63,9 @@ typedef struct dg_fuse {
     int32_t *seen, visit; /* by node: == visit when met by the search at hand */
     DG_VEC(dg_unit) units;
 } dg_fuse;
+
+/* ---- fuse_split.c ---- */
+void dg_fuse_split(dg_module *m);
 
 /* ---- fuse_strip.c ---- */
 /* Starts an empty body; `first` (or DG_NONE) becomes its load 0. */

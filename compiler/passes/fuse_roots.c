@@ -112,7 +112,7 @@ dg_value dg_fuse_main_load(const dg_fuse *f, const dg_body *b, dg_value v)
 /* Why v, which kernels could compute by prologues, is stored for them: NULL if it is not. A map
  * that is stored is computed once, written, and read; else each kernel computes it again from what
  * it is made of, which is as large and is read instead. */
-static const char *against_prologues(dg_fuse *f, dg_value v)
+static const char *against_prologues(dg_fuse *f, dg_value v, bool priced)
 {
     int kernels = 0, cost = 0;
     bool phases = false;
@@ -132,6 +132,7 @@ static const char *against_prologues(dg_fuse *f, dg_value v)
         body.n_load > PROLOGUE_LOADS)
         return "fuse.no:too-long";
     if (dg_fuse_main_load(f, &body, v) == DG_NONE) return "fuse.no:no-operand-of-its-size";
+    if (!priced) return NULL;
     int64_t bytes = 0, own = dg_type_bytes(dg_type_of(f->g, v));
     for (int i = 0; i < body.n_load; i++) bytes += dg_fuse_bytes(f, body.load[i]);
     for (int i = 0; i < body.n_code; i++)
@@ -145,14 +146,15 @@ static const char *against_prologues(dg_fuse *f, dg_value v)
     return NULL;
 }
 
-/* Readers of v that are kernels compute it, or it is stored. */
-static void settle_prologues(dg_fuse *f, dg_region r)
+/* Readers of v that are kernels compute it, or it is stored. The price is known when it is known
+ * what else is stored: of a mask that is one byte instead of the draw of four. */
+static void settle_prologues(dg_fuse *f, dg_region r, bool priced)
 {
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
         dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
         if (v == DG_NONE || !f->fusible[v] || f->root[v] || f->claimed[v]) continue;
-        f->root[v] = against_prologues(f, v);
+        f->root[v] = against_prologues(f, v, priced);
     }
 }
 
@@ -358,7 +360,7 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
         if (node->n_out == 1 && f->fusible[node->out[0]]) cut(f, node->out[0], size);
     }
     dg_fuse_label(f, r);
-    settle_prologues(f, r);
+    settle_prologues(f, r, false);
     DG_EACH_NODE(f->g, r, n) {
         find_epilogue(f, n);
     }
@@ -370,5 +372,5 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
         if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v))
             f->root[v] = "fuse.no:costly";
     }
-    settle_prologues(f, r); /* bodies have become shorter */
+    settle_prologues(f, r, true);
 }

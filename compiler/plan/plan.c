@@ -225,8 +225,8 @@ static const char *label_of(maker *k, const dg_node_info *n)
     dg_text t = {0};
     bool body = n->strip && !n->op->epilogue;
     if (n->prologue) {
-        chain(&t, n->prologue->strip, 3);
-        dg_text_add(&t, ">");
+        const dg_strip *s = n->prologue->strip;
+        dg_text_add(&t, "%s>", s->code[s->n_code - 1].op->name);
     }
     if (!body) dg_text_add(&t, "%s", n->op->name);
     if (n->strip) chain(&t, n->strip, body ? 4 : 3);

@@ -61,7 +61,7 @@ typedef struct dg_plan_step {
     const dg_kernel *kernel; /* NULL: op->ref; both NULL for steps the executor knows itself (kind) */
     enum { DG_STEP_KERNEL, DG_STEP_COPY, DG_STEP_LOOP, DG_STEP_LOOP_END, DG_STEP_CHECK } kind;
     const char *label;       /* "conv2d+add+silu im2col_f32": op and epilogue, or the strip's ops;
-                              * then the kernel. "mul+silu>conv2d": with the prologue before it */
+                              * then the kernel. "silu>conv2d": behind the prologue's last op */
     dg_attrs attrs;
     const dg_strip *strip;
     const dg_prologue *prologue; /* of an operand that is not stored; NULL: none */
