@@ -106,6 +106,18 @@ typedef struct dg_lanes {
     dg_lanes_fn *fn[DG_ISAS]; /* by ISA; all three set */
 } dg_lanes;
 
+/* Arithmetic that rounds once: strips of f32 do chains of it in vector registers
+ * (support/chain.h), with the bits that the lanes give. */
+typedef enum dg_arith {
+    DG_NO_ARITH,
+    DG_ARITH_ADD,
+    DG_ARITH_SUB,
+    DG_ARITH_MUL,
+    DG_ARITH_DIV,
+    DG_ARITH_NEG,
+    DG_ARITH_SQUARE
+} dg_arith;
+
 typedef enum dg_trait {
     DG_ELEMENTWISE =
         1 << 0,            /* out[i] depends on the inputs at i alone, by broadcasting; has lanes */
@@ -137,6 +149,7 @@ typedef struct dg_op {
     const dg_kernel
         *kernels; /* best first; ends with {0}; may be NULL for elementwise ops (run by strips) */
     const dg_lanes *lanes; /* elementwise; ends with {.fn = {0}} */
+    dg_arith arith;        /* what its f32 lanes do, if it is one of these */
     /* Views: strides (and data offset in elements, via out->data as a byte offset from in->data) of
      * output 0 for the given strides of input 0; false: not expressible, copy. `out` has its shape
      * and dtype set. */

@@ -63,6 +63,7 @@ const dg_op dg_op_add = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_ADD,
     .in_place = 3,
     .simplify = simplify,
 };

@@ -55,6 +55,7 @@ const dg_op dg_op_div = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_DIV,
     .in_place = 3,
     .simplify = simplify,
 };

@@ -63,6 +63,7 @@ const dg_op dg_op_mul = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_MUL,
     .in_place = 3,
     .simplify = simplify,
 };

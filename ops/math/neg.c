@@ -53,6 +53,7 @@ const dg_op dg_op_neg = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_NEG,
     .in_place = 1,
     .simplify = simplify,
 };

@@ -44,5 +44,6 @@ const dg_op dg_op_square = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_SQUARE,
     .in_place = 1,
 };

@@ -59,6 +59,7 @@ const dg_op dg_op_sub = {
     .ref = ref,
     .kernels = kernels,
     .lanes = lanes,
+    .arith = DG_ARITH_SUB,
     .in_place = 3,
     .simplify = simplify,
 };

@@ -7,10 +7,14 @@
  *        in double and folded in an order that depends on shapes alone. An output may have the
  *        bytes of an input that is laid out like it.
  * Method the space's axes are merged as far as all operands allow. A run is a part of the innermost
- *        axis, or, where that axis is short, several whole rows of it. Operands that are contiguous
- *        along a run are used where they lie; others are packed into registers; what does not
- *        change along a run is computed once and repeated. The last use of a register frees it. */
+ *        axis, or, where that axis is short, several whole rows of it. Neighbouring instructions
+ *        that are plain arithmetic become a chain (chain.h), whose intermediate values never leave
+ *        the vector registers and whose operands may be rows anywhere or one number per row; the
+ *        others call their op's lanes on arrays. Operands are used where they lie if those who read
+ *        them can; others are packed. What does not change along a run is computed once. The last
+ *        use of a register frees its array. */
 #include "ops/ops.h"
+#include "ops/support/chain.h"
 #include "ops/support/sums.h"
 
 #include <assert.h>
@@ -20,9 +24,12 @@ enum {
     RUN_FEW = 1024, /* elements of a run while few registers are alive: 8 of them fill 32 KiB */
     RUN_MANY = 512,
     FEW = 8,
-    SHORT_ROW = 256, /* rows up to this length share a run */
+    SHORT_ROW = 512, /* rows up to this length share a run */
+    NARROW_ROW = 32, /* rows shorter than this are packed for chains too: beside reading the steps
+                        there would be little to do */
     PIECE = 32768,   /* elements of the space that one piece of parallel work covers, about */
-    MAX_OUT = 64
+    MAX_OUT = 64,
+    STEPS = 4 /* of a chain for one instruction: load, combine, store twice */
 };
 
 _Static_assert(RUN_FEW <= DG_STRIP_RUN, "lanes take at most DG_STRIP_RUN elements");
@@ -35,16 +42,19 @@ typedef struct operand {
     char *data;                  /* of the box's first element */
     int64_t stride[DG_MAX_RANK]; /* on the merged axes */
     int64_t offset;              /* elements: of the current outer position */
-    bool direct;                 /* contiguous along every run */
 } operand;
 
 typedef struct reg {
     enum level level;
     int size;        /* bytes of an element */
     int first, last; /* instructions that use it; n_code: the end of the run; last = -1: nobody */
-    int slot;        /* -1: none, the register lies in memory */
-    int store;       /* output that the instruction writes in place, -1 */
+    int slot;        /* its array, -1: it lies in memory, or is one number */
+    int store;       /* output that the instruction writes where it lies, -1 */
+    bool array;      /* somebody reads it as an array without gaps */
+    bool pack;       /* a load that is copied into its slot */
+    bool kept;       /* a chain's result that others than its next step read */
     char *at;
+    int64_t row; /* elements from row to row of a run; below ALONG 0 */
 } reg;
 
 typedef struct program {
@@ -53,11 +63,15 @@ typedef struct program {
     int rank;
     int64_t dim[DG_MAX_RANK];
     int64_t inner, run;
-    bool short_rows;
+    bool short_rows, narrow;
+    bool packs; /* some load is packed */
     int n_regs;
     operand load[DG_STRIP_REGS], store[MAX_OUT];
     reg reg[DG_STRIP_REGS];
-    char *slots;
+    int chain[DG_STRIP_REGS]; /* by instruction: the first one of its chain; -1: calls lanes */
+    int begin[DG_STRIP_REGS]; /* by first instruction: its chain's first step */
+    dg_chain_step step[STEPS * DG_STRIP_REGS + 1];
+    double one[DG_STRIP_REGS]; /* what does not change along a run, 8 bytes each */
 } program;
 
 /* ---- preparation ---- */
@@ -115,11 +129,25 @@ static void merge_axes(program *p, int rank, const int64_t *extent)
     p->rank = n;
     p->inner = p->dim[n - 1];
     p->short_rows = n > 1 && p->inner <= SHORT_ROW;
+    p->narrow = p->short_rows && p->inner < NARROW_ROW;
 }
 
+/* Contiguous over all rows of a run. */
 static bool along_run(const program *p, const operand *o)
 {
     return o->stride[p->rank - 1] == 1 && (!p->short_rows || o->stride[p->rank - 2] == p->inner);
+}
+
+/* What chains can write: contiguous along each row. */
+static bool along_row(const program *p, const operand *o)
+{
+    return p->narrow ? along_run(p, o) : o->stride[p->rank - 1] == 1;
+}
+
+/* What chains can read: also one number for each row. */
+static bool readable(const program *p, const operand *o)
+{
+    return along_row(p, o) || (!p->narrow && o->stride[p->rank - 1] == 0);
 }
 
 static enum level level_of(const program *p, const operand *o)
@@ -170,18 +198,17 @@ static bool lost_before_copied(const program *p, int l)
 }
 
 /* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is
- * still to be read. */
+ * still to be read. The instructions of a chain go through a run together, element by element. */
 static bool may_write(const program *p, int o, int at)
 {
     const operand *out = &p->store[o];
-    int size = p->reg[p->strip->out[o].reg].size;
-    if (!along_run(p, out)) return false;
+    int size = p->reg[p->strip->out[o].reg].size, chain = p->chain[at];
+    if (!(chain >= 0 ? along_row(p, out) : along_run(p, out))) return false;
     for (int i = 0; i < p->strip->n_in; i++) {
         const reg *r = &p->reg[i];
-        if (r->level != ALONG || r->last < at) continue;
+        if (r->level != ALONG || r->last < (chain >= 0 ? chain : at)) continue;
         if (!overlaps(p, &p->load[i], r->size, out, size)) continue;
-        bool same =
-            r->last == at && p->load[i].direct && r->size == size && p->load[i].data == out->data;
+        bool same = r->last <= at && r->size == size && p->load[i].data == out->data;
         for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
         if (!same) return false;
     }
@@ -208,16 +235,17 @@ static bool dies(const program *p, const int *in, int k, int at)
     return r->slot >= 0 && r->level == ALONG && r->last == at;
 }
 
-/* The result of instruction `at` inherits the slot of an operand of its size that dies there, or
- * gets a slot that no operand holds: lanes may work in place only where elements have one size.
- * Then the other operands that die give their slots back. */
-static void pass_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *result)
+/* The result of instruction `at`, if it is to be an array, inherits the slot of an operand of its
+ * size that dies there, or gets a slot that no operand holds: lanes may work in place only where
+ * elements have one size. Then the other operands that die give their slots back. */
+static void pass_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *result,
+                       bool array)
 {
-    for (int k = 0; k < n_in && result->store < 0 && result->slot < 0; k++) {
+    for (int k = 0; k < n_in && array && result->slot < 0; k++) {
         if (dies(p, in, k, at) && p->reg[in[k]].size == result->size)
             result->slot = p->reg[in[k]].slot;
     }
-    if (result->store < 0 && result->slot < 0) result->slot = take_slot(s);
+    if (array && result->slot < 0) result->slot = take_slot(s);
     for (int k = 0; k < n_in; k++) {
         if (dies(p, in, k, at) && p->reg[in[k]].slot != result->slot)
             s->free[s->n_free++] = p->reg[in[k]].slot;
@@ -230,12 +258,16 @@ static void note_use(reg *r, int at)
     r->last = at;
 }
 
-/* Which register lies where. Returns the number of slots. */
-static int place_registers(program *p)
+static bool is_square(const dg_strip_code *c)
+{
+    return c->op->arith == DG_ARITH_MUL && c->in[0] == c->in[1];
+}
+
+/* Levels and uses of all registers. */
+static void find_uses(program *p)
 {
     const dg_strip *s = p->strip;
-    int n_code = s->n_code;
-    for (int i = 0; i < n_code; i++) {
+    for (int i = 0; i < s->n_code; i++) {
         const dg_strip_code *c = &s->code[i];
         reg *r = &p->reg[s->n_in + i];
         *r = (reg){.level = BOX,
@@ -249,37 +281,149 @@ static int place_registers(program *p)
             if (p->reg[c->in[k]].level > r->level) r->level = p->reg[c->in[k]].level;
         }
     }
-    for (int o = 0; o < s->n_out; o++) note_use(&p->reg[s->out[o].reg], n_code);
+    for (int o = 0; o < s->n_out; o++) note_use(&p->reg[s->out[o].reg], s->n_code);
+}
 
-    slot_pool pool = {.n = 0};
-    for (int i = 0; i < s->n_in; i++) {
-        if (p->reg[i].level != ALONG) p->reg[i].slot = pool.n++; /* kept from run to run */
+/* Chains, and who has to be an array: what lanes read, what is summed or copied at the end of a
+ * run. */
+static void find_chains(program *p)
+{
+    const dg_strip *s = p->strip;
+    int chain = -1, before = -1; /* the chain that goes on, its last instruction */
+    for (int i = 0; i < s->n_code; i++) {
+        const dg_strip_code *c = &s->code[i];
+        p->chain[i] = -1;
+        if (p->reg[s->n_in + i].level != ALONG) continue;
+        if (c->op->arith == DG_NO_ARITH || c->dtype != DG_F32) {
+            for (int k = 0; k < c->n_in; k++) {
+                p->reg[c->in[k]].array = true;
+                p->reg[c->in[k]].kept = true;
+            }
+            chain = -1;
+            continue;
+        }
+        if (chain < 0) {
+            chain = i;
+            before = -1;
+        }
+        p->chain[i] = chain;
+        bool twice = c->n_in == 2 && c->in[0] == c->in[1] && !is_square(c);
+        for (int k = 0; k < c->n_in; k++) {
+            if (before < 0 || c->in[k] != s->n_in + before || twice) p->reg[c->in[k]].kept = true;
+        }
+        before = i;
     }
-    for (int i = 0; i < n_code; i++) {
-        if (p->reg[s->n_in + i].level != ALONG) p->reg[s->n_in + i].slot = pool.n++;
+    for (int o = 0; o < s->n_out; o++) p->reg[s->out[o].reg].array = true;
+}
+
+/* An array for every load that instructions from `at` to the end of at's chain read first, if it
+ * needs one: chains read whole runs of their loads. */
+static void take_loads(program *p, slot_pool *pool, int at)
+{
+    const dg_strip *s = p->strip;
+    for (int l = 0; l < s->n_in; l++) {
+        reg *r = &p->reg[l];
+        if (r->pack && r->slot < 0 && r->last >= 0 &&
+            (r->first == at || (r->first < s->n_code && p->chain[r->first] == at)))
+            r->slot = take_slot(pool);
+    }
+}
+
+/* Which register lies where. Returns the number of slots. */
+static int place_registers(program *p)
+{
+    const dg_strip *s = p->strip;
+    int n_code = s->n_code;
+    slot_pool pool = {.n = 0};
+    for (int i = 0; i < p->n_regs; i++) {
+        reg *r = &p->reg[i];
+        if (r->level == ALONG) continue;
+        if (r->array) r->slot = pool.n++; /* kept from run to run */
+        r->at = (char *)&p->one[i];
     }
     for (int i = 0; i < n_code; i++) {
         const dg_strip_code *c = &s->code[i];
         reg *r = &p->reg[s->n_in + i];
         if (r->level != ALONG) continue;
-        for (int k = 0; k < c->n_in; k++) {
-            int l = c->in[k];
-            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].slot < 0)
-                p->reg[l].slot = take_slot(&pool);
-        }
-        for (int o = 0; o < s->n_out && r->store < 0; o++) {
-            if (s->out[o].reg == s->n_in + i && s->out[o].reduce == 0 && may_write(p, o, i))
+        if (p->chain[i] < 0 || p->chain[i] == i) take_loads(p, &pool, i);
+        bool array = p->chain[i] < 0 || r->kept; /* has to be in memory, besides outputs */
+        for (int o = 0; o < s->n_out; o++) {
+            if (s->out[o].reg != s->n_in + i) continue;
+            if (s->out[o].reduce == 0 && r->store < 0 && may_write(p, o, i))
                 r->store = o;
+            else
+                array = true;
         }
-        pass_slots(p, &pool, c->in, c->n_in, i, r);
+        /* an output without gaps between its rows serves as the array */
+        if (r->store >= 0 && along_run(p, &p->store[r->store])) array = false;
+        pass_slots(p, &pool, c->in, c->n_in, i, r, array);
         if (r->last < 0 && r->slot >= 0) pool.free[pool.n_free++] = r->slot;
     }
-    for (int o = 0; o < s->n_out; o++) {
-        int l = s->out[o].reg;
-        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct && p->reg[l].slot < 0)
-            p->reg[l].slot = take_slot(&pool);
-    }
+    take_loads(p, &pool, n_code);
     return pool.n;
+}
+
+/* ---- chains as steps ---- */
+
+static void add_step(program *p, int *n, dg_chain_op op, int r, bool one)
+{
+    p->step[(*n)++] = (dg_chain_step){.op = one ? op + 1 : op, .reg = r};
+}
+
+/* Registers that a chain reads as one number per row. */
+static bool one_per_row(const program *p, int r)
+{
+    if (p->reg[r].level != ALONG) return true;
+    return r < p->strip->n_in && !p->reg[r].pack && p->load[r].stride[p->rank - 1] == 0;
+}
+
+/* The instruction, with `held` in the accumulator before it. */
+static void add_instruction(program *p, int *n, int i, int held)
+{
+    static const dg_chain_op forward[] = {[DG_ARITH_ADD] = DG_CHAIN_ADD,
+                                          [DG_ARITH_SUB] = DG_CHAIN_SUB,
+                                          [DG_ARITH_MUL] = DG_CHAIN_MUL,
+                                          [DG_ARITH_DIV] = DG_CHAIN_DIV},
+                             backward[] = {[DG_ARITH_ADD] = DG_CHAIN_ADD,
+                                           [DG_ARITH_SUB] = DG_CHAIN_FROM,
+                                           [DG_ARITH_MUL] = DG_CHAIN_MUL,
+                                           [DG_ARITH_DIV] = DG_CHAIN_UNDER};
+    const dg_strip_code *c = &p->strip->code[i];
+    dg_arith arith = is_square(c) ? DG_ARITH_SQUARE : c->op->arith;
+    int x = c->in[0], y = c->in[1];
+    if (arith == DG_ARITH_NEG || arith == DG_ARITH_SQUARE) {
+        if (held != x) add_step(p, n, DG_CHAIN_LOAD, x, one_per_row(p, x));
+        add_step(p, n, arith == DG_ARITH_NEG ? DG_CHAIN_NEG : DG_CHAIN_SQUARE, -1, false);
+    } else if (held == y && held != x) {
+        add_step(p, n, backward[arith], x, one_per_row(p, x));
+    } else {
+        if (held != x) add_step(p, n, DG_CHAIN_LOAD, x, one_per_row(p, x));
+        add_step(p, n, forward[arith], y, one_per_row(p, y));
+    }
+}
+
+enum { OUTPUT = DG_STRIP_REGS }; /* a step's register from here on: an output */
+
+static void make_steps(program *p)
+{
+    const dg_strip *s = p->strip;
+    int n = 0, held = -1, chain = -1;
+    for (int i = 0; i < s->n_code; i++) {
+        const reg *r = &p->reg[s->n_in + i];
+        if (r->level != ALONG) continue;
+        if (chain >= 0 && p->chain[i] != chain) add_step(p, &n, DG_CHAIN_END, -1, false);
+        chain = p->chain[i];
+        if (chain < 0) continue;
+        if (chain == i) {
+            p->begin[i] = n;
+            held = -1;
+        }
+        add_instruction(p, &n, i, held);
+        held = s->n_in + i;
+        if (r->store >= 0) add_step(p, &n, DG_CHAIN_STORE, OUTPUT + r->store, false);
+        if (r->slot >= 0) add_step(p, &n, DG_CHAIN_STORE, held, false);
+    }
+    add_step(p, &n, DG_CHAIN_END, -1, false);
 }
 
 static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
@@ -288,6 +432,7 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
     p->strip = s;
     p->isa = isa;
     p->n_regs = s->n_in + s->n_code;
+    p->packs = false;
     assert(p->n_regs <= DG_STRIP_REGS && s->n_out <= MAX_OUT);
     for (int i = 0; i < s->n_in; i++) locate(&p->load[i], &in[i], s->space.rank, start);
     for (int i = 0; i < s->n_out; i++) {
@@ -300,17 +445,25 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
                           .last = -1,
                           .slot = -1,
                           .store = -1};
-        p->load[i].direct = along_run(p, &p->load[i]) && !lost_before_copied(p, i);
+    }
+    find_uses(p);
+    find_chains(p);
+    for (int i = 0; i < s->n_in; i++) {
+        reg *r = &p->reg[i];
+        bool lies_well = r->array ? along_run(p, &p->load[i]) : readable(p, &p->load[i]);
+        r->pack = r->level == ALONG && (!lies_well || lost_before_copied(p, i));
+        p->packs |= r->pack;
     }
     int slots = place_registers(p);
+    make_steps(p);
     p->run = slots <= FEW ? RUN_FEW : RUN_MANY;
     int64_t width = 4;
     for (int i = 0; i < p->n_regs; i++) {
         if (p->reg[i].size > width) width = p->reg[i].size;
     }
-    p->slots = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    char *array = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     for (int i = 0; i < p->n_regs; i++) {
-        if (p->reg[i].slot >= 0) p->reg[i].at = p->slots + p->reg[i].slot * p->run * width;
+        if (p->reg[i].slot >= 0) p->reg[i].at = array + p->reg[i].slot * p->run * width;
     }
 }
 
@@ -383,7 +536,7 @@ static void store_run(const program *p, int o, const position *at)
     const operand *out = &p->store[o];
     const reg *r = &p->reg[p->strip->out[o].reg];
     char *to = run_start(p, out, at, r->size);
-    if (to == r->at && along_run(p, out)) return; /* written in place */
+    if (r->store == o) return; /* written where it lies */
     for (int64_t k = 0; k < at->rows; k++)
         copy_row(p->isa, to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0),
                  out->stride[p->rank - 1], r->at + k * at->columns * r->size, 1, r->size,
@@ -398,21 +551,19 @@ static void execute(const program *p, int i, char *to, int64_t n)
     c->lanes->fn[p->isa](to, in, n, &c->attrs);
 }
 
-/* Loads and instructions of one level, which are the same in every element of a run: once, then
- * repeated. */
+/* Loads and instructions of one level, which are the same in every element of a run: once, and
+ * repeated where an array is wanted. */
 static void refresh(program *p, enum level level, const position *at)
 {
     const dg_strip *s = p->strip;
-    for (int i = 0; i < s->n_in; i++) {
-        if (p->reg[i].level == level)
-            repeat(p->isa, p->reg[i].at, run_start(p, &p->load[i], at, p->reg[i].size),
-                   p->reg[i].size, p->run);
-    }
-    for (int i = 0; i < s->n_code; i++) {
-        reg *r = &p->reg[s->n_in + i];
+    for (int i = 0; i < p->n_regs; i++) {
+        reg *r = &p->reg[i];
         if (r->level != level) continue;
-        execute(p, i, r->at, 1);
-        repeat(p->isa, r->at, r->at, r->size, p->run);
+        if (i < s->n_in)
+            memcpy(r->at, run_start(p, &p->load[i], at, r->size), (size_t)r->size);
+        else
+            execute(p, i - s->n_in, r->at, 1);
+        if (r->slot >= 0) repeat(p->isa, r->at, r->at, r->size, p->run);
     }
 }
 
@@ -427,37 +578,80 @@ static void find_offsets(program *p, const position *at)
     }
 }
 
-static void compute(program *p, const position *at)
+/* Where the registers of this run are. */
+static void aim(program *p, const position *at)
 {
     const dg_strip *s = p->strip;
-    int64_t n = at->rows * at->columns;
-    for (int i = 0; i < s->n_in; i++) {
-        if (p->reg[i].level == ALONG && p->load[i].direct)
-            p->reg[i].at = run_start(p, &p->load[i], at, p->reg[i].size);
-    }
-    for (int i = 0; i < s->n_code; i++) {
-        const dg_strip_code *c = &s->code[i];
-        reg *r = &p->reg[s->n_in + i];
+    for (int i = 0; i < p->n_regs; i++) {
+        reg *r = &p->reg[i];
         if (r->level != ALONG) continue;
-        for (int k = 0; k < c->n_in; k++) {
-            int l = c->in[k];
-            bool again = k > 0 && c->in[k - 1] == l;
-            if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct &&
-                p->reg[l].first == i && !again)
-                pack(p, l, at);
-        }
-        if (r->store >= 0) r->at = run_start(p, &p->store[r->store], at, r->size);
-        execute(p, i, r->at, n);
+        r->row = at->columns;
+        const operand *o = NULL;
+        if (i < s->n_in && !r->pack)
+            o = &p->load[i];
+        else if (r->store >= 0 && r->slot < 0)
+            o = &p->store[r->store];
+        if (!o) continue;
+        r->at = run_start(p, o, at, r->size);
+        if (p->rank > 1) r->row = o->stride[p->rank - 2];
     }
-    for (int o = 0; o < s->n_out; o++) {
-        int l = s->out[o].reg;
-        if (l < s->n_in && p->reg[l].level == ALONG && !p->load[l].direct &&
-            p->reg[l].first == s->n_code)
+}
+
+static void run_chain(program *p, int i, const position *at)
+{
+    int64_t rows = at->rows, columns = at->columns;
+    dg_chain_step *first = &p->step[p->begin[i]];
+    bool whole = rows > 1; /* no operand has gaps between its rows, nor a number for each */
+    for (dg_chain_step *c = first; c->op != DG_CHAIN_END; c++) {
+        if (c->reg < 0) continue;
+        const reg *r = &p->reg[c->reg < OUTPUT ? c->reg : 0];
+        if (c->reg < OUTPUT) {
+            c->x = (float *)(void *)r->at;
+            c->row = r->row;
+        } else {
+            const operand *o = &p->store[c->reg - OUTPUT];
+            c->x = (float *)(void *)run_start(p, o, at, (int)sizeof(float));
+            c->row = p->rank > 1 ? o->stride[p->rank - 2] : 0;
+        }
+        whole = whole &&
+                (c->reg < OUTPUT && one_per_row(p, c->reg) ? r->level != ALONG : c->row == columns);
+    }
+    if (whole)
+        dg_chain_run(p->isa, first, 1, rows * columns);
+    else
+        dg_chain_run(p->isa, first, rows, columns);
+}
+
+/* Packs the loads that are first read by instruction `at`, or in the chain that begins there. */
+static void pack_loads(const program *p, int i, const position *at)
+{
+    const dg_strip *s = p->strip;
+    for (int l = 0; l < s->n_in; l++) {
+        const reg *r = &p->reg[l];
+        if (r->pack && r->last >= 0 &&
+            (r->first == i || (r->first < s->n_code && p->chain[r->first] == i)))
             pack(p, l, at);
     }
 }
 
-/* What the instructions did not write in place. */
+static void compute(program *p, const position *at)
+{
+    const dg_strip *s = p->strip;
+    int64_t n = at->rows * at->columns;
+    aim(p, at);
+    for (int i = 0; i < s->n_code; i++) {
+        const reg *r = &p->reg[s->n_in + i];
+        if (r->level != ALONG || (p->chain[i] >= 0 && p->chain[i] != i)) continue;
+        if (p->packs) pack_loads(p, i, at);
+        if (p->chain[i] == i)
+            run_chain(p, i, at);
+        else
+            execute(p, i, r->at, n);
+    }
+    if (p->packs) pack_loads(p, s->n_code, at);
+}
+
+/* What the instructions did not write where it lies. */
 static void store_outputs(const program *p, const position *at)
 {
     for (int o = 0; o < p->strip->n_out; o++) {
@@ -488,6 +682,11 @@ static void add_run(const program *p, summing *s, const char *x, dg_dtype t, con
                     int64_t at, int64_t n)
 {
     int size = (int)dg_dtype_size(t);
+    if (t == DG_F32 && out && s->phase == 0 && n % s->row == 0) {
+        dg_sum_rows_f32(p->isa, (const float *)(const void *)x, n / s->row, s->row,
+                        (float *)out->data + at / s->row);
+        return;
+    }
     while (n > 0) {
         int64_t left = s->row - s->phase, m = n < left ? n : left;
         if (t == DG_F32)

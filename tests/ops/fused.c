@@ -277,6 +277,65 @@ static void large_spaces(void **unused)
     random_strips(2, 25, 300000);
 }
 
+/* Arithmetic alone: bit for bit what each op's lanes give on whole arrays, on every ISA, whatever
+ * the operands' layouts and however the program falls into chains. */
+static void arithmetic(void **unused)
+{
+    (void)unused;
+    state = 4;
+    static const char *const names[] = {"add", "sub", "mul", "div", "neg", "square", "maximum"};
+    for (int round = 0; round < 300; round++) {
+        dg_arena *a = dg_arena_new();
+        program p;
+        make(&p, a, 6000);
+        dg_strip *s = &p.strip;
+        int codes = s->n_code;
+        s->n_code = s->n_out = 0;
+        for (int i = 0; i < codes; i++) {
+            int n = s->n_in + s->n_code, kind = below(7), unary = kind == 4 || kind == 5;
+            add_code(&p, names[kind], unary ? 1 : 2, some_reg(&p, DG_F32, n),
+                     unary ? -1 : some_reg(&p, DG_F32, n), -1);
+        }
+        int64_t n = dg_shape_count(&s->space);
+        float *reg[MOST_IN + MOST_CODE]; /* each as a whole array */
+        dg_view in[MOST_IN], out[MOST_OUT];
+        for (int i = 0; i < s->n_in; i++) {
+            in[i] = fresh(a, p.in_dtype[i], p.in[i], below(3));
+            load_input(&p, i, &in[i]);
+            reg[i] = dg_arena_alloc(a, (size_t)n * sizeof(float));
+            for (int64_t j = 0; j < n && p.in_dtype[i] == DG_F32; j++) {
+                dg_view wide = {.data = in[i].data, .dtype = DG_F32, .shape = s->space};
+                for (int d = 0; d < s->space.rank; d++)
+                    wide.stride[d] = p.in[i].rank == 0 || p.in[i].dim[d] == 1 ? 0 : in[i].stride[d];
+                reg[i][j] = *(float *)(void *)element(&wide, j);
+            }
+        }
+        for (int c = 0; c < s->n_code; c++) {
+            reg[s->n_in + c] = dg_arena_alloc(a, (size_t)n * sizeof(float));
+            for (int64_t j = 0; j < n; j++) {
+                const void *from[3];
+                for (int k = 0; k < p.code[c].n_in; k++) from[k] = reg[p.code[c].in[k]] + j;
+                p.code[c].lanes->fn[DG_GENERIC](reg[s->n_in + c] + j, from, 1, &p.code[c].attrs);
+            }
+        }
+        s->n_out = 1 + below(MOST_OUT);
+        for (int o = 0; o < s->n_out; o++)
+            p.out[o] = (dg_strip_out){.reg = o == 0 ? s->n_in + s->n_code - 1
+                                                    : some_reg(&p, DG_F32, s->n_in + s->n_code)};
+        for (dg_isa isa = DG_GENERIC; isa <= dg_isa_of_cpu(); isa++) {
+            for (int o = 0; o < s->n_out; o++) out[o] = fresh(a, DG_F32, s->space, below(3));
+            run(&p, a, in, out, isa, 2);
+            for (int o = 0; o < s->n_out; o++) {
+                for (int64_t j = 0; j < n; j++) {
+                    float x = *(float *)(void *)element(&out[o], j), y = reg[p.out[o].reg][j];
+                    assert_true(memcmp(&x, &y, sizeof x) == 0 || (isnan(x) && isnan(y)));
+                }
+            }
+        }
+        dg_arena_free(a);
+    }
+}
+
 /* Boxes that tile the space give what the whole gives; nothing else is touched. */
 static void boxes(void **unused)
 {
@@ -366,9 +425,8 @@ static void integer_sums(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_spaces),
-        cmocka_unit_test(large_spaces),
-        cmocka_unit_test(boxes),
+        cmocka_unit_test(small_spaces), cmocka_unit_test(large_spaces),
+        cmocka_unit_test(arithmetic),   cmocka_unit_test(boxes),
         cmocka_unit_test(integer_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
