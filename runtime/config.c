@@ -70,7 +70,7 @@ static const key keys[] = {
     {"save.keep.every",          WHOLE,    AT(keep_every),      0, BIG, NULL, "10000"},
     {"runtime.threads",          WHOLE,    AT(threads),         0, 256, NULL, "0"},
     {"runtime.memory",           BYTES,    AT(memory),          0, BIG, NULL, "0"},
-    {"runtime.precision",        TEXT,     AT(precision),       0, 0, " f32 f64 ", "f32"},
+    {"runtime.precision",        TEXT,     AT(precision),       0, 0, " f32 bf16 f64 ", "f32"},
     {"out",                      TEXT,     AT(out),             0, 0, NULL, "runs"},
 };
 /* clang-format on */

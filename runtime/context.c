@@ -5,6 +5,7 @@
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
 #include "ops/ops.h"
+#include "ops/support/amx.h"
 #include "runtime/data/npy.h"
 
 #include <stdlib.h>
@@ -171,7 +172,7 @@ dg_status dg_context_flush(dg_context *c, dg_diag *d)
 
 dg_context *dg_context_new(const dg_options *given)
 {
-    static const char *const precisions[] = {"f32", "f64", NULL};
+    static const char *const precisions[] = {"f32", "bf16", "f64", NULL};
     static const char *const checks[] = {"finite", "poison", "naive", NULL};
     dg_context *c = calloc(1, sizeof *c);
     if (!c) dg_out_of_memory();
@@ -189,7 +190,8 @@ dg_context *dg_context_new(const dg_options *given)
     if (o->precision) ok = one_of(d, "--precision", o->precision, precisions) && ok;
     if (o->check) ok = one_of(d, "--check", o->check, checks) && ok;
     ok = dg_ops_check(d) && ok;
-    c->reference = o->precision && strcmp(o->precision, "f64") == 0;
+    if (ok && o->precision) dg_context_set_precision(c, d, "--precision", o->precision);
+    ok = dg_diag_errors(d) == 0 && ok;
     find_libraries(c);
     dg_context_flush(c, d);
     if (ok) return c;
@@ -263,10 +265,24 @@ void *dg_context_arena(dg_context *c, dg_diag *d, int64_t bytes)
     return block;
 }
 
+void dg_context_set_precision(dg_context *c, dg_diag *d, const char *place, const char *precision)
+{
+    c->reference = strcmp(precision, "f64") == 0;
+    c->bf16 = strcmp(precision, "bf16") == 0;
+    if (!c->bf16 || (c->isa == DG_AVX512 && dg_amx_ready())) return;
+    c->bf16 = false;
+    if (!c->bf16_said)
+        dg_warning_at(d, "W226", place, "bf16 wants AMX, which %s; f32 is computed instead",
+                      c->isa == DG_AVX512 || c->isa == dg_isa_of_cpu() ? "this machine has not"
+                                                                       : "this ISA level has not");
+    c->bf16_said = true;
+}
+
 dg_pass_options dg_context_passes(const dg_context *c)
 {
     return (dg_pass_options){.isa = c->isa,
                              .reference = c->reference,
+                             .bf16 = c->bf16,
                              .naive = c->naive,
                              .memory = c->options.memory,
                              .skip = c->options.skip,

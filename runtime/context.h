@@ -14,6 +14,8 @@ struct dg_context {
     dg_strings *strings;
     dg_isa isa;
     bool reference; /* precision f64 */
+    bool bf16;      /* precision bf16, and the machine has it */
+    bool bf16_said; /* that it has not */
     bool naive;     /* plans give each value a buffer of its own: --check=naive compares with one */
     int threads;
     const char *const *lib; /* options.lib, DG_PATH, installed graphs/; NULL-ended */
@@ -38,6 +40,10 @@ dg_pool *dg_context_pool(struct dg_context *c);
 bool dg_context_blas(struct dg_context *c, dg_diag *d); /* loads OpenBLAS; reports E520 once */
 void *dg_context_arena(struct dg_context *c, dg_diag *d,
                        int64_t bytes); /* at least `bytes`, reported E601 when refused */
+/* "f32", "bf16" or "f64". Where nothing multiplies bf16 that is f32, which is said once, about
+ * `place`. */
+void dg_context_set_precision(struct dg_context *c, dg_diag *d, const char *place,
+                              const char *precision);
 dg_pass_options dg_context_passes(const struct dg_context *c);
 dg_tensor_info dg_tensor_info_of(const char *name, const dg_type *t);
 

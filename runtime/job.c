@@ -209,12 +209,13 @@ static bool check_program(dg_job *j)
 
 /* ---- opening ---- */
 
-static void take_runtime(dg_job *j)
+static void take_runtime(dg_job *j, const char *path)
 {
     dg_context *c = j->context;
     j->threads = c->threads;
     j->memory = c->options.memory;
     j->reference = c->reference;
+    j->bf16 = c->bf16;
     if (j->config->threads > 0 && c->options.threads <= 0) {
         c->threads = (int)j->config->threads;
         if (c->pool && dg_pool_threads(c->pool) != c->threads) {
@@ -223,7 +224,8 @@ static void take_runtime(dg_job *j)
         }
     }
     if (c->options.memory == 0) c->options.memory = (uint64_t)j->config->memory;
-    if (!c->options.precision) c->reference = strcmp(j->config->precision, "f64") == 0;
+    if (!c->options.precision)
+        dg_context_set_precision(c, j->diag, path, j->config->precision);
 }
 
 bool dg_job_open(dg_context *c, dg_job *j, const char *path, const char *const *set,
@@ -232,7 +234,8 @@ bool dg_job_open(dg_context *c, dg_job *j, const char *path, const char *const *
     *j = (dg_job){.context = c,
                   .threads = c->threads,
                   .memory = c->options.memory,
-                  .reference = c->reference};
+                  .reference = c->reference,
+                  .bf16 = c->bf16};
     j->arena = dg_arena_new();
     j->diag = dg_context_diag(c, j->arena, dg_sources_new(j->arena));
     j->config = dg_config_read(j->diag, j->arena, path, set);
@@ -245,7 +248,7 @@ bool dg_job_open(dg_context *c, dg_job *j, const char *path, const char *const *
         if (ok) dg_named_set(j->arena, &j->config->values, defs[i].name, text, place);
     }
     if (ok) {
-        take_runtime(j);
+        take_runtime(j, path);
         const dg_nameds *values = &j->config->values;
         /* By its absolute path the graph of a run folder has the same name in the plan wherever the
          * folder lies. */
@@ -270,5 +273,6 @@ void dg_job_close(dg_job *j)
     c->threads = j->threads;
     c->options.memory = j->memory;
     c->reference = j->reference;
+    c->bf16 = j->bf16;
     dg_arena_free(j->arena);
 }

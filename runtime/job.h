@@ -16,7 +16,7 @@ typedef struct dg_job {
     /* The context's own settings, put back by dg_job_close. */
     int threads;
     uint64_t memory;
-    bool reference;
+    bool reference, bf16;
 } dg_job;
 
 /* Reads the run file, takes over `defs`, opens the program (`lib`: one more library folder,

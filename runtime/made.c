@@ -42,7 +42,7 @@ void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p)
     const dg_plan_owner *owner = p->owner;
     const char *const *skip = owner->context->options.skip;
     m->graph = dg_graph_hash(p);
-    m->precision = p->reference ? "f64" : "f32";
+    m->precision = dg_plan_precision(p);
     m->isa = dg_isa_name(p->isa);
     m->blas_core = p->blas_core ? p->blas_core : "";
     m->program = "dg " DG_VERSION;
@@ -257,8 +257,9 @@ bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text 
     out->weights_hash = get_hash(&r, "dg.weights");
     out->graph = get_hash(&r, "dg.graph");
     out->precision = get(&r, "dg.precision");
-    if (strcmp(out->precision, "f32") != 0 && strcmp(out->precision, "f64") != 0)
-        malformed(&r, "dg.precision", "f32 or f64");
+    if (strcmp(out->precision, "f32") != 0 && strcmp(out->precision, "bf16") != 0 &&
+        strcmp(out->precision, "f64") != 0)
+        malformed(&r, "dg.precision", "f32, bf16 or f64");
     out->isa = get(&r, "dg.isa");
     out->blas_core = dg_png_text_get(t, "dg.blas_core");
     if (!out->blas_core) out->blas_core = "";

@@ -162,18 +162,19 @@ static dg_status make(replay *r, dg_text *png)
 {
     dg_context *c = r->context;
     const dg_options given = c->options;
-    const bool reference = c->reference;
+    const bool reference = c->reference, bf16 = c->bf16;
     const dg_isa isa = c->isa;
     c->options.precision = r->made.precision;
     c->options.skip = words(r, r->made.skip);
-    c->reference = strcmp(r->made.precision, "f64") == 0;
     for (dg_isa i = 0; i < isa; i++)
         if (strcmp(dg_isa_name(i), r->made.isa) == 0) c->isa = i;
+    dg_context_set_precision(c, r->diag, r->o->picture, r->made.precision);
     bool samples = strcmp(r->made.verb, "sample") == 0;
     dg_status status = (samples ? dg_sample_again : dg_interp_again)(c, &r->made, r->now, png);
     c->options.precision = given.precision;
     c->options.skip = given.skip;
     c->reference = reference;
+    c->bf16 = bf16;
     c->isa = isa;
     return status;
 }

@@ -130,7 +130,9 @@ typedef enum dg_trait {
     DG_CHEAP = 1 << 7,     /* elementwise, a few cycles: recomputing beats keeping */
     DG_GEMM_LIKE = 1 << 8, /* tested to 1e-10 instead of 1e-12 */
     DG_STOPS_GRADIENT = 1 << 9,
-    DG_NOT_FOLDED = 1 << 10 /* depends on the run: input, place, random */
+    DG_NOT_FOLDED = 1 << 10, /* depends on the run: input, place, random */
+    DG_PREPARES = 1 << 11    /* lays an operand out for a kernel that reads all of it: leaves loops
+                                whatever its size */
 } dg_trait;
 
 typedef struct dg_op {
@@ -167,6 +169,10 @@ typedef struct dg_op {
      * replaces output 0, or DG_NONE. */
     dg_value (*simplify)(dg_build *b, const dg_attrs *attrs, const dg_value *in, int n_in,
                          const dg_type *out);
+    /* The same product of operands rounded to bf16 with sums in f32, in ops of its own: returns the
+     * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
+    dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
+                       const dg_type *out);
     double (*flops)(
         const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;

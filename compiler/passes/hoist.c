@@ -3,8 +3,8 @@
  * In     any graph. Loops of no trips are left alone: nothing of theirs may run.
  * Out    nodes of a body whose inputs are all made outside stand before the loop; inner loops
  * first, so that a node can leave several. Keeps  memory: a moved result lives through the whole
- * loop, so only constants, views, results of at most 1 MiB, and results that cost much to compute
- * for their size are moved. */
+ * loop, so only constants, views, prepared operands, results of at most 1 MiB, and results that cost
+ * much to compute for their size are moved. */
 #include "compiler/passes/passes.h"
 
 #define SMALL_BYTES (INT64_C(1) << 20)
@@ -24,7 +24,7 @@ static bool worth_it(const dg_graph *g, dg_node n, int64_t *bytes, dg_arena *scr
     *bytes = 0;
     if (i->op->traits & (DG_VIEW | DG_LEAF)) return true;
     for (int k = 0; k < i->n_out; k++) *bytes += dg_type_bytes(dg_type_of(g, i->out[k]));
-    if (*bytes <= SMALL_BYTES) return true;
+    if (*bytes <= SMALL_BYTES || i->op->traits & DG_PREPARES) return true;
     if (!i->op->flops) return false;
     dg_infer t = dg_types_of(g, n, scratch);
     return i->op->flops(&t) > DEAR_FLOPS_PER_BYTE * (double)*bytes;

@@ -10,6 +10,7 @@ typedef struct dg_pass_options {
     dg_isa isa;
     bool reference;  /* --precision f64: floats widened, ref kernels, optional passes off, no buffer
                         reused */
+    bool bf16;  /* --precision bf16, and tiles to multiply it with: products of rounded operands */
     bool naive; /* no buffer reused: a plan to compare another with */
     uint64_t memory; /* budget in bytes; 0: none */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
@@ -71,6 +72,7 @@ bool dg_pass_expand(dg_module *m, const dg_pass_options *o);
 bool dg_pass_simplify(dg_module *m, const dg_pass_options *o);
 bool dg_pass_cse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_dead(dg_module *m, const dg_pass_options *o);
+bool dg_pass_bf16(dg_module *m, const dg_pass_options *o);
 bool dg_pass_hoist(dg_module *m, const dg_pass_options *o);
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_select(dg_module *m, const dg_pass_options *o);

@@ -129,7 +129,7 @@ static void header(writer *w, const dg_plan *p)
     text_at(w, "compiler", DG_VERSION);
     text_at(w, "entry", p->entry);
     bool_at(w, "train", p->train);
-    text_at(w, "precision", p->reference ? "f64" : "f32");
+    text_at(w, "precision", dg_plan_precision(p));
     text_at(w, "isa", dg_isa_name(p->isa));
     text_at(w, "blas_core", p->blas_core);
     dg_json_key(w, "files");

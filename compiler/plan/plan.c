@@ -650,6 +650,7 @@ static void make_header(maker *k, const dg_plan_options *o)
     p->entry = text_of(k, m->entry ? m->entry : "");
     p->train = m->train;
     p->reference = o->passes->reference;
+    p->bf16 = o->passes->bf16;
     p->isa = o->passes->isa;
     p->blas_core = text_of(k, o->blas_core);
     p->nodes = o->nodes;

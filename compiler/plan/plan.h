@@ -135,7 +135,8 @@ typedef struct dg_plan {
     dg_arena *arena;
     /* header */
     const char *entry;
-    bool train, reference;
+    bool train;
+    bool reference, bf16; /* precision f64; bf16 */
     int n_files;
     const dg_plan_file *files;
     int n_config, n_args;
@@ -170,6 +171,11 @@ typedef struct dg_plan {
     double seconds;                /* of compilation; not part of canonical output */
     void *owner;                   /* the runtime's record of what made it; NULL until set, once */
 } dg_plan;
+
+static inline const char *dg_plan_precision(const dg_plan *p)
+{
+    return p->reference ? "f64" : p->bf16 ? "bf16" : "f32";
+}
 
 /* Scheduled IR and its layout -> plan, in a new arena. NULL after reporting. */
 typedef struct dg_plan_options {

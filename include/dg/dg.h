@@ -87,7 +87,8 @@ typedef struct dg_progress { /* during long work */
 typedef struct dg_options {
     int threads;             /* 0: DG_THREADS, else the number of CPUs */
     const char *isa;         /* NULL: DG_ISA, else the best; "generic" "avx2" "avx512" */
-    const char *precision;   /* NULL or "f32"; "f64": the reference */
+    const char *precision;   /* NULL or "f32"; "bf16": products by AMX, where there is one; "f64": the
+                                reference */
     uint64_t memory;         /* budget of a plan in bytes; 0: none */
     const char *const *skip; /* optional passes to leave out; NULL-ended */
     const char *const *lib;  /* library folders before DG_PATH and the installed one; NULL-ended */

@@ -1,4 +1,5 @@
 /* ops/conv/conv2d.c: two-dimensional convolution (correlation, as networks use it). */
+#include "ops/support/amx_conv.h"
 #include "ops/support/im2col.h"
 #include "ops/support/winograd.h"
 
@@ -124,6 +125,15 @@ static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
     return dg_epilogue_bytes(s) + dg_winograd_scratch(&w);
 }
 
+/* By tiles of AMX, where there are enough channels to fill them. */
+static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const dg_type *out)
+{
+    (void)out;
+    dg_conv g = dg_conv_of(a, dg_shape_of(b, in[X]), dg_shape_of(b, in[W]));
+    if (!dg_amx_conv_pays(&g)) return DG_NONE;
+    return dg_amx_conv_build(b, &g, 1, in[X], in[W], false);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv g = geometry(t);
@@ -149,5 +159,6 @@ const dg_op dg_op_conv2d = {
     .ref = ref,
     .kernels = kernels,
     .epilogue = true,
+    .narrow = narrow,
     .flops = flops,
 };

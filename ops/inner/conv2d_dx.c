@@ -3,6 +3,7 @@
  * Stride 1: a convolution of dy with turned weights, which are laid out once in the workspace.
  * Other strides: columns W^T dy, folded into dx, by blocks of channels of one image, which have one
  * owner each. */
+#include "ops/support/amx_conv.h"
 #include "ops/support/im2col.h"
 #include "ops/support/winograd.h"
 
@@ -234,6 +235,20 @@ static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
     return dg_winograd_scratch(&w);
 }
 
+/* By tiles of AMX: a convolution of dy, its elements as far apart as the steps were. */
+static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const dg_type *out)
+{
+    (void)out;
+    dg_conv f = forward(a, dg_shape_of(b, in[DY]), dg_shape_of(b, in[W])), g = turned(&f);
+    if (f.sh != f.sw) return DG_NONE;
+    g.H = (f.Ho - 1) * f.sh + 1;
+    g.W = (f.Wo - 1) * f.sw + 1;
+    g.bottom = f.H - g.H - g.top + g.dh * (g.kh - 1);
+    g.right = f.W - g.W - g.left + g.dw * (g.kw - 1);
+    if (!dg_amx_conv_pays(&g)) return DG_NONE;
+    return dg_amx_conv_build(b, &g, f.sh, in[DY], in[W], true);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
@@ -258,5 +273,6 @@ const dg_op dg_op_conv2d_dx = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .narrow = narrow,
     .flops = flops,
 };

@@ -312,6 +312,19 @@ static void ref(const dg_call *k)
     dg_parallel(k, dg_shape_count(&z) / z.dim[z.rank - 1], ref_rows);
 }
 
+/* By tiles of AMX, where all sides fill some. */
+static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const dg_type *out)
+{
+    enum { SIDE = 32 };
+    const int64_t work = INT64_C(1) << 20; /* multiplications: what a call of a kernel costs */
+    dg_shape x = dg_shape_of(b, in[X]), y = dg_shape_of(b, in[Y]), z = out->shape;
+    int64_t k = x.dim[x.rank - (dg_attr_int(a, "tx") ? 2 : 1)], n = z.dim[z.rank - 1],
+            m = z.dim[z.rank - 2];
+    if (y.rank < x.rank) m = dg_shape_count(&z) / n;
+    if (m < SIDE || n < SIDE || k < SIDE || dg_shape_count(&z) * k < work) return DG_NONE;
+    return dg_emit(b, "matmul_bf16", a->at, a->n, in, 2);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_shape x = t->in[X].shape;
@@ -336,5 +349,6 @@ const dg_op dg_op_matmul = {
     .ref = ref,
     .kernels = kernels,
     .epilogue = true,
+    .narrow = narrow,
     .flops = flops,
 };

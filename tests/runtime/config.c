@@ -169,7 +169,7 @@ static const struct {
     {HEAD "config: 5\n", "E106", 3, 9, "a map of names to values"},
     {HEAD "save: {every_minutes: inf}\n", "E106", 3, 23, "found 'inf'"},
     {HEAD "runtime: {memory: lots}\n", "E106", 3, 19, "a number of bytes"},
-    {HEAD "runtime: {precision: f16}\n", "E106", 3, 22, "one of f32 f64"},
+    {HEAD "runtime: {precision: f16}\n", "E106", 3, 22, "one of f32 bf16 f64"},
     {HEAD "train: {on_nonfinite: {policy: st}}\n", "E106", 3, 32, "one of stop skip rollback"},
     {"graph: model.dg\ndata: {kind: swis_roll}\n", "E106", 2, 14, "(did you mean 'swiss_roll'?)"},
     {"graph: model.dg\ndata: {kind: swiss_roll, flip: yes}\n", "E106", 2, 32,

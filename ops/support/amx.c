@@ -1,0 +1,206 @@
+/* amx.c: see amx.h. Four tiles of sums, two of the left and two of the right operand fill the eight
+ * registers: four products for four loads, which is what one core can load in the time that they
+ * take. */
+#include "ops/support/amx.h"
+
+#include "ops/support/tile.h"
+
+#include <string.h>
+
+double dg_bf16_round(double x)
+{
+    return (double)dg_bf16_value(dg_bf16_bits((float)x));
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TARGET                                                                                     \
+    __attribute__((target("amx-tile,amx-bf16,avx512bf16,avx512f,avx512bw,avx512vl,avx512dq")))
+
+/* GCC's tile instructions do not say that they read memory: what they read must stand there. */
+#define MEMORY_STANDS __asm__ volatile("" ::: "memory")
+
+/* ---- may we ---- */
+
+static bool ready;
+
+static bool cpu_has_it(void)
+{
+    enum { TILE = 1 << 24, BF16 = 1 << 22, VECTOR_BF16 = 1 << 5 };
+    unsigned a, b, c, d, high;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    high = d;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return false;
+    return high & TILE && high & BF16 && a & VECTOR_BF16;
+}
+
+/* The tile registers are 8 KiB that the kernel keeps for a thread only on request. */
+static void ask(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    ready = dg_isa_of_cpu() >= DG_AVX512 && cpu_has_it() &&
+            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
+bool dg_amx_ready(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ask);
+    return ready;
+}
+
+/* ---- tiles ---- */
+
+TARGET void dg_amx_begin(void)
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } shape __attribute__((aligned(64))) = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        shape.row_bytes[i] = 64;
+        shape.rows[i] = DG_AMX_SIDE;
+    }
+    MEMORY_STANDS;
+    _tile_loadconfig(&shape);
+}
+
+TARGET void dg_amx_end(void)
+{
+    _tile_release();
+}
+
+/* Sums in tiles 0 (top left) 1 (top right) 2 3; left operand in 4 5, right in 6 7. */
+#define PRODUCT(name, ROWS, COLS)                                                                  \
+    TARGET static void name(int64_t steps, const dg_amx_operand *a, const dg_amx_operand *b,       \
+                            bool add, float *const *c, int64_t ldc)                                \
+    {                                                                                              \
+        const char *a0 = a->tile[0], *a1 = a->tile[1], *b0 = b->tile[0], *b1 = b->tile[1];         \
+        size_t as = (size_t)a->stride, bs = (size_t)b->stride, cs = sizeof(float) * (size_t)ldc;   \
+        const int32_t *at = a->at, *bt = b->at;                                                    \
+        MEMORY_STANDS;                                                                             \
+        if (add) {                                                                                 \
+            _tile_loadd(0, c[0], cs);                                                              \
+            if (COLS > 1) _tile_loadd(1, c[1], cs);                                                \
+            if (ROWS > 1) _tile_loadd(2, c[0] + DG_AMX_SIDE * ldc, cs);                            \
+            if (ROWS > 1 && COLS > 1) _tile_loadd(3, c[1] + DG_AMX_SIDE * ldc, cs);                \
+        } else {                                                                                   \
+            _tile_zero(0);                                                                         \
+            if (COLS > 1) _tile_zero(1);                                                           \
+            if (ROWS > 1) _tile_zero(2);                                                           \
+            if (ROWS > 1 && COLS > 1) _tile_zero(3);                                               \
+        }                                                                                          \
+        for (int64_t s = 0; s < steps; s++) {                                                      \
+            _tile_loadd(6, b0 + bt[s], bs);                                                        \
+            _tile_loadd(4, a0 + at[s], as);                                                        \
+            _tile_dpbf16ps(0, 4, 6);                                                               \
+            if (COLS > 1) _tile_loadd(7, b1 + bt[s], bs);                                          \
+            if (COLS > 1) _tile_dpbf16ps(1, 4, 7);                                                 \
+            if (ROWS > 1) _tile_loadd(5, a1 + at[s], as);                                          \
+            if (ROWS > 1) _tile_dpbf16ps(2, 5, 6);                                                 \
+            if (ROWS > 1 && COLS > 1) _tile_dpbf16ps(3, 5, 7);                                     \
+        }                                                                                          \
+        _tile_stored(0, c[0], cs);                                                                 \
+        if (COLS > 1) _tile_stored(1, c[1], cs);                                                   \
+        if (ROWS > 1) _tile_stored(2, c[0] + DG_AMX_SIDE * ldc, cs);                               \
+        if (ROWS > 1 && COLS > 1) _tile_stored(3, c[1] + DG_AMX_SIDE * ldc, cs);                   \
+    }
+
+PRODUCT(product_1x1, 1, 1)
+PRODUCT(product_1x2, 1, 2)
+PRODUCT(product_2x1, 2, 1)
+PRODUCT(product_2x2, 2, 2)
+
+void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand *b, bool add,
+                    float *const *c, int64_t ldc)
+{
+    if (a->n == 2)
+        (b->n == 2 ? product_2x2 : product_2x1)(steps, a, b, add, c, ldc);
+    else
+        (b->n == 2 ? product_1x2 : product_1x1)(steps, a, b, add, c, ldc);
+}
+
+/* ---- rounding ---- */
+
+TARGET void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
+{
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16),
+                                                                 _mm512_loadu_ps(x + i)));
+    for (; i < n; i += 16) {
+        __mmask16 m = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)0xffff;
+        _mm256_mask_storeu_epi16(to + i, m,
+                                 (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, x + i)));
+    }
+}
+
+TARGET void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+{
+    static const uint16_t mixed[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    __m512i mix = _mm512_loadu_si512(mixed);
+    __mmask16 all = y ? 0xffff : 0;
+    if (!y) y = x;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m512i halves =
+            (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(all, y + i), _mm512_loadu_ps(x + i));
+        _mm512_storeu_si512(to + i, _mm512_permutexvar_epi16(mix, halves));
+    }
+    if (i == n) return;
+    __mmask16 m = (__mmask16)((1u << (n - i)) - 1);
+    __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m & all, y + i),
+                                                  _mm512_maskz_loadu_ps(m, x + i));
+    _mm512_mask_storeu_epi32(to + i, m, _mm512_permutexvar_epi16(mix, halves));
+}
+
+#else /* no tiles: nothing of this runs, because nobody is ready */
+
+bool dg_amx_ready(void)
+{
+    return false;
+}
+
+void dg_amx_begin(void)
+{
+}
+
+void dg_amx_end(void)
+{
+}
+
+void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand *b, bool add,
+                    float *const *c, int64_t ldc)
+{
+    (void)steps, (void)a, (void)b, (void)add, (void)c, (void)ldc;
+}
+
+void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = dg_bf16_bits(x[i]);
+}
+
+void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = dg_bf16_bits(x[i]) | (y ? (uint32_t)dg_bf16_bits(y[i]) << 16 : 0);
+}
+
+#endif
+
+void dg_bf16_turn(int64_t rows, int64_t cols, const uint32_t *from, int64_t ldf, uint32_t *to,
+                  int64_t ldt)
+{
+    /* words as floats: moved, never computed with */
+    dg_tile_transpose(DG_AVX512, rows, cols, (const float *)(const void *)from, ldf,
+                      (float *)(void *)to, ldt);
+}
