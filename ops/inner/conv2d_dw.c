@@ -5,6 +5,7 @@
  * weights are so few that such blocks would make thin products, pieces are slabs of images instead,
  * with sums of their own in the workspace, added up in order. Either way an element of dw has one
  * owner, and its sum one order. */
+#include "ops/support/amx_conv.h"
 #include "ops/support/im2col.h"
 
 #include "ops/support/tile.h"
@@ -325,6 +326,14 @@ static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
     return dg_winograd_dw_scratch(&w);
 }
 
+/* By tiles of AMX. */
+static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const dg_type *out)
+{
+    (void)out;
+    dg_conv g = forward(a, dg_shape_of(b, in[X]), dg_shape_of(b, in[DY]));
+    return dg_amx_conv_pays(&g) ? dg_emit(b, "conv2d_dw_bf16", a->at, a->n, in, 2) : DG_NONE;
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
@@ -349,5 +358,6 @@ const dg_op dg_op_conv2d_dw = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .narrow = narrow,
     .flops = flops,
 };
