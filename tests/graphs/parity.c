@@ -364,6 +364,41 @@ static void test_unet_a(void **state)
     parity(&unet_a);
 }
 
+static double rms(const double *x, const double *y, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (x[i] - (y ? y[i] : 0)) * (x[i] - (y ? y[i] : 0));
+    return sqrt(sum / (double)n);
+}
+
+/* Products of rounded operands: the output within 1 % of the published one, root of mean squares.
+ * Skipped where bf16 runs as f32. */
+static void test_unet_a_bf16(void **state)
+{
+    (void)state;
+    fixture f;
+    if (!open_fixture(&f, &unet_a, "bf16")) skip();
+    dg_store *weights = mapped(&f, "param/");
+    dg_plan *p = dg_plan_compile(f.program, "forward", NULL, 0);
+    assert_non_null(p);
+    dg_session *s = dg_session_new(p, weights);
+    bind(&f, p, s, "x", "in/x_t", 0);
+    bind(&f, p, s, "t", "in/t", 0);
+    assert_int_equal(dg_session_run(s), DG_OK);
+    int64_t n, m;
+    double *have = result(&f, p, s, "result", &n), *want = doubles(&f, f.net->model_out, &m);
+    assert_int_equal(n, m);
+    double off = rms(have, want, n) / rms(want, NULL, n);
+    print_message("output differs by %.3g %%\n", 100 * off);
+    assert_true(off <= 0.01);
+    bool rounded = off > 1e-5;
+    dg_session_free(s);
+    dg_plan_close(p);
+    dg_store_free(weights);
+    close_fixture(&f);
+    if (!rounded) skip();
+}
+
 static void test_unet_ddim(void **state)
 {
     (void)state;
@@ -373,6 +408,7 @@ static void test_unet_ddim(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_unet_a),
+                                       cmocka_unit_test(test_unet_a_bf16),
                                        cmocka_unit_test(test_unet_ddim)};
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }
