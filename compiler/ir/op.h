@@ -173,6 +173,15 @@ typedef struct dg_op {
      * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
     dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
                        const dg_type *out);
+    /* The node for n values at once, along a further leading axis: `stacked` inputs have it, the
+     * others not (pass `tables`). `out`: the node's own result. DG_NONE: not to be said. May be
+     * NULL; elementwise ops need none. */
+    dg_value (*stack)(dg_build *b, const dg_attrs *attrs, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out);
+    /* The same product of operands rounded to bf16 with sums in f32, in ops of its own: returns the
+     * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
+    dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
+                       const dg_type *out);
     double (*flops)(
         const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;

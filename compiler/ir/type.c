@@ -37,6 +37,13 @@ int64_t dg_shape_count(const dg_shape *s)
     return n;
 }
 
+dg_shape dg_shape_stacked(dg_shape s, int64_t n)
+{
+    for (int i = s.rank++; i > 0; i--) s.dim[i] = s.dim[i - 1];
+    s.dim[0] = n;
+    return s;
+}
+
 bool dg_shape_equal(const dg_shape *a, const dg_shape *b)
 {
     if (a->rank != b->rank) return false;

@@ -332,6 +332,28 @@ static double flops(const dg_infer *t)
            (double)x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)];
 }
 
+/* Rows that are one row, repeated, are multiplied once. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
+{
+    (void)n_in;
+    dg_value small = dg_operand_of(b, in[X], "expand");
+    if (small == DG_NONE || dg_attr_int(a, "tx") != 0 || dg_shape_of(b, in[Y]).rank != 2)
+        return DG_NONE;
+    dg_shape s = dg_shape_of(b, small), x = dg_shape_of(b, in[X]);
+    if (s.rank == 0 || s.dim[s.rank - 1] != x.dim[x.rank - 1]) return DG_NONE;
+    return dg_expand(b, dg_matmul(b, small, in[Y], false, dg_attr_int(a, "ty") != 0), out->shape);
+}
+
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    (void)n_in;
+    if (stacked[Y] || dg_attr_int(a, "tx") != 0 || dg_shape_of(b, in[Y]).rank != 2) return DG_NONE;
+    return dg_reshape(b, dg_matmul(b, flat(b, in[X]), in[Y], false, dg_attr_int(a, "ty") != 0),
+                      dg_shape_stacked(out->shape, n));
+}
+
 static const dg_kernel kernels[] = {
     {"blas_f32", blas_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch},
     {0},
@@ -348,6 +370,8 @@ const dg_op dg_op_matmul = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .simplify = simplify,
+    .stack = stack,
     .epilogue = true,
     .narrow = narrow,
     .flops = flops,

@@ -79,6 +79,43 @@ static void run(const dg_call *k)
     }
 }
 
+/* Parts that are all repeated along the same axes are joined before that. */
+static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
+                         const dg_type *out)
+{
+    enum { MOST = 16 };
+    int axis = (int)dg_attr_int(a, "axis");
+    dg_value small[MOST];
+    dg_shape all = {0};
+    if (n_in > MOST) return DG_NONE;
+    for (int i = 0; i < n_in; i++) {
+        small[i] = dg_operand_of(b, in[i], "expand");
+        if (small[i] == DG_NONE) return DG_NONE;
+        dg_shape s = dg_shape_of(b, small[i]), x = dg_shape_of(b, in[i]);
+        if (s.rank == 0 || s.dim[axis] != x.dim[axis]) return DG_NONE;
+        for (int k = 0; k < s.rank; k++)
+            if (i > 0 && k != axis && s.dim[k] != all.dim[k]) return DG_NONE;
+        all = s;
+    }
+    return dg_expand(b, dg_concat(b, small, n_in, axis), out->shape);
+}
+
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    enum { MOST = 16 };
+    (void)out;
+    dg_value part[MOST];
+    if (n_in > MOST) return DG_NONE;
+    for (int i = 0; i < n_in; i++) {
+        dg_shape x = dg_shape_of(b, in[i]);
+        part[i] = stacked[i] ? in[i]
+                             : dg_expand(b, dg_reshape(b, in[i], dg_shape_stacked(x, 1)),
+                                         dg_shape_stacked(x, n));
+    }
+    return dg_concat(b, part, n_in, (int)dg_attr_int(a, "axis") + 1);
+}
+
 static const dg_kernel kernels[] = {
     {"copy", run, .any_dtype = true, .strided = UINT32_MAX},
     {0},
@@ -94,4 +131,6 @@ const dg_op dg_op_concat = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .simplify = simplify,
+    .stack = stack,
 };

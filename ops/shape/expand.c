@@ -67,6 +67,17 @@ static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int
     return dg_expand(b, dg_node_of(b->graph, def)->in[0], out->shape);
 }
 
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    (void)a;
+    (void)stacked;
+    (void)n_in;
+    dg_shape x = dg_shape_of(b, in[0]), y = dg_shape_stacked(out->shape, n);
+    for (; x.rank < y.rank; x.rank++) x.dim[x.rank] = 1; /* of one number for each */
+    return dg_expand(b, dg_reshape(b, in[0], x), y);
+}
+
 static const dg_kernel kernels[] = {
     {"copy", run, .any_dtype = true, .strided = 1},
     {0},
@@ -85,4 +96,5 @@ const dg_op dg_op_expand = {
     .kernels = kernels,
     .view = view,
     .simplify = simplify,
+    .stack = stack,
 };

@@ -93,6 +93,17 @@ static void run(const dg_call *k)
     dg_parallel_with(k, (j.count + j.rows - 1) / j.rows, piece, &j);
 }
 
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    (void)n_in;
+    (void)n;
+    (void)out;
+    if (stacked[X] || dg_attr_int(a, "axis") != 0) return DG_NONE;
+    dg_attr axis = dg_attr_of_int("axis", 0);
+    return dg_emit(b, "gather", &axis, 1, in, 2);
+}
+
 static const dg_kernel kernels[] = {
     {"rows", run, .any_dtype = true},
     {0},
@@ -108,4 +119,5 @@ const dg_op dg_op_gather = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .stack = stack,
 };

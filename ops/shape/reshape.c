@@ -78,6 +78,22 @@ static void run(const dg_call *k)
            (size_t)dg_shape_count(&k->out[0].shape) * dg_dtype_size(k->out[0].dtype));
 }
 
+/* Axes of size 1 added or taken away, where x repeats `small`: small's are added or taken away, and
+ * it is repeated behind that. */
+static dg_value of_repeated(dg_build *b, dg_shape x, dg_value small, dg_shape out)
+{
+    dg_shape s = dg_shape_of(b, small), y = out;
+    int i = 0;
+    for (int o = 0; o < out.rank; o++) {
+        if (out.dim[o] == 1) continue;
+        while (i < x.rank && x.dim[i] == 1) i++;
+        if (i == x.rank || x.dim[i] != out.dim[o]) return DG_NONE;
+        y.dim[o] = s.rank == 0 ? 1 : s.dim[i];
+        i++;
+    }
+    return dg_expand(b, dg_reshape(b, small, y), out);
+}
+
 static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
                          const dg_type *out)
 {
@@ -85,9 +101,20 @@ static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int
     (void)n_in;
     dg_shape x = dg_shape_of(b, in[0]);
     if (dg_shape_equal(&x, &out->shape)) return in[0];
+    dg_value small = dg_operand_of(b, in[0], "expand");
+    if (small != DG_NONE) return of_repeated(b, x, small, out->shape);
     dg_node def = dg_value_of(b->graph, in[0])->def;
     if (def == DG_NONE || dg_node_of(b->graph, def)->op != &dg_op_reshape) return DG_NONE;
     return dg_reshape(b, dg_node_of(b->graph, def)->in[0], out->shape);
+}
+
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    (void)a;
+    (void)stacked;
+    (void)n_in;
+    return dg_reshape(b, in[0], dg_shape_stacked(out->shape, n));
 }
 
 static const dg_kernel kernels[] = {
@@ -108,4 +135,5 @@ const dg_op dg_op_reshape = {
     .kernels = kernels,
     .view = view,
     .simplify = simplify,
+    .stack = stack,
 };

@@ -81,6 +81,19 @@ static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int
     return dg_transpose(b, dg_node_of(b->graph, def)->in[0], both);
 }
 
+static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const bool *stacked,
+                      int n_in, int64_t n, const dg_type *out)
+{
+    (void)stacked;
+    (void)n_in;
+    (void)n;
+    int rank;
+    const int64_t *from = dg_attr_ints(a, "perm", &rank);
+    int perm[DG_MAX_RANK] = {0};
+    for (int i = 0; i < out->shape.rank; i++) perm[i + 1] = (int)from[i] + 1;
+    return dg_transpose(b, in[0], perm);
+}
+
 static const dg_kernel kernels[] = {
     {"copy", run, .any_dtype = true, .strided = 1},
     {0},
@@ -99,4 +112,5 @@ const dg_op dg_op_transpose = {
     .kernels = kernels,
     .view = view,
     .simplify = simplify,
+    .stack = stack,
 };
