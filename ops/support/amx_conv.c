@@ -91,6 +91,17 @@ static void convert(const staging *s, const float *x, const float *y, int64_t n,
         dg_bf16_row(x, n, (uint16_t *)(void *)s->to + at);
 }
 
+/* n columns from `at` on, in each of some rows. */
+static void clear_columns(const staging *s, int64_t rows, int64_t W, int64_t at, int64_t n)
+{
+    uint32_t *pairs = (uint32_t *)(void *)s->to + at;
+    uint16_t *single = (uint16_t *)(void *)s->to + at;
+    for (int64_t j = 0; j < n; j++) {
+        for (int64_t i = 0; s->pairs && i < rows; i++) pairs[i * W + j] = 0;
+        for (int64_t i = 0; !s->pairs && i < rows; i++) single[i * W + j] = 0;
+    }
+}
+
 /* In one go, and then the columns are cleared that the shift brought in from neighbouring rows. */
 static void stage_plain(const staging *s, int64_t W, int64_t shift, int64_t at, int64_t first,
                         int64_t end)
@@ -98,8 +109,7 @@ static void stage_plain(const staging *s, int64_t W, int64_t shift, int64_t at, 
     int64_t cut = shift < 0 ? -shift : shift, n = (end - first) * W - cut;
     int64_t from = first * W + (shift > 0 ? cut : 0);
     convert(s, s->x + from, s->y ? s->y + from : NULL, n, at * W + (shift < 0 ? cut : 0));
-    for (int64_t i = at; i < at + end - first && cut > 0; i++)
-        clear(s, shift < 0 ? i * W : (i + 1) * W - cut, cut);
+    clear_columns(s, end - first, W, at * W + (shift < 0 ? 0 : W - cut), cut);
 }
 
 static void stage(const dg_amx_taps *t, const staging *s, int64_t y0, int64_t rows, int64_t copy,
