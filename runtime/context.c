@@ -172,6 +172,7 @@ dg_status dg_context_flush(dg_context *c, dg_diag *d)
 
 dg_context *dg_context_new(const dg_options *given)
 {
+    static const char *const ways[] = {"auto", "direct", "winograd2", "winograd4", NULL};
     static const char *const precisions[] = {"f32", "bf16", "f64", NULL};
     static const char *const checks[] = {"finite", "poison", "naive", NULL};
     dg_context *c = calloc(1, sizeof *c);
@@ -188,6 +189,10 @@ dg_context *dg_context_new(const dg_options *given)
     ok = isa_of(d, o, &c->isa) && ok;
     ok = skips_known(d, o->skip) && ok;
     if (o->precision) ok = one_of(d, "--precision", o->precision, precisions) && ok;
+    if (o->conv) ok = one_of(d, "--conv", o->conv, ways) && ok;
+    if (o->conv)
+        o->conv =
+            strcmp(o->conv, "auto") == 0 ? NULL : dg_arena_text(c->arena, o->conv, strlen(o->conv));
     if (o->check) ok = one_of(d, "--check", o->check, checks) && ok;
     ok = dg_ops_check(d) && ok;
     if (ok && o->precision) dg_context_set_precision(c, d, "--precision", o->precision);
@@ -285,6 +290,7 @@ dg_pass_options dg_context_passes(const dg_context *c)
                              .bf16 = c->bf16,
                              .naive = c->naive,
                              .memory = c->options.memory,
+                             .conv = c->options.conv,
                              .skip = c->options.skip,
                              .verify = c->options.verify};
 }

@@ -46,6 +46,7 @@ void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p)
     m->isa = dg_isa_name(p->isa);
     m->blas_core = p->blas_core ? p->blas_core : "";
     m->program = "dg " DG_VERSION;
+    m->conv = owner->context->options.conv ? owner->context->options.conv : "";
     m->skip = "";
     for (int i = 0; skip && skip[i]; i++)
         m->skip = dg_arena_printf(a, "%s%s%s", m->skip, i ? " " : "", skip[i]);
@@ -112,6 +113,7 @@ void dg_made_write(const dg_made *m, dg_arena *a, dg_png_text *out)
     put(&w, "dg.precision", m->precision);
     put(&w, "dg.isa", m->isa);
     put(&w, "dg.blas_core", m->blas_core);
+    put(&w, "dg.conv", m->conv);
     put(&w, "dg.skip", m->skip);
 }
 
@@ -263,6 +265,8 @@ bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text 
     out->isa = get(&r, "dg.isa");
     out->blas_core = dg_png_text_get(t, "dg.blas_core");
     if (!out->blas_core) out->blas_core = "";
+    out->conv = dg_png_text_get(t, "dg.conv");
+    if (!out->conv) out->conv = "";
     out->skip = dg_png_text_get(t, "dg.skip");
     if (!out->skip) out->skip = "";
     return r.ok;

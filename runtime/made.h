@@ -25,6 +25,7 @@ typedef struct dg_made {
     uint64_t graph;        /* hash: sources with their config values */
     uint64_t weights_hash; /* of the places that the plan has, before the run */
     const char *precision, *isa, *blas_core, *program;
+    const char *conv; /* the way asked for of convolutions; "" */
     const char *skip; /* optional passes left out, with blanks between; "" */
     uint64_t seed;
     int64_t sample0, n;
@@ -35,7 +36,7 @@ typedef struct dg_made {
 /* How far what was opened is what made a picture. */
 typedef enum dg_met { DG_MET_NOTHING, DG_MET_GRAPH, DG_MET_STEP, DG_MET_ALL } dg_met;
 
-/* The plan's facts: graph, precision, isa, blas_core, program, skip (in `a`). */
+/* The plan's facts: graph, precision, isa, blas_core, program, conv, skip (in `a`). */
 void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p);
 /* Sources with their config values: what a changed run is known by. */
 uint64_t dg_graph_hash(const dg_plan *p);

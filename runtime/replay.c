@@ -166,6 +166,7 @@ static dg_status make(replay *r, dg_text *png)
     const dg_isa isa = c->isa;
     c->options.precision = r->made.precision;
     c->options.skip = words(r, r->made.skip);
+    c->options.conv = *r->made.conv ? r->made.conv : NULL;
     for (dg_isa i = 0; i < isa; i++)
         if (strcmp(dg_isa_name(i), r->made.isa) == 0) c->isa = i;
     dg_context_set_precision(c, r->diag, r->o->picture, r->made.precision);
@@ -173,6 +174,7 @@ static dg_status make(replay *r, dg_text *png)
     dg_status status = (samples ? dg_sample_again : dg_interp_again)(c, &r->made, r->now, png);
     c->options.precision = given.precision;
     c->options.skip = given.skip;
+    c->options.conv = given.conv;
     c->reference = reference;
     c->bf16 = bf16;
     c->isa = isa;

@@ -135,6 +135,19 @@ typedef enum dg_trait {
                                 whatever its size */
 } dg_trait;
 
+/* What an op's `prepare` is told, and what it says. */
+typedef struct dg_prepare {
+    dg_build *build;
+    const dg_attrs *attrs;
+    int n_in;
+    const dg_value *in;
+    const bool *once; /* by input: it does not change in the loop that the node stands in, so neither
+                         does what is made of it alone */
+    dg_isa isa;
+    const char *conv;             /* the way asked for (dg_pass_options); NULL: the cheapest */
+    const char *outcome, *reason; /* of the decision; reason NULL: there was none to make */
+} dg_prepare;
+
 typedef struct dg_op {
     const char *name;
     const char *inputs; /* "x gamma beta"; "bias?" may be absent; "xs..." repeats (last only) */
@@ -165,6 +178,9 @@ typedef struct dg_op {
     /* Rewrites the node in simpler ops before fusion (group_norm into statistics and arithmetic);
      * outputs in out[]. May be NULL. */
     bool (*expand)(dg_grad *g, dg_value *out);
+    /* Builds a cheaper way to compute the node, with operands laid out beforehand by nodes of their
+     * own; its value in out[0] (pass `prepare`). False: it stays as it is. May be NULL. */
+    bool (*prepare)(dg_prepare *p, dg_value *out);
     /* A constant folding or identity that is exact in floating point: returns the value that
      * replaces output 0, or DG_NONE. */
     dg_value (*simplify)(dg_build *b, const dg_attrs *attrs, const dg_value *in, int n_in,

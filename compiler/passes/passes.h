@@ -13,6 +13,8 @@ typedef struct dg_pass_options {
     bool bf16;  /* --precision bf16, and tiles to multiply it with: products of rounded operands */
     bool naive; /* no buffer reused: a plan to compare another with */
     uint64_t memory; /* budget in bytes; 0: none */
+    const char *conv; /* "direct" "winograd2" "winograd4": every 3x3 convolution of stride 1; NULL:
+                         by cost */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
     /* Called after every pass, with its name; the driver calls it for "graph". NULL: not wanted. */
     void (*after)(void *ctx, const char *stage, const dg_module *m);
@@ -69,6 +71,7 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
 
 bool dg_pass_grad(dg_module *m, const dg_pass_options *o);
 bool dg_pass_expand(dg_module *m, const dg_pass_options *o);
+bool dg_pass_prepare(dg_module *m, const dg_pass_options *o);
 bool dg_pass_simplify(dg_module *m, const dg_pass_options *o);
 bool dg_pass_cse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_dead(dg_module *m, const dg_pass_options *o);

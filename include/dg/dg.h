@@ -90,6 +90,7 @@ typedef struct dg_options {
     const char *precision;   /* NULL or "f32"; "bf16": products by AMX, where there is one; "f64": the
                                 reference */
     uint64_t memory;         /* budget of a plan in bytes; 0: none */
+    const char *conv;        /* NULL or "auto": by cost; "direct" "winograd2" "winograd4" */
     const char *const *skip; /* optional passes to leave out; NULL-ended */
     const char *const *lib;  /* library folders before DG_PATH and the installed one; NULL-ended */
     bool strict;             /* warnings are errors */

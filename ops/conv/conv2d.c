@@ -1,7 +1,7 @@
 /* ops/conv/conv2d.c: two-dimensional convolution (correlation, as networks use it). */
 #include "ops/support/amx_conv.h"
+#include "ops/support/conv_ways.h"
 #include "ops/support/im2col.h"
-#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -92,37 +92,12 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     return dg_epilogue_bytes(s) + dg_conv_scratch(&g);
 }
 
-static bool winograd_fits(const dg_infer *t)
+static bool prepare(dg_prepare *p, dg_value *out)
 {
-    dg_conv g = geometry(t);
-    return dg_winograd_pays(&g);
-}
-
-static dg_winograd winograd_of(const dg_conv *g)
-{
-    return (dg_winograd){*g, 4, DG_WINOGRAD_PLAIN};
-}
-
-static void winograd_f32(const dg_call *k)
-{
-    dg_conv g = dg_conv_of(k->attrs, k->in[X].shape, k->in[W].shape);
-    dg_winograd w = winograd_of(&g);
-    dg_winograd_run(k, &w, k->in[X].data, k->in[W].data, k->out[0].data);
-}
-
-static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    dg_conv g = geometry(t);
-    dg_winograd w = winograd_of(&g);
-    return dg_winograd_workspace(&w);
-}
-
-static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
-{
-    dg_conv g = geometry(t);
-    dg_winograd w = winograd_of(&g);
-    return dg_epilogue_bytes(s) + dg_winograd_scratch(&w);
+    dg_conv g =
+        dg_conv_of(p->attrs, dg_shape_of(p->build, p->in[X]), dg_shape_of(p->build, p->in[W]));
+    return dg_dtype_of(p->build, p->in[X]) == DG_F32 &&
+           dg_conv_prepare(p, &g, DG_CONV_FORWARD, out);
 }
 
 /* By tiles of AMX, where there are enough channels to fill them. */
@@ -141,8 +116,6 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
-     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", im2col_f32, .dtype = DG_F32, .scratch = scratch},
     {0},
 };
@@ -156,6 +129,7 @@ const dg_op dg_op_conv2d = {
     .traits = DG_GEMM_LIKE,
     .infer = infer,
     .grad = grad,
+    .prepare = prepare,
     .ref = ref,
     .kernels = kernels,
     .epilogue = true,

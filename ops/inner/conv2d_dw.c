@@ -6,10 +6,10 @@
  * with sums of their own in the workspace, added up in order. Either way an element of dw has one
  * owner, and its sum one order. */
 #include "ops/support/amx_conv.h"
+#include "ops/support/conv_ways.h"
 #include "ops/support/im2col.h"
 
 #include "ops/support/tile.h"
-#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -293,37 +293,11 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
            (column_floats(&c) + turned_floats(&c) + c.channels * g.kh * g.kw * c.ldy);
 }
 
-/* ---- by Winograd's transforms ---- */
-
-static bool winograd_fits(const dg_infer *t)
+static bool prepare(dg_prepare *p, dg_value *out)
 {
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
-    return dg_winograd_pays(&g);
-}
-
-static dg_winograd winograd_of(const dg_attrs *a, dg_shape x, dg_shape dy)
-{
-    return (dg_winograd){.g = forward(a, x, dy), .tile = 4};
-}
-
-static void winograd_f32(const dg_call *k)
-{
-    dg_winograd w = winograd_of(k->attrs, k->in[X].shape, k->in[DY].shape);
-    dg_winograd_dw(k, &w, k->in[X].data, k->in[DY].data, k->out[0].data);
-}
-
-static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
-    return dg_winograd_dw_workspace(&w);
-}
-
-static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
-    return dg_winograd_dw_scratch(&w);
+    dg_conv g =
+        forward(p->attrs, dg_shape_of(p->build, p->in[X]), dg_shape_of(p->build, p->in[DY]));
+    return dg_dtype_of(p->build, p->in[X]) == DG_F32 && dg_conv_prepare(p, &g, DG_CONV_DW, out);
 }
 
 /* By tiles of AMX. */
@@ -341,8 +315,6 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
-     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", run, .dtype = DG_F32, .workspace = workspace, .scratch = scratch},
     {0},
 };
@@ -356,6 +328,7 @@ const dg_op dg_op_conv2d_dw = {
     .traits = DG_INNER | DG_GEMM_LIKE,
     .infer = infer,
     .grad = grad,
+    .prepare = prepare,
     .ref = ref,
     .kernels = kernels,
     .narrow = narrow,

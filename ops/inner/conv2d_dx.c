@@ -4,8 +4,8 @@
  * Other strides: columns W^T dy, folded into dx, by blocks of channels of one image, which have one
  * owner each. */
 #include "ops/support/amx_conv.h"
+#include "ops/support/conv_ways.h"
 #include "ops/support/im2col.h"
-#include "ops/support/winograd.h"
 
 #include <string.h>
 
@@ -201,38 +201,13 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     return (int64_t)sizeof(float) * d.channels * f.kh * f.kw * d.rows * f.Wo;
 }
 
-/* ---- stride 1, by Winograd's transforms ---- */
-
-static dg_winograd winograd_of(const dg_attrs *a, dg_shape dy, dg_shape w)
+static bool prepare(dg_prepare *p, dg_value *out)
 {
-    dg_conv f = forward(a, dy, w);
-    return (dg_winograd){turned(&f), 4, DG_WINOGRAD_TURNED};
-}
-
-static bool winograd_fits(const dg_infer *t)
-{
-    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape), g = turned(&f);
-    return steps_by_one(&f) && dg_winograd_pays(&g);
-}
-
-static void winograd_f32(const dg_call *k)
-{
-    dg_winograd w = winograd_of(k->attrs, k->in[DY].shape, k->in[W].shape);
-    dg_winograd_run(k, &w, k->in[DY].data, k->in[W].data, k->out[0].data);
-}
-
-static int64_t winograd_workspace(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    dg_winograd w = winograd_of(t->attrs, t->in[DY].shape, t->in[W].shape);
-    return dg_winograd_workspace(&w);
-}
-
-static int64_t winograd_scratch(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    dg_winograd w = winograd_of(t->attrs, t->in[DY].shape, t->in[W].shape);
-    return dg_winograd_scratch(&w);
+    dg_conv f = forward(p->attrs, dg_shape_of(p->build, p->in[DY]),
+                        dg_shape_of(p->build, p->in[W])),
+            g = turned(&f);
+    return dg_dtype_of(p->build, p->in[DY]) == DG_F32 && steps_by_one(&f) &&
+           dg_conv_prepare(p, &g, DG_CONV_DX, out);
 }
 
 /* By tiles of AMX: a convolution of dy, its elements as far apart as the steps were. */
@@ -256,8 +231,6 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"winograd_f32", winograd_f32, .dtype = DG_F32, .fits = winograd_fits,
-     .workspace = winograd_workspace, .scratch = winograd_scratch},
     {"im2col_f32", run, .dtype = DG_F32, .workspace = workspace, .scratch = scratch},
     {0},
 };
@@ -271,6 +244,7 @@ const dg_op dg_op_conv2d_dx = {
     .traits = DG_INNER | DG_GEMM_LIKE,
     .infer = infer,
     .grad = grad,
+    .prepare = prepare,
     .ref = ref,
     .kernels = kernels,
     .narrow = narrow,

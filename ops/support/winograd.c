@@ -41,14 +41,51 @@ bool dg_winograd_fits(const dg_conv *g)
            g->G == 1;
 }
 
-bool dg_winograd_pays(const dg_conv *g)
+dg_conv dg_winograd_geometry(dg_shape x, int64_t outs, const int64_t *pad)
 {
-    enum { CHANNELS = 16, TILE = 4, TILES_LEAST = 8 };
-    if (!dg_winograd_fits(g) || g->C < CHANNELS || g->O < CHANNELS) return false;
-    int64_t across = (g->Wo + TILE - 1) / TILE, down = (g->Ho + TILE - 1) / TILE;
-    double tiles = (double)(g->N * across * down),
-           products = tiles * 36 * (double)dg_winograd_panels(g) * PANEL * (double)g->C;
-    return tiles >= TILES_LEAST && 1.5 * 2 * products < dg_conv_flops(g);
+    return (dg_conv){.N = x.dim[0],
+                     .C = x.dim[1],
+                     .H = x.dim[2],
+                     .W = x.dim[3],
+                     .O = outs,
+                     .Ho = x.dim[2] + pad[0] + pad[1] - 2,
+                     .Wo = x.dim[3] + pad[2] + pad[3] - 2,
+                     .G = 1,
+                     .kh = 3,
+                     .kw = 3,
+                     .sh = 1,
+                     .sw = 1,
+                     .dh = 1,
+                     .dw = 1,
+                     .top = pad[0],
+                     .bottom = pad[1],
+                     .left = pad[2],
+                     .right = pad[3]};
+}
+
+bool dg_winograd_attrs_fit(dg_infer *t)
+{
+    enum { MOST = 1 << 20 };
+    int64_t tile = dg_attr_int(t->attrs, "tile");
+    if (tile != 2 && tile != 4)
+        return dg_reject_attr(t, "tile", "tile is %lld, wanted is 2 or 4", (long long)tile);
+    if (dg_attr_find(t->attrs, "pad")) {
+        int n;
+        const int64_t *pad = dg_attr_ints(t->attrs, "pad", &n);
+        for (int i = 0; i < 4; i++)
+            if (n != 4 || pad[i] > MOST || pad[i] < -MOST)
+                return dg_reject_attr(t, "pad", "pad is not four numbers of a map's size");
+    }
+    if (dg_attr_find(t->attrs, "weights")) {
+        const char *weights = dg_attr_str(t->attrs, "weights");
+        if (strcmp(weights, "plain") != 0 && strcmp(weights, "turned") != 0 &&
+            strcmp(weights, "prepared") != 0)
+            return dg_reject_attr(t, "weights",
+                                  "weights are '%s', wanted is plain, turned or "
+                                  "prepared",
+                                  weights);
+    }
+    return true;
 }
 
 /* ---- weights ---- */
@@ -86,7 +123,9 @@ typedef struct job {
     dg_winograd w;
     const dg_winograd_filter *f;
     dg_blocks b;
-    const float *x, *weights;
+    int x; /* operand */
+    bool prologue;
+    const float *weights;
     float *y, *u, *v;
     int64_t parts, npanels; /* by panels: pieces of a block */
 } job;
@@ -158,9 +197,15 @@ static void finish(const dg_call *k, const job *j, int64_t p, int64_t o0, const 
 
 static int64_t stage_floats(const job *j)
 {
-    int64_t in = dg_blocks_stage(&j->b, j->f),
+    int64_t in = dg_blocks_stage(&j->b, j->f, &j->w.g, j->prologue),
             out = finish_rows(j) * j->f->tile * j->f->tile * j->b.TX * PANEL;
     return in > out ? in : out;
+}
+
+/* Behind what strips use. */
+static float *scratch_of(const dg_call *k)
+{
+    return (float *)(void *)((char *)k->scratch + dg_strips_bytes(k->prologue, k->strip));
 }
 
 /* ---- by tiles ---- */
@@ -170,8 +215,7 @@ static void block_piece(const dg_call *k, int64_t p)
     const job *j = k->arg;
     const dg_blocks *b = &j->b;
     int64_t C = j->w.g.C, tiles = dg_block_at(b, &j->w.g, p).tiles;
-    float *stage = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip)),
-          *v = stage + stage_floats(j), *m = v + dg_blocks_floats(b, j->f);
+    float *stage = scratch_of(k), *v = stage + stage_floats(j), *m = v + dg_blocks_floats(b, j->f);
     dg_blocks_transform(k, b, j->f, &j->w.g, j->x, p, 0, b->groups, stage, v);
     for (int64_t panel = 0; panel < b->panels; panel++) {
         for (int64_t e = 0; e < j->f->elements; e++)
@@ -191,8 +235,7 @@ static void patches_piece(const dg_call *k, int64_t p)
     const job *j = k->arg;
     int64_t block = p / j->parts, g0 = p % j->parts * PART;
     dg_blocks_transform(k, &j->b, j->f, &j->w.g, j->x, block, g0, at_most(g0 + PART, j->b.groups),
-                        (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip)),
-                        j->v + block * dg_blocks_floats(&j->b, j->f));
+                        scratch_of(k), j->v + block * dg_blocks_floats(&j->b, j->f));
 }
 
 static int64_t depth(const job *j)
@@ -207,9 +250,8 @@ static void panel_piece(const dg_call *k, int64_t p)
     int64_t C = j->w.g.C, panel = p / b->count, block = p % b->count,
             tiles = dg_block_at(b, &j->w.g, block).tiles;
     const float *v = j->v + block * dg_blocks_floats(b, j->f);
-    float *stage = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip)),
-          *m = stage + stage_floats(j), *taps = m + j->f->elements * b->tiles * PANEL,
-          *made = taps + LANES * TAPS * PANEL;
+    float *stage = scratch_of(k), *m = stage + stage_floats(j),
+          *taps = m + j->f->elements * b->tiles * PANEL, *made = taps + LANES * TAPS * PANEL;
     for (int64_t c = 0; c < C; c += DEPTH) {
         int64_t channels = at_most(DEPTH, C - c), apart = b->panels * C * PANEL;
         const float *u = j->weights + (panel * C + c) * PANEL;
@@ -228,9 +270,9 @@ static void panel_piece(const dg_call *k, int64_t p)
 
 /* ---- entry points ---- */
 
-static job job_of(const dg_winograd *w, bool *by_tiles)
+static job job_of(const dg_winograd *w, bool prologue, bool *by_tiles)
 {
-    job j = {.w = *w, .f = dg_winograd_filter_of(w->tile)};
+    job j = {.w = *w, .prologue = prologue, .f = dg_winograd_filter_of(w->tile)};
     j.b = dg_blocks_of(&w->g, j.f, TILES, BLOCKS);
     *by_tiles = j.b.count >= BLOCKS;
     if (*by_tiles) return j;
@@ -244,11 +286,23 @@ static int64_t prepared_floats(const job *j)
     return j->f->elements * j->b.panels * j->w.g.C * PANEL;
 }
 
-void dg_winograd_run(const dg_call *k, const dg_winograd *w, const float *x, const float *weights,
-                     float *y)
+dg_winograd_cut dg_winograd_cut_of(const dg_winograd *w)
 {
     bool by_tiles;
-    job j = job_of(w, &by_tiles);
+    job j = job_of(w, false, &by_tiles);
+    return (dg_winograd_cut){by_tiles, j.b.count, j.b.tiles};
+}
+
+int64_t dg_winograd_prepared_bytes(const dg_winograd *w)
+{
+    return (int64_t)sizeof(float) * dg_winograd_filter_of(w->tile)->elements *
+           dg_winograd_panels(&w->g) * w->g.C * PANEL;
+}
+
+void dg_winograd_run(const dg_call *k, const dg_winograd *w, int x, const float *weights, float *y)
+{
+    bool by_tiles;
+    job j = job_of(w, dg_has_prologue(k, x), &by_tiles);
     j.x = x;
     j.weights = weights;
     j.y = y;
@@ -268,16 +322,16 @@ void dg_winograd_run(const dg_call *k, const dg_winograd *w, const float *x, con
 int64_t dg_winograd_workspace(const dg_winograd *w)
 {
     bool by_tiles;
-    job j = job_of(w, &by_tiles);
+    job j = job_of(w, false, &by_tiles);
     if (by_tiles)
         return w->form == DG_WINOGRAD_PREPARED ? 0 : (int64_t)sizeof(float) * prepared_floats(&j);
     return (int64_t)sizeof(float) * j.b.count * dg_blocks_floats(&j.b, j.f);
 }
 
-int64_t dg_winograd_scratch(const dg_winograd *w)
+int64_t dg_winograd_scratch(const dg_winograd *w, bool prologue)
 {
     bool by_tiles;
-    job j = job_of(w, &by_tiles);
+    job j = job_of(w, prologue, &by_tiles);
     int64_t floats = stage_floats(&j) + j.f->elements * j.b.tiles * PANEL;
     if (by_tiles)
         floats += dg_blocks_floats(&j.b, j.f) +

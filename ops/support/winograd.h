@@ -6,6 +6,7 @@
 #define DG_OPS_WINOGRAD_H
 
 #include "ops/support/im2col.h"
+#include "ops/support/prologue.h"
 #include "ops/support/winograd_product.h"
 #include "ops/support/winograd_transform.h"
 
@@ -30,25 +31,35 @@ static inline int64_t dg_winograd_panels(const dg_conv *g)
 
 /* Whether the geometry is one of these. */
 bool dg_winograd_fits(const dg_conv *g);
-/* And whether the saving pays for the transforms. */
-bool dg_winograd_pays(const dg_conv *g);
+/* Of x [N,C,H,W] with pad [top, bottom, left, right], any sign. */
+dg_conv dg_winograd_geometry(dg_shape x, int64_t outs, const int64_t *pad);
+/* The attributes that inner ops share: tile is 4 or 2, a pad has four numbers in bounds, weights
+ * is plain, turned or prepared. */
+bool dg_winograd_attrs_fit(dg_infer *t);
+
+/* How dg_winograd_run cuts the work. */
+typedef struct dg_winograd_cut {
+    bool by_tiles;         /* pieces are blocks; otherwise panels of 32 outputs of a block */
+    int64_t blocks, tiles; /* tiles of a block, at most */
+} dg_winograd_cut;
+dg_winograd_cut dg_winograd_cut_of(const dg_winograd *w);
+int64_t dg_winograd_prepared_bytes(const dg_winograd *w);
 
 /* Weights w of the form w->form, not prepared, as u [elements, O / 32, C, 32]: element (i, j) of
  * G g G^T for each pair of channels, zeros behind output O. */
 void dg_winograd_prepare(const dg_call *k, const dg_winograd *w, const float *weights, float *u);
 int64_t dg_winograd_prepare_scratch(void); /* bytes of each worker */
 
-/* y [N,O,Ho,Wo] out of x [N,C,H,W], with the call's epilogue at once. Scratch stands behind
- * dg_epilogue_bytes of the strip. */
-void dg_winograd_run(const dg_call *k, const dg_winograd *w, const float *x, const float *weights,
-                     float *y);
+/* y [N,O,Ho,Wo] out of the call's operand `x` [N,C,H,W], with prologue and epilogue at once.
+ * Scratch stands behind dg_strips_bytes. */
+void dg_winograd_run(const dg_call *k, const dg_winograd *w, int x, const float *weights, float *y);
 int64_t dg_winograd_workspace(const dg_winograd *w);
-int64_t dg_winograd_scratch(const dg_winograd *w);
+int64_t dg_winograd_scratch(const dg_winograd *w, bool prologue);
 
-/* dw [O,C,3,3] out of x and dy [N,O,Ho,Wo]; `form` says nothing here. */
-void dg_winograd_dw(const dg_call *k, const dg_winograd *w, const float *x, const float *dy,
-                    float *dw);
+/* dw [O,C,3,3] out of the operand x, with prologue, and dy [N,O,Ho,Wo]; `form` says nothing here.
+ */
+void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *dy, float *dw);
 int64_t dg_winograd_dw_workspace(const dg_winograd *w);
-int64_t dg_winograd_dw_scratch(const dg_winograd *w);
+int64_t dg_winograd_dw_scratch(const dg_winograd *w, bool prologue);
 
 #endif

@@ -30,7 +30,8 @@ typedef struct job {
     dg_conv g;
     const dg_winograd_filter *f;
     dg_blocks b;
-    const float *x, *dy;
+    int x; /* operand */
+    const float *dy;
     float *dw;
     float *u; /* [elements][panels][C][32] */
     float *v; /* of each block of a chunk: see winograd_tiles.h */
@@ -39,6 +40,12 @@ typedef struct job {
     int64_t done, blocks;  /* before this chunk, of it */
     int64_t sides, zsides; /* pieces of a block */
 } job;
+
+/* Behind what a prologue uses. */
+static float *scratch_of(const dg_call *k)
+{
+    return (float *)(void *)((char *)k->scratch + dg_strips_bytes(k->prologue, k->strip));
+}
 
 /* ---- transforms ---- */
 
@@ -86,12 +93,12 @@ static void transform_piece(const dg_call *k, int64_t i)
     int64_t each = j->sides + j->b.panels, block = i / each, side = i % each;
     if (side < j->sides) {
         dg_blocks_transform(k, &j->b, j->f, &j->g, j->x, j->done + block, side * PART,
-                            at_most((side + 1) * PART, j->b.groups), k->scratch,
+                            at_most((side + 1) * PART, j->b.groups), scratch_of(k),
                             j->v + block * dg_blocks_floats(&j->b, j->f));
         return;
     }
     int64_t panel = side - j->sides;
-    transform_dy(k, j, j->done + block, panel, k->scratch,
+    transform_dy(k, j, j->done + block, panel, scratch_of(k),
                  j->z + block * j->f->elements * j->z_apart + panel * j->b.tiles * PANEL);
 }
 
@@ -126,7 +133,7 @@ static void dw_piece(const dg_call *k, int64_t p)
     dg_winograd_fn *kernel_out = j->f->kernel_out[dg_isa_of(k)];
     int64_t apart = j->b.panels * g->C * PANEL, panel = p / j->b.groups, o0 = panel * PANEL,
             c0 = p % j->b.groups * LANES, n = at_most(LANES, g->C - c0);
-    float *taps = k->scratch; /* [channel][tap][32] */
+    float *taps = scratch_of(k); /* [channel][tap][32] */
     for (int64_t c = 0; c < n; c++)
         for (int l = 0; l < PANEL; l += LANES)
             kernel_out(j->u + (panel * g->C + c0 + c) * PANEL + l, j->f->patch * apart, apart,
@@ -147,8 +154,7 @@ static job job_of(const dg_winograd *w)
     return j;
 }
 
-void dg_winograd_dw(const dg_call *k, const dg_winograd *w, const float *x, const float *dy,
-                    float *dw)
+void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *dy, float *dw)
 {
     job j = job_of(w);
     j.x = x;
@@ -173,10 +179,10 @@ int64_t dg_winograd_dw_workspace(const dg_winograd *w)
             j.blocks * dg_blocks_floats(&j.b, j.f));
 }
 
-int64_t dg_winograd_dw_scratch(const dg_winograd *w)
+int64_t dg_winograd_dw_scratch(const dg_winograd *w, bool prologue)
 {
     job j = job_of(w);
-    int64_t in = dg_blocks_stage(&j.b, j.f),
+    int64_t in = dg_blocks_stage(&j.b, j.f, &w->g, prologue),
             out = j.b.staged * j.f->tile * j.f->tile * j.b.TX * PANEL, taps = LANES * TAPS * PANEL;
     int64_t most = in > out ? in : out;
     return (int64_t)sizeof(float) * (most > taps ? most : taps);

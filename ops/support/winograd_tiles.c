@@ -2,6 +2,7 @@
  * [channel] for as many rows as stay in the first cache, and the transforms read them there. */
 #include "ops/support/winograd_tiles.h"
 
+#include "ops/support/prologue.h"
 #include "ops/support/tile.h"
 
 #include <string.h>
@@ -55,31 +56,51 @@ dg_block dg_block_at(const dg_blocks *b, const dg_conv *g, int64_t p)
     return at;
 }
 
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Rows [r0, r0 + rows) of the channels [c0, c0 + 16) of image n, as to[row][pixel][16], with
  * b->pixels pixels to a row from column -left on: zero outside of x, and for what channels there
- * are not. */
-static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, const float *x,
-                    int64_t n, int64_t c0, int64_t r0, int64_t rows, float *to)
+ * are not. buffer: for what a prologue makes, [16][rows][W]. */
+static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, int x, int64_t n,
+                    int64_t c0, int64_t r0, int64_t rows, float *to, float *buffer)
 {
-    int64_t lo = g->left > 0 ? g->left : 0, hi = at_most(b->pixels, g->W + g->left);
+    int64_t lo = at_least(g->left, 0), hi = at_most(b->pixels, g->W + g->left);
+    int64_t top = at_least(r0, 0), bottom = at_most(r0 + rows, g->H);
     int64_t channels = at_most(LANES, g->C - c0), row = b->pixels * LANES;
-    if (channels < LANES) memset(to, 0, sizeof(float) * (size_t)(rows * row));
-    for (int64_t r = r0; r < r0 + rows; r++, to += row) {
-        if (r < 0 || r >= g->H || hi <= lo) {
-            memset(to, 0, sizeof(float) * (size_t)row);
-            continue;
-        }
-        memset(to, 0, sizeof(float) * (size_t)(lo * LANES));
-        memset(to + hi * LANES, 0, sizeof(float) * (size_t)(row - hi * LANES));
+    bool inside = top < bottom && lo < hi;
+    if (channels < LANES || !inside) memset(to, 0, sizeof(float) * (size_t)(rows * row));
+    if (!inside) return;
+    dg_rows from = dg_prologue_rows(k, x, n, c0, c0 + channels, top, bottom, buffer);
+    memset(to, 0, sizeof(float) * (size_t)((top - r0) * row));
+    memset(to + (bottom - r0) * row, 0, sizeof(float) * (size_t)((r0 + rows - bottom) * row));
+    for (int64_t r = top; r < bottom; r++) {
+        float *at = to + (r - r0) * row;
+        memset(at, 0, sizeof(float) * (size_t)(lo * LANES));
+        memset(at + hi * LANES, 0, sizeof(float) * (size_t)(row - hi * LANES));
         dg_tile_transpose(dg_isa_of(k), channels, hi - lo,
-                          x + ((n * g->C + c0) * g->H + r) * g->W + lo - g->left, g->H * g->W,
-                          to + lo * LANES, LANES);
+                          from.data + (r - top) * g->W + lo - g->left, from.plane, at + lo * LANES,
+                          LANES);
     }
 }
 
+static int64_t staged_floats(const dg_blocks *b, const dg_winograd_filter *f)
+{
+    return (b->staged * f->tile + f->patch - f->tile) * b->pixels * LANES;
+}
+
+int64_t dg_blocks_stage(const dg_blocks *b, const dg_winograd_filter *f, const dg_conv *g,
+                        bool prologue)
+{
+    return staged_floats(b, f) +
+           (prologue ? (b->staged * f->tile + f->patch - f->tile) * g->W * LANES : 0);
+}
+
 void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd_filter *f,
-                         const dg_conv *g, const float *x, int64_t p, int64_t g0, int64_t g1,
-                         float *stage, float *v)
+                         const dg_conv *g, int x, int64_t p, int64_t g0, int64_t g1, float *stage,
+                         float *v)
 {
     dg_block at = dg_block_at(b, g, p);
     dg_winograd_fn *patch_in = f->patch_in[dg_isa_of(k)];
@@ -90,16 +111,11 @@ void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd
             for (int64_t y0 = at.y0; y0 < at.y0 + at.rows; y0 += b->staged) {
                 int64_t high = at_most(b->staged, at.y0 + at.rows - y0);
                 stage_x(k, b, g, x, n, group * LANES, y0 * f->tile - g->top,
-                        high * f->tile + overlap, stage);
+                        high * f->tile + overlap, stage, stage + staged_floats(b, f));
                 for (int64_t y = 0; y < high; y++)
                     for (int64_t tx = 0; tx < b->TX; tx++, to += LANES)
                         patch_in(stage + y * f->tile * row + tx * f->tile * LANES, row, LANES, to,
                                  f->patch * b->apart, b->apart);
             }
     }
-}
-
-int64_t dg_blocks_stage(const dg_blocks *b, const dg_winograd_filter *f)
-{
-    return (b->staged * f->tile + f->patch - f->tile) * b->pixels * LANES;
 }

@@ -38,11 +38,14 @@ typedef struct dg_block {
 } dg_block;
 dg_block dg_block_at(const dg_blocks *b, const dg_conv *g, int64_t p);
 
-/* Groups [g0, g1) of channels of block p, transformed, tile by tile: element e, channel c of tile t
- * goes to v[e * b->apart + (c / 16 * b->tiles + t) * 16 + c % 16]. */
+/* Groups [g0, g1) of channels of block p of the call's operand `x`, transformed, tile by tile:
+ * element e, channel c of tile t goes to v[e * b->apart + (c / 16 * b->tiles + t) * 16 + c % 16].
+ */
 void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd_filter *f,
-                         const dg_conv *g, const float *x, int64_t p, int64_t g0, int64_t g1,
-                         float *stage, float *v);
-int64_t dg_blocks_stage(const dg_blocks *b, const dg_winograd_filter *f); /* floats */
+                         const dg_conv *g, int x, int64_t p, int64_t g0, int64_t g1, float *stage,
+                         float *v);
+/* Floats of `stage`; more if x is made by a prologue. */
+int64_t dg_blocks_stage(const dg_blocks *b, const dg_winograd_filter *f, const dg_conv *g,
+                        bool prologue);
 
 #endif

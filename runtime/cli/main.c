@@ -118,6 +118,7 @@ dg_context *cli_open(cli *c)
                     .isa = c->text[OPT_ISA],
                     .precision = c->text[OPT_PRECISION],
                     .memory = (uint64_t)c->number[OPT_MEMORY],
+                    .conv = c->text[OPT_CONV],
                     .skip = c->list[OPT_SKIP].n ? c->list[OPT_SKIP].at : NULL,
                     .lib = c->list[OPT_LIB].n ? c->list[OPT_LIB].at : NULL,
                     .strict = c->count[OPT_STRICT] > 0,
