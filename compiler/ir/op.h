@@ -144,7 +144,7 @@ typedef struct dg_prepare {
     const bool *once; /* by input: it does not change in the loop that the node stands in, so neither
                          does what is made of it alone */
     dg_isa isa;
-    const char *conv;             /* the way asked for (dg_pass_options); NULL: the cheapest */
+    const char *conv;            /* the way asked for (dg_pass_options); NULL: the cheapest */
     const char *outcome, *reason; /* of the decision; reason NULL: there was none to make */
 } dg_prepare;
 
@@ -185,10 +185,6 @@ typedef struct dg_op {
      * replaces output 0, or DG_NONE. */
     dg_value (*simplify)(dg_build *b, const dg_attrs *attrs, const dg_value *in, int n_in,
                          const dg_type *out);
-    /* The same product of operands rounded to bf16 with sums in f32, in ops of its own: returns the
-     * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
-    dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
-                       const dg_type *out);
     /* The node for n values at once, along a further leading axis: `stacked` inputs have it, the
      * others not (pass `tables`). `out`: the node's own result. DG_NONE: not to be said. May be
      * NULL; elementwise ops need none. */
