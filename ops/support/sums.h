@@ -1,5 +1,5 @@
-/* sums.h: sums of runs, in double from four floats on. The order of the additions is the same on
- * every ISA, and so are the bits. */
+/* sums.h: sums of floats in double, by as many lanes as keep the adder busy. The order of the
+ * additions is the same on every ISA, and so are the bits. */
 #ifndef DG_OPS_SUPPORT_SUMS_H
 #define DG_OPS_SUPPORT_SUMS_H
 
