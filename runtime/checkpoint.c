@@ -71,16 +71,11 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
-static uint64_t file_hash(const uint8_t *bytes, size_t n)
-{
-    return dg_hash(bytes, n);
-}
-
 static bool hash_of(dg_diag *d, const char *path, uint64_t *hash, size_t *bytes)
 {
     dg_file f;
     if (!dg_file_map(d, path, &f)) return false;
-    *hash = file_hash(f.bytes, f.length);
+    *hash = dg_file_hash(&f);
     *bytes = f.length;
     dg_file_close(&f);
     return true;
@@ -255,6 +250,10 @@ static bool take_tensor(struct dg_store *s, dg_diag *d, const dg_st_file *f,
         dg_text_free(&want);
         return false;
     }
+    if (!t && s->lazy && from->dtype == dg_st_dtype_of(type.dtype) && type.dtype != DG_BOOL) {
+        dg_store_add_lazy(s, from->name, type, trained, from->data);
+        return true;
+    }
     if (!t) t = dg_store_add(s, d, from->name, type, trained);
     if (!t) return false;
     int64_t bad = 0;
@@ -265,6 +264,7 @@ static bool take_tensor(struct dg_store *s, dg_diag *d, const dg_st_file *f,
         return false;
     }
     t->filled = true;
+    dg_file_forget(&f->file, from->data, from->bytes);
     return true;
 }
 
@@ -274,6 +274,7 @@ static bool load_file(struct dg_store *s, dg_diag *d, const char *path, const ch
     dg_st_file f;
     if (!dg_st_open(d, s->arena, path, &f)) return false;
     bool ok = true;
+    if (s->lazy) dg_vec_push(&s->files, f.file); /* closed with the store */
     const char *states = dg_st_meta(&f, "states");
     for (int i = 0; i < f.n && ok; i++)
         if (in_scope(f.tensors[i].name, scope))
@@ -287,7 +288,7 @@ static bool load_file(struct dg_store *s, dg_diag *d, const char *path, const ch
     const char *origin = dg_st_meta(&f, "origin");
     if (ok && !scope && origin && format && strcmp(format, "dg") == 0)
         s->origin = origin; /* in the store's arena */
-    dg_st_close(&f);
+    if (!s->lazy) dg_st_close(&f);
     return ok;
 }
 

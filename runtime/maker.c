@@ -141,6 +141,7 @@ bool dg_maker_open(dg_context *c, dg_maker *m, const dg_maker_options *o)
     m->arena = dg_arena_new();
     m->diag = dg_context_diag(c, m->arena, dg_sources_new(m->arena));
     m->store = dg_store_new(c);
+    m->store->lazy = true;
     m->is_run = dg_path_is_folder(o->from);
     bool ok = true;
     if (m->is_run && !dg_path_exists(dg_path_join(m->arena, o->from, DG_RUN_FULL)))

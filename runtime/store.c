@@ -25,33 +25,72 @@ void dg_store_free(struct dg_store *s)
     if (!s) return;
     for (size_t i = 0; i < s->tensors.n; i++)
         dg_large_free(s->tensors.at[i].data, (size_t)dg_type_bytes(&s->tensors.at[i].type));
+    for (size_t i = 0; i < s->files.n; i++) dg_file_close(&s->files.at[i]);
     dg_vec_free(&s->tensors);
+    dg_vec_free(&s->files);
     dg_arena_free(s->arena);
     free(s);
+}
+
+static bool allocate(struct dg_store *s, dg_diag *d, dg_tensor *t)
+{
+    int64_t bytes = dg_type_bytes(&t->type);
+    t->data = dg_large_alloc((size_t)(bytes ? bytes : 1));
+    if (!t->data) {
+        char text[32];
+        dg_error_at(d, "E601", t->path, "no memory for this tensor of %s",
+                    dg_bytes_text((uint64_t)bytes, text));
+        return false;
+    }
+    s->bytes += bytes;
+    return true;
+}
+
+/* The pages of the file are given back at once, so that the tensor is held once and not twice. */
+static bool take_bytes(struct dg_store *s, dg_tensor *t)
+{
+    dg_diag *d = dg_context_diag(s->context, s->arena, NULL);
+    if (!allocate(s, d, t)) {
+        dg_context_flush(s->context, d);
+        return false;
+    }
+    size_t bytes = (size_t)dg_type_bytes(&t->type);
+    memcpy(t->data, t->source, bytes);
+    dg_file_forget(&s->files.at[t->file], t->source, bytes);
+    t->source = NULL;
+    return true;
 }
 
 dg_tensor *dg_store_find(struct dg_store *s, const char *path)
 {
     size_t i = (size_t)(uintptr_t)dg_map_get(s->by_path, dg_intern_z(s->strings, path));
-    return i ? &s->tensors.at[i - 1] : NULL;
+    if (!i || (s->tensors.at[i - 1].source && !take_bytes(s, &s->tensors.at[i - 1]))) return NULL;
+    return &s->tensors.at[i - 1];
+}
+
+static dg_tensor *add(struct dg_store *s, dg_tensor t)
+{
+    dg_vec_push(&s->tensors, t);
+    dg_map_set(s->by_path, t.path, (void *)(uintptr_t)s->tensors.n);
+    return &dg_vec_last(&s->tensors);
 }
 
 dg_tensor *dg_store_add(struct dg_store *s, dg_diag *d, const char *path, dg_type type,
                         bool trained)
 {
-    int64_t bytes = dg_type_bytes(&type);
     dg_tensor t = {.path = dg_intern_z(s->strings, path), .type = type, .trained = trained};
-    t.data = dg_large_alloc((size_t)(bytes ? bytes : 1));
-    if (!t.data) {
-        char text[32];
-        dg_error_at(d, "E601", path, "no memory for this tensor of %s",
-                    dg_bytes_text((uint64_t)bytes, text));
-        return NULL;
-    }
-    dg_vec_push(&s->tensors, t);
-    dg_map_set(s->by_path, t.path, (void *)(uintptr_t)s->tensors.n);
-    s->bytes += bytes;
-    return &dg_vec_last(&s->tensors);
+    return allocate(s, d, &t) ? add(s, t) : NULL;
+}
+
+void dg_store_add_lazy(struct dg_store *s, const char *path, dg_type type, bool trained,
+                       const void *source)
+{
+    add(s, (dg_tensor){.path = dg_intern_z(s->strings, path),
+                       .type = type,
+                       .trained = trained,
+                       .filled = true,
+                       .source = source,
+                       .file = (int)s->files.n - 1});
 }
 
 const void *dg_store_data(struct dg_store *s, const char *path)

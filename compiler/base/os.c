@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* -- memory -- */
 
@@ -297,6 +298,30 @@ bool dg_file_map(dg_diag *d, const char *path, dg_file *out)
     if (at == MAP_FAILED) return cannot_read(d, path, error);
     *out = (dg_file){.path = path, .bytes = at, .length = (size_t)st.st_size, .mapped = true};
     return true;
+}
+
+void dg_file_forget(const dg_file *f, const void *from, size_t bytes)
+{
+    if (!f->mapped) return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)from;
+    uintptr_t first = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+    if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+uint64_t dg_file_hash(const dg_file *f)
+{
+    enum { CHUNK = 4 << 20 };
+    XXH64_state_t *state = XXH64_createState();
+    if (!state) dg_out_of_memory();
+    XXH64_reset(state, 0);
+    for (size_t at = 0; at < f->length; at += CHUNK) {
+        size_t n = f->length - at < CHUNK ? f->length - at : CHUNK;
+        XXH64_update(state, f->bytes + at, n);
+        dg_file_forget(f, f->bytes + at, n);
+    }
+    uint64_t hash = XXH64_digest(state);
+    XXH64_freeState(state);
+    return hash;
 }
 
 void dg_file_close(dg_file *f)

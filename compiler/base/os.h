@@ -17,6 +17,10 @@ typedef struct dg_file {
 bool dg_file_read(dg_diag *d, const char *path, size_t limit,
                   dg_file *out);                              /* "-" is standard input */
 bool dg_file_map(dg_diag *d, const char *path, dg_file *out); /* read-only, for large files */
+/* Bytes that were read and are not wanted again soon: pages of a mapped file that lie wholly in them
+ * need no memory until they are. */
+void dg_file_forget(const dg_file *f, const void *from, size_t bytes);
+uint64_t dg_file_hash(const dg_file *f); /* as dg_hash; a mapped file is forgotten on the way */
 void dg_file_close(dg_file *f);
 
 /* Written beside as NAME.tmp-PID, synced, renamed, the folder synced: whole or absent at any
