@@ -63,9 +63,9 @@ static int64_t at_least(int64_t a, int64_t b)
 
 /* Rows [r0, r0 + rows) of the channels [c0, c0 + 16) of image n, as to[row][pixel][16], with
  * b->pixels pixels to a row from column -left on: zero outside of x, and for what channels there
- * are not. buffer: for what a prologue makes, [16][rows][W]. */
-static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, int x, int64_t n,
-                    int64_t c0, int64_t r0, int64_t rows, float *to, float *buffer)
+ * are not. x: what there is of these channels, from row `first` on. */
+static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, dg_rows x,
+                    int64_t first, int64_t c0, int64_t r0, int64_t rows, float *to)
 {
     int64_t lo = at_least(g->left, 0), hi = at_most(b->pixels, g->W + g->left);
     int64_t top = at_least(r0, 0), bottom = at_most(r0 + rows, g->H);
@@ -73,7 +73,6 @@ static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, int 
     bool inside = top < bottom && lo < hi;
     if (channels < LANES || !inside) memset(to, 0, sizeof(float) * (size_t)(rows * row));
     if (!inside) return;
-    dg_rows from = dg_prologue_rows(k, x, n, c0, c0 + channels, top, bottom, buffer);
     memset(to, 0, sizeof(float) * (size_t)((top - r0) * row));
     memset(to + (bottom - r0) * row, 0, sizeof(float) * (size_t)((r0 + rows - bottom) * row));
     for (int64_t r = top; r < bottom; r++) {
@@ -81,7 +80,7 @@ static void stage_x(const dg_call *k, const dg_blocks *b, const dg_conv *g, int 
         memset(at, 0, sizeof(float) * (size_t)(lo * LANES));
         memset(at + hi * LANES, 0, sizeof(float) * (size_t)(row - hi * LANES));
         dg_tile_transpose(dg_isa_of(k), channels, hi - lo,
-                          from.data + (r - top) * g->W + lo - g->left, from.plane, at + lo * LANES,
+                          x.data + (r - first) * g->W + lo - g->left, x.plane, at + lo * LANES,
                           LANES);
     }
 }
@@ -94,28 +93,35 @@ static int64_t staged_floats(const dg_blocks *b, const dg_winograd_filter *f)
 int64_t dg_blocks_stage(const dg_blocks *b, const dg_winograd_filter *f, const dg_conv *g,
                         bool prologue)
 {
-    return staged_floats(b, f) +
-           (prologue ? (b->staged * f->tile + f->patch - f->tile) * g->W * LANES : 0);
+    int64_t high = at_most(b->rows * f->tile + f->patch - f->tile, g->H);
+    return staged_floats(b, f) + (prologue ? high * g->W * LANES : 0);
 }
 
 void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd_filter *f,
-                         const dg_conv *g, int x, int64_t p, int64_t g0, int64_t g1, float *stage,
-                         float *v)
+                         const dg_conv *g, int operand, int64_t p, int64_t g0, int64_t g1,
+                         float *stage, float *v)
 {
     dg_block at = dg_block_at(b, g, p);
     dg_winograd_fn *patch_in = f->patch_in[dg_isa_of(k)];
     int64_t row = b->pixels * LANES, overlap = f->patch - f->tile;
     for (int64_t group = g0; group < g1; group++) {
         float *to = v + group * b->tiles * LANES;
-        for (int64_t n = at.n0; n < at.n0 + at.images; n++)
+        for (int64_t n = at.n0; n < at.n0 + at.images; n++) {
+            int64_t c0 = group * LANES, first = at_least(at.y0 * f->tile - g->top, 0),
+                    end = at_most((at.y0 + at.rows) * f->tile - g->top + overlap, g->H);
+            dg_rows x = {0};
+            if (first < end) /* a prologue computes each row once for the whole block */
+                x = dg_prologue_rows(k, operand, n, c0, at_most(c0 + LANES, g->C), first, end,
+                                     stage + staged_floats(b, f));
             for (int64_t y0 = at.y0; y0 < at.y0 + at.rows; y0 += b->staged) {
                 int64_t high = at_most(b->staged, at.y0 + at.rows - y0);
-                stage_x(k, b, g, x, n, group * LANES, y0 * f->tile - g->top,
-                        high * f->tile + overlap, stage, stage + staged_floats(b, f));
+                stage_x(k, b, g, x, first, c0, y0 * f->tile - g->top, high * f->tile + overlap,
+                        stage);
                 for (int64_t y = 0; y < high; y++)
                     for (int64_t tx = 0; tx < b->TX; tx++, to += LANES)
                         patch_in(stage + y * f->tile * row + tx * f->tile * LANES, row, LANES, to,
                                  f->patch * b->apart, b->apart);
             }
+        }
     }
 }
