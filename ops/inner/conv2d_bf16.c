@@ -5,6 +5,7 @@
  * (amx_conv.h), and then goes through panels of 32 output channels by 32 outputs. Tiles of sums
  * have the layout of y, so they go straight to where they belong. */
 #include "ops/support/amx_conv.h"
+#include "ops/support/prologue.h"
 
 #include <string.h>
 
@@ -115,6 +116,7 @@ typedef struct cut {
     int64_t tiles;       /* of 16 outputs, in the rows of one image */
     int64_t ld;          /* words of a row of pairs */
     int64_t image_words; /* of one image as staged */
+    int64_t read;        /* floats of 32 channels of x, where a prologue makes them */
 } cut;
 
 static int64_t blocks(int64_t n, int64_t *size)
@@ -153,12 +155,14 @@ static cut cut_of(const dg_amx_taps *t)
     c.steps = dg_amx_chunks(g->C) * g->kh * g->kw;
     c.tiles = (c.rows * g->Wo + DG_AMX_SIDE - 1) / DG_AMX_SIDE;
     c.ld = dg_amx_ld((c.rows + t->below) * g->Wo + DG_AMX_SIDE);
+    int64_t high = (c.rows + t->below) * g->sh / t->up + t->phases + 1;
+    c.read = DG_AMX_DEPTH * (high < t->h ? high : t->h) * t->w;
     c.image_words = dg_amx_chunks(g->C) * t->copies * DG_AMX_SIDE * c.ld;
     return c;
 }
 
 /* Scratch behind the strip's: the room of staging; offsets of steps in both operands; a block of
- * sums that does not fit y; x. */
+ * sums that does not fit y; what a prologue makes; x. */
 enum { SUMS = DG_AMX_PANEL * DG_AMX_PANEL };
 
 static int64_t line(int64_t bytes)
@@ -169,18 +173,18 @@ static int64_t line(int64_t bytes)
 static int64_t scratch_bytes(const cut *c)
 {
     return line(4 * dg_amx_taps_room(&c->t)) + 2 * line(4 * c->steps) + 4 * SUMS +
-           4 * c->images * c->image_words;
+           line(4 * c->read) + 4 * c->images * c->image_words;
 }
 
 typedef struct places {
-    float *room, *sums;
+    float *room, *sums, *rows;
     int32_t *left, *right;
     uint32_t *x;
 } places;
 
 static places places_of(const dg_call *k, const cut *c)
 {
-    char *at = (char *)k->scratch + dg_epilogue_bytes(k->strip);
+    char *at = (char *)k->scratch + dg_strips_bytes(k->prologue, k->strip);
     places p = {.room = (float *)(void *)at};
     at += line(4 * dg_amx_taps_room(&c->t));
     p.left = (int32_t *)(void *)at;
@@ -188,7 +192,9 @@ static places places_of(const dg_call *k, const cut *c)
     p.right = (int32_t *)(void *)at;
     at += line(4 * c->steps);
     p.sums = (float *)(void *)at;
-    p.x = (uint32_t *)(void *)(at + 4 * SUMS);
+    at += 4 * SUMS;
+    p.rows = (float *)(void *)at;
+    p.x = (uint32_t *)(void *)(at + line(4 * c->read));
     return p;
 }
 
@@ -205,27 +211,38 @@ static void list_steps(const cut *c, const places *at)
     }
 }
 
+/* What 32 channels of the rows of one image give. */
+static void stage_chunk(const dg_call *k, const cut *c, const places *at, int64_t n, int64_t c0,
+                        int64_t y0, int64_t rows, uint32_t *to)
+{
+    const dg_conv *g = &c->t.g;
+    int64_t channels = g->C - c0 < DG_AMX_DEPTH ? g->C - c0 : DG_AMX_DEPTH, r0, r1,
+            used = rows * g->Wo;
+    dg_rows x = {0};
+    dg_amx_stage_reads(&c->t, y0, rows, &r0, &r1);
+    if (r1 > r0) x = dg_prologue_rows(k, X, n, c0, c0 + channels, r0, r1, at->rows);
+    for (int64_t copy = 0; copy < c->t.copies; copy++)
+        for (int64_t i = 0; i < DG_AMX_DEPTH; i += 2, to += c->ld) {
+            if (i >= channels || r1 == r0) {
+                memset(to, 0, 4 * (size_t)c->ld);
+                continue;
+            }
+            const float *even = x.data + i * x.plane;
+            dg_amx_stage_pair(&c->t, even, i + 1 < channels ? even + x.plane : NULL, r0, y0, rows,
+                              copy, at->room, to);
+            memset(to + used, 0, 4 * (size_t)(c->ld - used));
+        }
+}
+
 static void stage(const dg_call *k, const cut *c, const places *at, int64_t n0, int64_t images,
                   int64_t y0, int64_t rows)
 {
-    const dg_conv *g = &c->t.g;
-    int64_t map = c->t.h * c->t.w, used = (rows + c->t.below) * g->Wo;
     uint32_t *to = at->x;
-    for (int64_t n = n0; n < n0 + images; n++) {
-        const float *x = (const float *)k->in[X].data + n * g->C * map;
-        for (int64_t chunk = 0; chunk < dg_amx_chunks(g->C); chunk++)
-            for (int64_t copy = 0; copy < c->t.copies; copy++)
-                for (int64_t pair = 0; pair < DG_AMX_SIDE; pair++, to += c->ld) {
-                    int64_t i = chunk * DG_AMX_DEPTH + 2 * pair;
-                    if (i >= g->C) {
-                        memset(to, 0, 4 * (size_t)c->ld);
-                        continue;
-                    }
-                    dg_amx_stage_pair(&c->t, x + i * map, i + 1 < g->C ? x + (i + 1) * map : NULL,
-                                      y0, rows + c->t.below, copy, at->room, to);
-                    memset(to + used, 0, 4 * (size_t)(c->ld - used));
-                }
-    }
+    for (int64_t n = n0; n < n0 + images; n++)
+        for (int64_t c0 = 0; c0 < c->t.g.C; c0 += DG_AMX_DEPTH) {
+            stage_chunk(k, c, at, n, c0, y0, rows + c->t.below, to);
+            to += c->t.copies * DG_AMX_SIDE * c->ld;
+        }
 }
 
 /* Where the outputs of one tile go. */
@@ -304,7 +321,7 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
     cut c = cut_of(&taps);
-    return dg_epilogue_bytes(s) + scratch_bytes(&c);
+    return dg_strips_bytes(t->prologue, s) + scratch_bytes(&c);
 }
 
 static bool fits(const dg_infer *t)
@@ -322,7 +339,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"amx_f32", amx_f32, .dtype = DG_F32, .least_isa = DG_AVX512, .fits = fits, .scratch = scratch},
+    {"amx_f32", amx_f32, .dtype = DG_F32, .prologue = 1 << X, .least_isa = DG_AVX512, .fits = fits,
+     .scratch = scratch},
     {0},
 };
 

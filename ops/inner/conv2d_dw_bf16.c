@@ -8,6 +8,7 @@
  * gap), and adds to its own sums. Where channels are few there are several slabs, added up in
  * order. */
 #include "ops/support/amx_conv.h"
+#include "ops/support/prologue.h"
 
 #include "ops/support/tile.h"
 
@@ -80,7 +81,8 @@ typedef struct cut {
     int64_t slab, slabs;    /* units of a piece */
     int64_t blocks, otiles; /* of 32 input, of 16 output channels */
     int64_t copies, lda;    /* of x; numbers in a row of one */
-    const float *x, *dy;
+    int64_t read;           /* floats of 32 channels of x, where a prologue makes them */
+    const float *dy;
     uint32_t *right; /* dy^T [unit][otiles][deep / 2][16] */
     float *sums;     /* [slabs][dw] */
     float *dw;
@@ -123,6 +125,8 @@ static cut cut_of(const dg_conv *g)
         (c.units + (PIECES + c.blocks - 1) / c.blocks - 1) / ((PIECES + c.blocks - 1) / c.blocks);
     c.slabs = blocks(c.units, &c.slab);
     c.copies = c.small ? g->kh * g->kw : c.t.copies;
+    int64_t high = (c.rows + c.t.below) * g->sh + c.t.phases + 1;
+    c.read = DG_AMX_DEPTH * at_most(high, g->H) * g->W;
     c.lda = 2 * dg_amx_ld((c.small ? c.deep : c.deep + c.t.below * g->Wo) / 2 + DG_AMX_SIDE);
     return c;
 }
@@ -137,9 +141,9 @@ static unit unit_of(const cut *c, int64_t u)
     return (unit){n, at_most(c->images, c->t.g.N - n), y0, at_most(c->rows, c->t.g.Ho - y0)};
 }
 
-/* Scratch: room of staging, offsets of steps, x, sums. */
+/* Scratch: room of staging, offsets of steps, x, sums, what a prologue makes. */
 typedef struct places {
-    float *room, *sums;
+    float *room, *sums, *rows;
     int32_t *left, *right;
     uint16_t *x;
     int64_t bytes;
@@ -149,9 +153,12 @@ static places places_of(const cut *c, char *at)
 {
     const dg_conv *g = &c->t.g;
     int64_t steps = c->deep / DG_AMX_DEPTH;
-    int64_t size[] = {4 * dg_amx_taps_room(&c->t), 4 * steps, 4 * steps,
+    int64_t size[] = {4 * dg_amx_taps_room(&c->t),
+                      4 * steps,
+                      4 * steps,
                       2 * c->copies * DG_AMX_DEPTH * c->lda,
-                      4 * c->otiles * DG_AMX_SIDE * g->kh * g->kw * DG_AMX_DEPTH};
+                      4 * c->otiles * DG_AMX_SIDE * g->kh * g->kw * DG_AMX_DEPTH,
+                      4 * c->read};
     enum { PARTS = sizeof size / sizeof *size };
     int64_t first[PARTS + 1] = {0};
     for (int i = 0; i < PARTS; i++) first[i + 1] = first[i] + up(size[i], 64);
@@ -162,6 +169,7 @@ static places places_of(const cut *c, char *at)
     p.right = (int32_t *)(void *)(at + first[2]);
     p.x = (uint16_t *)(void *)(at + first[3]);
     p.sums = (float *)(void *)(at + first[4]);
+    p.rows = (float *)(void *)(at + first[5]);
     for (int64_t s = 0; s < steps; s++) {
         p.left[s] = (int32_t)(s * DG_AMX_DEPTH * 2);
         p.right[s] = (int32_t)(s * DG_AMX_BYTES);
@@ -193,25 +201,41 @@ static void turn_piece(const dg_call *k, int64_t p)
                  c->right + p * c->deep / 2 * DG_AMX_SIDE, DG_AMX_SIDE);
 }
 
-static void stage(const cut *c, const places *at, int64_t c0, const unit *u)
+/* The copies of 32 channels of one image; `done` numbers of each row stand already. */
+static void stage_image(const dg_call *k, const cut *c, const places *at, int64_t c0, int64_t n,
+                        const unit *u, int64_t done)
 {
     const dg_conv *g = &c->t.g;
-    int64_t map = g->H * g->W, P = g->Ho * g->Wo;
+    int64_t channels = at_most(DG_AMX_DEPTH, g->C - c0), rows = u->rows + c->t.below, r0, r1;
+    dg_rows x = {0};
+    dg_amx_stage_reads(&c->t, u->y0, rows, &r0, &r1);
+    if (r1 > r0) x = dg_prologue_rows(k, X, n, c0, c0 + channels, r0, r1, at->rows);
+    for (int64_t copy = 0; copy < c->copies && r1 > r0; copy++)
+        for (int64_t i = 0; i < channels; i++) {
+            const float *from = x.data + i * x.plane;
+            uint16_t *to = at->x + (copy * DG_AMX_DEPTH + i) * c->lda + done;
+            int64_t a = copy / g->kw;
+            if (c->small)
+                dg_amx_stage_row(&c->t, from, r0, dg_amx_tap_row(&c->t, a), g->Ho,
+                                 dg_amx_tap_copy(&c->t, a, copy % g->kw), at->room, to);
+            else
+                dg_amx_stage_row(&c->t, from, r0, u->y0, rows, copy, at->room, to);
+        }
+}
+
+static void stage(const dg_call *k, const cut *c, const places *at, int64_t c0, const unit *u)
+{
+    const dg_conv *g = &c->t.g;
+    int64_t channels = at_most(DG_AMX_DEPTH, g->C - c0), r0, r1,
+            done = c->small ? u->images * g->Ho * g->Wo : (u->rows + c->t.below) * g->Wo;
+    for (int64_t n = 0; n < u->images; n++)
+        stage_image(k, c, at, c0, u->n + n, u, n * g->Ho * g->Wo);
+    dg_amx_stage_reads(&c->t, u->y0, u->rows + c->t.below, &r0, &r1);
     for (int64_t copy = 0; copy < c->copies; copy++)
         for (int64_t i = 0; i < DG_AMX_DEPTH; i++) {
-            uint16_t *to = at->x + (copy * DG_AMX_DEPTH + i) * c->lda;
-            int64_t done = 0;
-            const float *x = c->x + (u->n * g->C + c0 + i) * map;
-            if (c0 + i < g->C && c->small) {
-                int64_t a = copy / g->kw;
-                for (int64_t n = 0; n < u->images; n++, done += P)
-                    dg_amx_stage_row(&c->t, x + n * g->C * map, dg_amx_tap_row(&c->t, a), g->Ho,
-                                     dg_amx_tap_copy(&c->t, a, copy % g->kw), at->room, to + done);
-            } else if (c0 + i < g->C) {
-                dg_amx_stage_row(&c->t, x, u->y0, u->rows + c->t.below, copy, at->room, to);
-                done = (u->rows + c->t.below) * g->Wo;
-            }
-            memset(to + done, 0, 2 * (size_t)(c->lda - done));
+            int64_t stand = i < channels && r1 > r0 ? done : 0;
+            memset(at->x + (copy * DG_AMX_DEPTH + i) * c->lda + stand, 0,
+                   2 * (size_t)(c->lda - stand));
         }
 }
 
@@ -231,13 +255,13 @@ static void piece(const dg_call *k, int64_t p)
     const dg_conv *g = &c->t.g;
     int64_t c0 = p % c->blocks * DG_AMX_DEPTH, slab = p / c->blocks, taps = g->kh * g->kw;
     int64_t end = at_most((slab + 1) * c->slab, c->units), channels = at_most(32, g->C - c0);
-    places at = places_of(c, k->scratch);
+    places at = places_of(c, (char *)k->scratch + dg_strips_bytes(k->prologue, NULL));
     enum { CELL = DG_AMX_PANEL * DG_AMX_DEPTH };
     dg_amx_begin();
     for (int64_t v = slab * c->slab; v < end; v++) {
         unit u = unit_of(c, v);
         int64_t steps = up(u.images * u.rows * g->Wo, DG_AMX_DEPTH) / DG_AMX_DEPTH;
-        stage(c, &at, c0, &u);
+        stage(k, c, &at, c0, &u);
         for (int64_t o = 0; o < c->otiles; o += 2) {
             const uint32_t *b = c->right + (v * c->otiles + o) * (c->deep / 2) * DG_AMX_SIDE;
             dg_amx_operand right = {{b, b + c->deep / 2 * DG_AMX_SIDE}, at.right, 64, 2};
@@ -284,7 +308,6 @@ static void amx_f32(const dg_call *k)
 {
     dg_conv g = geometry(k->attrs, k->in[X].shape, k->in[DY].shape);
     cut c = cut_of(&g);
-    c.x = k->in[X].data;
     c.dy = k->in[DY].data;
     c.dw = k->out[0].data;
     c.right = k->workspace;
@@ -311,6 +334,7 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     dg_conv g = geometry(t->attrs, t->in[X].shape, t->in[DY].shape);
     cut c = cut_of(&g);
     int64_t band = 2 * DG_AMX_SIDE * 2 * dg_amx_ld(c.deep / 2), all = places_of(&c, NULL).bytes;
+    all += dg_strips_bytes(t->prologue, NULL);
     return band > all ? band : all;
 }
 
@@ -326,7 +350,7 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"amx_f32", amx_f32, .dtype = DG_F32, .least_isa = DG_AVX512, .fits = fits,
+    {"amx_f32", amx_f32, .dtype = DG_F32, .prologue = 1 << X, .least_isa = DG_AVX512, .fits = fits,
      .workspace = workspace, .scratch = scratch},
     {0},
 };

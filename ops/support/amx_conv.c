@@ -73,6 +73,7 @@ static bool plain(const dg_amx_taps *t, int64_t y0, int64_t rows, int64_t *at, i
 /* Where a copy comes from and goes to: rows of one channel, or of two as pairs. */
 typedef struct staging {
     const float *x, *y;
+    int64_t r0; /* x's row that stands there */
     bool pairs;
     char *to;
     int64_t size; /* bytes of what is made of one column */
@@ -107,7 +108,7 @@ static void stage_plain(const staging *s, int64_t W, int64_t shift, int64_t at, 
                         int64_t end)
 {
     int64_t cut = shift < 0 ? -shift : shift, n = (end - first) * W - cut;
-    int64_t from = first * W + (shift > 0 ? cut : 0);
+    int64_t from = (first - s->r0) * W + (shift > 0 ? cut : 0);
     convert(s, s->x + from, s->y ? s->y + from : NULL, n, at * W + (shift < 0 ? cut : 0));
     clear_columns(s, end - first, W, at * W + (shift < 0 ? 0 : W - cut), cut);
 }
@@ -130,24 +131,33 @@ static void stage(const dg_amx_taps *t, const staging *s, int64_t y0, int64_t ro
             clear(s, i * W, W);
             continue;
         }
-        const float *x = numbers(t, s->x + r * t->w, shift, lo, hi, room), *y = NULL;
-        if (s->y) y = numbers(t, s->y + r * t->w, shift, lo, hi, room + W);
+        const float *x = numbers(t, s->x + (r - s->r0) * t->w, shift, lo, hi, room), *y = NULL;
+        if (s->y) y = numbers(t, s->y + (r - s->r0) * t->w, shift, lo, hi, room + W);
         clear(s, i * W, lo);
         convert(s, x, y, hi - lo, i * W + lo);
         clear(s, i * W + hi, W - hi);
     }
 }
 
-void dg_amx_stage_row(const dg_amx_taps *t, const float *x, int64_t y0, int64_t rows, int64_t copy,
-                      float *room, uint16_t *to)
+void dg_amx_stage_reads(const dg_amx_taps *t, int64_t y0, int64_t rows, int64_t *r0, int64_t *r1)
 {
-    stage(t, &(staging){x, NULL, false, (char *)to, 2}, y0, rows, copy, room);
+    const dg_conv *g = &t->g;
+    int64_t first = y0 * g->sh - g->top,
+            last = (y0 + rows - 1) * g->sh - g->top + g->dh * (g->kh - 1);
+    *r0 = at_least(first, 0) / t->up;
+    *r1 = last < 0 ? *r0 : at_least(at_most(last, g->H - 1) / t->up + 1, *r0);
 }
 
-void dg_amx_stage_pair(const dg_amx_taps *t, const float *x, const float *y, int64_t y0,
+void dg_amx_stage_row(const dg_amx_taps *t, const float *x, int64_t r0, int64_t y0, int64_t rows,
+                      int64_t copy, float *room, uint16_t *to)
+{
+    stage(t, &(staging){x, NULL, r0, false, (char *)to, 2}, y0, rows, copy, room);
+}
+
+void dg_amx_stage_pair(const dg_amx_taps *t, const float *x, const float *y, int64_t r0, int64_t y0,
                        int64_t rows, int64_t copy, float *room, uint32_t *to)
 {
-    stage(t, &(staging){x, y, true, (char *)to, 4}, y0, rows, copy, room);
+    stage(t, &(staging){x, y, r0, true, (char *)to, 4}, y0, rows, copy, room);
 }
 
 /* ---- in the graph ---- */

@@ -33,11 +33,13 @@ static inline int64_t dg_amx_tap_row(const dg_amx_taps *t, int64_t a)
     return a * t->g.dh / t->g.sh;
 }
 
-/* Rows [y0, y0 + rows) of a copy, each of Wo numbers: of one channel, */
-void dg_amx_stage_row(const dg_amx_taps *t, const float *x, int64_t y0, int64_t rows, int64_t copy,
-                      float *room, uint16_t *to);
+/* x's rows [*r0, *r1) are what rows [y0, y0 + rows) of all copies are made of. */
+void dg_amx_stage_reads(const dg_amx_taps *t, int64_t y0, int64_t rows, int64_t *r0, int64_t *r1);
+/* Rows [y0, y0 + rows) of a copy, each of Wo numbers: of one channel, whose row r0 is at x, */
+void dg_amx_stage_row(const dg_amx_taps *t, const float *x, int64_t r0, int64_t y0, int64_t rows,
+                      int64_t copy, float *room, uint16_t *to);
 /* or of two, as pairs; y NULL: zeros. */
-void dg_amx_stage_pair(const dg_amx_taps *t, const float *x, const float *y, int64_t y0,
+void dg_amx_stage_pair(const dg_amx_taps *t, const float *x, const float *y, int64_t r0, int64_t y0,
                        int64_t rows, int64_t copy, float *room, uint32_t *to);
 
 /* Weights as left tiles, [panels][chunks][kh * kw][2] tiles of 16 output by 32 input channels:

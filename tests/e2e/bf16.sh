@@ -34,11 +34,11 @@ awk '/loop\(/ {inside = 1} inside && /bf16_weights/ {bad = 1} END {exit bad}' ou
 
 cat >run.yaml <<END
 graph: model.dg
-config: {batch: 16, ch: 32}
+config: {batch: 16, ch: 32, warmup: 5, lr: 2.0e-3}
 data: {kind: sketch_digits, size: [1, 28, 28], range: [-1, 1]}
-train: {steps: 40, seed: 1}
+train: {steps: 60, seed: 1}
 log: {every: 1, samples_every: 0}
-save: {every: 40}
+save: {every: 60}
 runtime: {precision: bf16}
 END
 exits 0 "$dg" train run.yaml --out bf16 -q --threads 2
@@ -48,13 +48,13 @@ same_runs bf16 one
 losses() {
     grep -o '"loss":[0-9.e+-]*' "$1/metrics.jsonl" | cut -d: -f2
 }
-[ "$(losses bf16 | wc -l)" = 40 ] || fail "40 losses were wanted"
+[ "$(losses bf16 | wc -l)" = 60 ] || fail "60 losses were wanted"
 cmp -s <(losses bf16) <(losses f32) && fail "bf16 and f32 gave the same losses"
 paste <(losses bf16) <(losses f32) |
     awk '{d = $1 - $2; if (d < 0) d = -d; if (d > 0.02 * $2) {print NR, $1, $2; bad = 1}} END {exit bad}' ||
     fail "a loss is more than 2 % from that of f32"
 
-exits 4 "$dg" resume bf16 --steps 45 --precision f32 -q
-exits 0 "$dg" resume bf16 --steps 45 --precision f32 --allow-change plan -q
-[ "$(losses bf16 | wc -l)" = 45 ] || fail "the run did not go on in f32"
+exits 4 "$dg" resume bf16 --steps 65 --precision f32 -q
+exits 0 "$dg" resume bf16 --steps 65 --precision f32 --allow-change plan -q
+[ "$(losses bf16 | wc -l)" = 65 ] || fail "the run did not go on in f32"
 finish
