@@ -9,6 +9,8 @@
 #include "compiler/ir/kernel.h"
 #include "compiler/ir/strip.h"
 
+struct dg_uses; /* rewrite.h */
+
 /* ---- shape rule ---- */
 
 typedef struct dg_infer {
@@ -194,6 +196,12 @@ typedef struct dg_op {
      * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
     dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
                        const dg_type *out);
+    /* The nodes around node n, of this op, compute together what another op does at once: that op
+     * is put in their place where it pays. map (by value) takes what they made to what makes it
+     * now, *subject becomes the new result. Returns the reason of the decision, either way; NULL:
+     * they do not. For pass patterns: after gradients. */
+    const char *(*pattern)(dg_build *b, dg_node n, const struct dg_uses *uses, dg_value *map,
+                           dg_value *subject);
     double (*flops)(
         const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;

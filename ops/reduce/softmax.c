@@ -1,4 +1,5 @@
 /* ops/reduce/softmax.c: exponentials that sum to 1 along an axis. */
+#include "ops/support/attention.h"
 #include "ops/support/reduce.h"
 
 #include <math.h>
@@ -66,5 +67,6 @@ const dg_op dg_op_softmax = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .pattern = dg_attention_pattern,
     .flops = flops,
 };

@@ -1,0 +1,138 @@
+/* ops/inner/attention_grad.c: gradients of attention, block by block. */
+#include "ops/support/attention.h"
+
+#include <math.h>
+
+enum { Q, K, V, LSE, DO };
+enum { DQ, DK, DV };
+
+static const char doc[] =
+    "dq, dk, dv of o = softmax(scale q k^T) v for the gradient do of o\n"
+    "p = exp(scale q k^T - lse) is made again, with lse from `attention`; ds = p (dp - sum(dp p))";
+
+static const dg_attr_spec attrs[] = {
+    {"scale", DG_FLOAT, .fallback = 1, .doc = "of the scores"},
+    {0},
+};
+
+static bool infer(dg_infer *t)
+{
+    if (!dg_attention_infer(t)) return false;
+    dg_shape q = dg_in_shape(t, Q), v = dg_in_shape(t, V), lse = q, o = q;
+    lse.rank--;
+    o.dim[o.rank - 1] = v.dim[v.rank - 1];
+    return dg_want_shape(t, LSE, lse) && dg_want_shape(t, DO, o) && dg_give(t, DQ, q) &&
+           dg_give(t, DK, dg_in_shape(t, K)) && dg_give(t, DV, v);
+}
+
+static void ref(const dg_call *call)
+{
+    dg_attention a =
+        dg_attention_of(&call->in[Q].shape, &call->in[K].shape, &call->in[V].shape, call->attrs);
+    double scale = dg_attr_float(call->attrs, "scale");
+    double *dk = call->out[DK].data, *dv = call->out[DV].data;
+    for (int64_t i = 0; i < a.heads * a.M * a.D; i++) dk[i] = 0;
+    for (int64_t i = 0; i < a.heads * a.M * a.E; i++) dv[i] = 0;
+    for (int64_t i = 0; i < a.heads * a.N; i++) {
+        int64_t h = i / a.N;
+        const double *q = (const double *)call->in[Q].data + i * a.D,
+                     *k = (const double *)call->in[K].data + h * a.M * a.D,
+                     *v = (const double *)call->in[V].data + h * a.M * a.E,
+                     *dout = (const double *)call->in[DO].data + i * a.E;
+        double lse = ((const double *)call->in[LSE].data)[i], sum = 0;
+        double *dq = (double *)call->out[DQ].data + i * a.D;
+        for (int64_t d = 0; d < a.D; d++) dq[d] = 0;
+        for (int pass = 0; pass < 2; pass++) { /* sum(dp p), then the gradients */
+            for (int64_t j = 0; j < a.M; j++) {
+                double s = 0, dp = 0;
+                for (int64_t d = 0; d < a.D; d++) s += q[d] * k[j * a.D + d];
+                for (int64_t e = 0; e < a.E; e++) dp += dout[e] * v[j * a.E + e];
+                double p = exp(scale * s - lse);
+                if (pass == 0) {
+                    sum += dp * p;
+                    continue;
+                }
+                double ds = scale * p * (dp - sum);
+                for (int64_t d = 0; d < a.D; d++) {
+                    dq[d] += ds * k[j * a.D + d];
+                    dk[(h * a.M + j) * a.D + d] += ds * q[d];
+                }
+                for (int64_t e = 0; e < a.E; e++) dv[(h * a.M + j) * a.E + e] += p * dout[e];
+            }
+        }
+    }
+}
+
+/* Blocks of p and of dp, and room for operands that BLAS cannot read as they lie. */
+static int64_t scratch(const dg_infer *t, const dg_strip *strip)
+{
+    (void)strip;
+    dg_attention a = dg_attention_of(&t->in[Q].shape, &t->in[K].shape, &t->in[V].shape, t->attrs);
+    return (a.rows * (2 * a.M + a.D + a.E) + a.M * (a.D + a.E)) * (int64_t)sizeof(float);
+}
+
+/* One head: the sums over its rows are added in order. */
+static void piece(const dg_call *call, int64_t head)
+{
+    const dg_attention *a = call->arg;
+    int64_t M = a->M, D = a->D, E = a->E, ldq, ldk, ldv, ldo;
+    float *s = call->scratch, *dp = s + a->rows * M, *room = dp + a->rows * M;
+    float *q_room = room + M * (D + E), *o_room = q_room + a->rows * D;
+    float *dq = (float *)call->out[DQ].data + head * a->N * D,
+          *dk = (float *)call->out[DK].data + head * M * D,
+          *dv = (float *)call->out[DV].data + head * M * E;
+    const float *k = dg_attention_rows(&call->in[K], head, 0, M, room, &ldk),
+                *v = dg_attention_rows(&call->in[V], head, 0, M, room + M * D, &ldv);
+    for (int64_t first = 0; first < a->N; first += a->rows) {
+        int64_t rows = a->N - first < a->rows ? a->N - first : a->rows;
+        float beta = first > 0;
+        const float *q = dg_attention_rows(&call->in[Q], head, first, rows, q_room, &ldq),
+                    *dout = dg_attention_rows(&call->in[DO], head, first, rows, o_room, &ldo);
+        dg_sgemm(false, true, rows, M, D, 1, q, ldq, k, ldk, 0, s, M);
+        dg_sgemm(false, true, rows, M, E, 1, dout, ldo, v, ldv, 0, dp, M);
+        dg_attention_dsoftmax(dg_isa_of(call), s, dp, rows, M, a->scale,
+                              (const float *)call->in[LSE].data + head * a->N + first);
+        dg_sgemm(true, false, M, E, rows, 1, s, M, dout, ldo, beta, dv, E);
+        dg_sgemm(false, false, rows, D, M, 1, dp, M, k, ldk, 0, dq + first * D, D);
+        dg_sgemm(true, false, M, D, rows, 1, dp, M, q, ldq, beta, dk, D);
+    }
+}
+
+static void run(const dg_call *call)
+{
+    dg_attention a =
+        dg_attention_of(&call->in[Q].shape, &call->in[K].shape, &call->in[V].shape, call->attrs);
+    dg_parallel_with(call, a.heads, piece, &a);
+}
+
+static bool fits(const dg_infer *t)
+{
+    return dg_shape_count(&t->in[Q].shape) > 0 && dg_shape_count(&t->in[V].shape) > 0 &&
+           dg_shape_count(&t->in[K].shape) > 0;
+}
+
+static double flops(const dg_infer *t)
+{
+    dg_attention a = dg_attention_of(&t->in[Q].shape, &t->in[K].shape, &t->in[V].shape, t->attrs);
+    return (double)(a.heads * a.N * a.M) * (double)(6 * a.D + 4 * a.E + 8);
+}
+
+static const dg_kernel kernels[] = {
+    {"rows_f32", run, .dtype = DG_F32, .fits = fits, .scratch = scratch,
+     .strided = 1u << Q | 1u << K | 1u << V | 1u << DO},
+    {0},
+};
+
+const dg_op dg_op_attention_grad = {
+    .name = "attention_grad",
+    .inputs = "q k v lse do",
+    .outputs = "dq dk dv",
+    .doc = doc,
+    .attrs = attrs,
+    .traits = DG_INNER | DG_GEMM_LIKE,
+    .infer = infer,
+    .no_grad = "made after gradients",
+    .ref = ref,
+    .kernels = kernels,
+    .flops = flops,
+};
