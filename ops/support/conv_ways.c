@@ -23,15 +23,20 @@ typedef struct costs {
     double result[2]; /* of 16 outputs of a tile */
     double kernel[2]; /* of 16 pairs of channels */
     double far;       /* a byte from the third cache */
-    double direct;    /* a position by one row of columns by 32 outputs */
-    double column;    /* one element of columns */
+    double direct[2]; /* a position by one row of columns by 32 outputs; the same for weights */
+    double column[2]; /* one element of columns */
     double phase;     /* to begin one and wait for its end */
 } costs;
 
+/* Fitted to the ratios between the ways, over 23 shapes forward and 15 for weights (12 and 8 below
+ * AVX-512), from 1x256x4x4 to 64x32x32x32 and down to one channel. The way chosen is within a tenth
+ * of the fastest but for convolutions of less than 0.1 ms and those with three channels or fewer,
+ * which lose half at most. */
 static const costs of_isa[DG_ISAS] = {
-    [DG_GENERIC] = {9.0, {180, 420}, {160, 330}, {180, 420}, 0.08, 9.5, 1.5, 8000},
-    [DG_AVX2] = {2.3, {110, 260}, {90, 200}, {100, 240}, 0.08, 2.6, 0.8, 8000},
-    [DG_AVX512] = {1.25, {80, 180}, {70, 150}, {70, 170}, 0.08, 1.5, 0.7, 8000},
+    [DG_GENERIC] =
+        {11, {88, 2070}, {341, 160}, {318, 652}, 0.018, {10.4, 11.3}, {0.57, 0.62}, 3800},
+    [DG_AVX2] = {3.1, {52, 552}, {180, 241}, {76, 202}, 0.021, {3.2, 2.7}, {0.56, 0.32}, 2800},
+    [DG_AVX512] = {2.4, {26, 370}, {108, 180}, {14, 149}, 0.016, {1.85, 1.78}, {0.82, 0.80}, 1300},
 };
 
 static double threads(double work, double pieces)
@@ -78,19 +83,24 @@ static double dw_cost(const costs *c, const dg_winograd *w)
     int i = w->tile == 4;
     int64_t across = (g->Wo + w->tile - 1) / w->tile, down = (g->Ho + w->tile - 1) / w->tile;
     double tiles = (double)(g->N * across * down), panels = (double)dg_winograd_panels(g),
-           C = (double)g->C, groups = (double)((g->C + 15) / 16);
+           C = (double)g->C, groups = (double)((g->C + 15) / 16),
+           parts = (double)((g->C + 63) / 64);
     double products = f->elements * tiles * rows_cost(g->C) * panels * c->product,
            transforms = tiles * (groups * c->patch[i] + 2 * panels * c->result[i]),
            kernels = C * 2 * panels * c->kernel[i], u = 4.0 * f->elements * 32 * panels * C,
-           both = 4.0 * f->elements * tiles * (16 * groups + 32 * panels);
-    return 3 * c->phase + (transforms + products + kernels + (2 * u + 2 * both) * c->far) / 2;
+           v = 4.0 * f->elements * tiles * 16 * groups, z = 4.0 * f->elements * tiles * 32 * panels;
+    if (dg_winograd_dw_is_few(w))
+        return 2 * c->phase + (transforms + (v + z) * c->far) / 2 +
+               threads(products + kernels + (v * panels + z * parts) * c->far, panels * parts);
+    return 3 * c->phase + (transforms + products + kernels + 2 * (u + v + z) * c->far) / 2;
 }
 
-static double direct_cost(const costs *c, const dg_conv *g)
+static double direct_cost(const costs *c, const dg_conv *g, dg_conv_pass pass)
 {
-    double columns = (double)(g->C * g->kh * g->kw), positions = (double)(g->N * g->Ho * g->Wo),
-           outs = (double)((g->O + 7) / 8 * 8) / 32;
-    return c->phase + (positions * columns * (outs * c->direct + c->column)) / 2;
+    double columns = (double)(g->C * g->kh * g->kw), positions = (double)(g->N * g->Ho * g->Wo);
+    int i = pass == DG_CONV_DW;
+    double outs = i ? (double)dg_winograd_panels(g) : (double)g->O / 32;
+    return c->phase + positions * columns * (outs * c->direct[i] + c->column[i]) / 2;
 }
 
 /* ---- the choice ---- */
@@ -126,7 +136,7 @@ static choice choose(const dg_prepare *p, const dg_conv *g, dg_conv_pass pass)
 {
     choice best = {.way = DIRECT};
     bool prepared[WAYS] = {false};
-    best.cycles[DIRECT] = direct_cost(&of_isa[p->isa], g);
+    best.cycles[DIRECT] = direct_cost(&of_isa[p->isa], g, pass);
     best.cycles[TWO] = cost_of(p, g, pass, 2, &prepared[TWO]);
     best.cycles[FOUR] = cost_of(p, g, pass, 4, &prepared[FOUR]);
     if (best.cycles[TWO] < best.cycles[DIRECT]) best.way = TWO;

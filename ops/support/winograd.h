@@ -59,6 +59,7 @@ int64_t dg_winograd_scratch(const dg_winograd *w, bool prologue);
 /* dw [O,C,3,3] out of the operand x, with prologue, and dy [N,O,Ho,Wo]; `form` says nothing here.
  */
 void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *dy, float *dw);
+bool dg_winograd_dw_is_few(const dg_winograd *w); /* so few tiles that pieces are parts of dw */
 int64_t dg_winograd_dw_workspace(const dg_winograd *w);
 int64_t dg_winograd_dw_scratch(const dg_winograd *w, bool prologue);
 

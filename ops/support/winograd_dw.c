@@ -5,7 +5,10 @@
  *
  * So for each element there is one matrix product, channels by tiles times tiles by outputs. Tiles
  * are taken in chunks of a few hundred, whose transforms v and z stay in the caches while the
- * products of all elements are added to u; each sum runs over the tiles in order. */
+ * products of all elements are added to u; each sum runs over the tiles in order.
+ *
+ * Where tiles are few, u, which is 4 times the weights, would be most of the traffic: then a piece
+ * makes all elements of some channels of a panel, in its scratch, and their part of dw of them. */
 #include "ops/support/tile.h"
 #include "ops/support/winograd_tiles.h"
 
@@ -18,6 +21,7 @@ enum {
     TILES = 64,  /* of a block */
     BLOCKS = 16, /* wanted of a chunk */
     CHUNK = 512, /* tiles */
+    FEW = 64,    /* tiles: with fewer, v and z are read again for each piece sooner than u once */
     PART = 4     /* groups of channels of a piece of the product, and of one that makes dw */
 };
 
@@ -37,8 +41,9 @@ typedef struct job {
     float *v; /* of each block of a chunk: see winograd_tiles.h */
     float *z; /* of each block: [elements][panels][tiles][32], elements z_apart floats apart */
     int64_t z_apart;
-    int64_t done, blocks;  /* before this chunk, of it */
-    int64_t sides, zsides; /* pieces of a block */
+    int64_t done, blocks; /* before this chunk, of it */
+    int64_t sides;        /* pieces of a block */
+    bool few;
 } job;
 
 /* Behind what a prologue uses. */
@@ -104,42 +109,74 @@ static void transform_piece(const dg_call *k, int64_t i)
 
 /* ---- products ---- */
 
-/* One element and some channels, all outputs, over the tiles of the chunk. */
+/* 16 channels by one panel of one element, over the tiles of the chunk; added to what chunks before
+ * it gave. */
+static void product(const dg_call *k, const job *j, int64_t e, int64_t group, int64_t panel,
+                    float *u)
+{
+    const dg_blocks *b = &j->b;
+    int64_t channels = at_most(LANES, j->g.C - group * LANES);
+    for (int64_t block = 0; block < j->blocks; block++)
+        dg_winograd_product_turned(
+            dg_isa_of(k), channels, dg_block_at(b, &j->g, j->done + block).tiles,
+            j->v + block * dg_blocks_floats(b, j->f) + e * b->apart + group * b->tiles * LANES,
+            j->z + (block * j->f->elements + e) * j->z_apart + panel * b->tiles * PANEL,
+            j->done + block > 0, u);
+}
+
+/* One element and some channels, all outputs. */
 static void product_piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
-    const dg_blocks *b = &j->b;
-    int64_t e = p / j->sides, g0 = p % j->sides * PART, g1 = at_most(g0 + PART, b->groups);
-    for (int64_t panel = 0; panel < b->panels; panel++)
-        for (int64_t block = 0; block < j->blocks; block++) {
-            const float *v = j->v + block * dg_blocks_floats(b, j->f) + e * b->apart,
-                        *z = j->z + (block * j->f->elements + e) * j->z_apart +
-                             panel * b->tiles * PANEL;
-            int64_t tiles = dg_block_at(b, &j->g, j->done + block).tiles;
-            for (int64_t c = g0 * LANES; c < at_most(g1 * LANES, j->g.C); c += LANES)
-                dg_winograd_product_turned(dg_isa_of(k), at_most(LANES, j->g.C - c), tiles,
-                                           v + c * b->tiles, z, j->done + block > 0,
-                                           j->u + ((e * b->panels + panel) * j->g.C + c) * PANEL);
-        }
+    int64_t e = p / j->sides, g0 = p % j->sides * PART, g1 = at_most(g0 + PART, j->b.groups);
+    for (int64_t panel = 0; panel < j->b.panels; panel++)
+        for (int64_t group = g0; group < g1; group++)
+            product(k, j, e, group, panel,
+                    j->u + ((e * j->b.panels + panel) * j->g.C + group * LANES) * PANEL);
 }
 
 /* ---- dw ---- */
+
+/* Channels [c0, c0 + n) of the outputs [o0, o0 + 32), n <= 16, out of u[element][channel][32],
+ * elements `apart` floats apart. */
+static void make_dw(const dg_call *k, const job *j, int64_t o0, int64_t c0, int64_t n,
+                    const float *u, int64_t apart, float *taps)
+{
+    dg_winograd_fn *kernel_out = j->f->kernel_out[dg_isa_of(k)];
+    for (int64_t c = 0; c < n; c++)
+        for (int l = 0; l < PANEL; l += LANES)
+            kernel_out(u + c * PANEL + l, j->f->patch * apart, apart, taps + c * TAPS * PANEL + l,
+                       3 * PANEL, PANEL);
+    dg_tile_transpose(dg_isa_of(k), n * TAPS, at_most(PANEL, j->g.O - o0), taps, PANEL,
+                      j->dw + (o0 * j->g.C + c0) * TAPS, j->g.C * TAPS);
+}
 
 /* Some channels of one panel. */
 static void dw_piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
-    const dg_conv *g = &j->g;
-    dg_winograd_fn *kernel_out = j->f->kernel_out[dg_isa_of(k)];
-    int64_t apart = j->b.panels * g->C * PANEL, panel = p / j->b.groups, o0 = panel * PANEL,
-            c0 = p % j->b.groups * LANES, n = at_most(LANES, g->C - c0);
-    float *taps = scratch_of(k); /* [channel][tap][32] */
-    for (int64_t c = 0; c < n; c++)
-        for (int l = 0; l < PANEL; l += LANES)
-            kernel_out(j->u + (panel * g->C + c0 + c) * PANEL + l, j->f->patch * apart, apart,
-                       taps + c * TAPS * PANEL + l, 3 * PANEL, PANEL);
-    dg_tile_transpose(dg_isa_of(k), n * TAPS, at_most(PANEL, g->O - o0), taps, PANEL,
-                      j->dw + (o0 * g->C + c0) * TAPS, g->C * TAPS);
+    int64_t C = j->g.C, panel = p / j->b.groups, c0 = p % j->b.groups * LANES;
+    make_dw(k, j, panel * PANEL, c0, at_most(LANES, C - c0), j->u + (panel * C + c0) * PANEL,
+            j->b.panels * C * PANEL, scratch_of(k));
+}
+
+/* ---- few tiles ---- */
+
+enum { APART = PART * LANES * PANEL + LANES }; /* floats from element to element: no power of two */
+
+/* All elements of some channels of one panel. */
+static void few_piece(const dg_call *k, int64_t p)
+{
+    const job *j = k->arg;
+    const dg_blocks *b = &j->b;
+    int64_t panel = p / j->sides, g0 = p % j->sides * PART, g1 = at_most(g0 + PART, b->groups);
+    float *taps = scratch_of(k), *u = taps + LANES * TAPS * PANEL;
+    for (int64_t e = 0; e < j->f->elements; e++)
+        for (int64_t group = g0; group < g1; group++)
+            product(k, j, e, group, panel, u + e * APART + (group - g0) * LANES * PANEL);
+    for (int64_t group = g0; group < g1; group++)
+        make_dw(k, j, panel * PANEL, group * LANES, at_most(LANES, j->g.C - group * LANES),
+                u + (group - g0) * LANES * PANEL, APART, taps);
 }
 
 /* ---- entry points ---- */
@@ -151,7 +188,13 @@ static job job_of(const dg_winograd *w)
     j.z_apart = j.b.panels * j.b.tiles * PANEL + LANES;
     j.sides = (j.b.groups + PART - 1) / PART;
     j.blocks = at_most(j.b.count, j.b.tiles < CHUNK ? CHUNK / j.b.tiles : 1);
+    j.few = j.b.count * j.b.tiles <= FEW;
     return j;
+}
+
+static int64_t u_floats(const job *j)
+{
+    return j->few ? 0 : j->f->elements * j->b.panels * j->g.C * PANEL;
 }
 
 void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *dy, float *dw)
@@ -161,8 +204,13 @@ void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *
     j.dy = dy;
     j.dw = dw;
     j.u = k->workspace;
-    j.v = j.u + j.f->elements * j.b.panels * j.g.C * PANEL;
+    j.v = j.u + u_floats(&j);
     j.z = j.v + j.blocks * dg_blocks_floats(&j.b, j.f);
+    if (j.few) {
+        dg_parallel_with(k, j.blocks * (j.sides + j.b.panels), transform_piece, &j);
+        dg_parallel_with(k, j.b.panels * j.sides, few_piece, &j);
+        return;
+    }
     for (int64_t most = j.blocks; j.done < j.b.count; j.done += j.blocks) {
         j.blocks = at_most(most, j.b.count - j.done);
         dg_parallel_with(k, j.blocks * (j.sides + j.b.panels), transform_piece, &j);
@@ -171,19 +219,24 @@ void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *
     dg_parallel_with(k, j.b.panels * j.b.groups, dw_piece, &j);
 }
 
+bool dg_winograd_dw_is_few(const dg_winograd *w)
+{
+    return job_of(w).few;
+}
+
 int64_t dg_winograd_dw_workspace(const dg_winograd *w)
 {
     job j = job_of(w);
     return (int64_t)sizeof(float) *
-           (j.f->elements * (j.b.panels * j.g.C * PANEL + j.blocks * j.z_apart) +
-            j.blocks * dg_blocks_floats(&j.b, j.f));
+           (u_floats(&j) + j.blocks * (j.f->elements * j.z_apart + dg_blocks_floats(&j.b, j.f)));
 }
 
 int64_t dg_winograd_dw_scratch(const dg_winograd *w, bool prologue)
 {
     job j = job_of(w);
     int64_t in = dg_blocks_stage(&j.b, j.f, &w->g, prologue),
-            out = j.b.staged * j.f->tile * j.f->tile * j.b.TX * PANEL, taps = LANES * TAPS * PANEL;
+            out = j.b.staged * j.f->tile * j.f->tile * j.b.TX * PANEL,
+            taps = LANES * TAPS * PANEL + (j.few ? j.f->elements * APART : 0);
     int64_t most = in > out ? in : out;
     return (int64_t)sizeof(float) * (most > taps ? most : taps);
 }
