@@ -137,11 +137,6 @@ dg_blas_core(void); /* "SkylakeX": what the loaded library runs; "none" before l
  * set it before anything else (unless the user did). */
 const char *dg_blas_wanted_core(void);
 const char *dg_blas_version(void);
-/* Row-major C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C. Safe from several threads at once.
- * Products too small for a call, and all of them where BLAS cannot be had, are plain loops; which
- * it is depends on the sizes alone. */
-void dg_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 /* Eigenvalues w[n], ascending, of the symmetric a[n, n], whose rows become the eigenvectors; all are
  * NaN if it does not converge. room: dg_eigh_bytes(n) bytes, at least n * n doubles. False, with a
  * as it was, where LAPACK cannot be had or n is beyond its ints. Safe from several threads. */

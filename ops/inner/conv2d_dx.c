@@ -5,6 +5,7 @@
  * owner each. */
 #include "ops/support/amx_conv.h"
 #include "ops/support/conv_ways.h"
+#include "ops/support/gemm.h"
 #include "ops/support/im2col.h"
 
 #include <string.h>
@@ -152,6 +153,11 @@ static fold fold_of(const dg_conv *f)
     return d;
 }
 
+static int64_t column_floats(const fold *d)
+{
+    return d->channels * d->f.kh * d->f.kw * d->rows * d->f.Wo;
+}
+
 static void fold_piece(const dg_call *k, int64_t p)
 {
     const fold *d = k->arg;
@@ -163,12 +169,14 @@ static void fold_piece(const dg_call *k, int64_t p)
     float *dx = (float *)k->out[0].data + (n * f->C + group * Cg + c0) * f->H * f->W;
     const float *w = (const float *)k->in[W].data + (group * Og * Cg + c0) * KK;
     const float *dy = (const float *)k->in[DY].data + (n * f->O + group * Og) * P;
+    float *col = k->scratch;
     memset(dx, 0, sizeof(float) * (size_t)(channels * f->H * f->W));
     for (int64_t y0 = 0; y0 < f->Ho; y0 += d->rows) {
         int64_t rows = f->Ho - y0 < d->rows ? f->Ho - y0 : d->rows, positions = rows * f->Wo;
-        dg_sgemm(true, false, channels * KK, positions, Og, 1, w, Cg * KK, dy + y0 * f->Wo, P, 0,
-                 k->scratch, positions);
-        dg_col2im(f, k->scratch, positions, channels, y0, y0 + rows, dx);
+        dg_matrix left = {w, channels * KK, Og, 1, Cg * KK},
+                  right = {dy + y0 * f->Wo, Og, positions, P, 1};
+        dg_gemm(dg_isa_of(k), &left, &right, col, positions, col + column_floats(d));
+        dg_col2im(f, col, positions, channels, y0, y0 + rows, dx);
     }
 }
 
@@ -198,7 +206,8 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape), g = turned(&f);
     if (steps_by_one(&f)) return dg_conv_scratch(&g);
     fold d = fold_of(&f);
-    return (int64_t)sizeof(float) * d.channels * f.kh * f.kw * d.rows * f.Wo;
+    return (int64_t)sizeof(float) *
+           (column_floats(&d) + dg_gemm_floats(d.channels * f.kh * f.kw, d.rows * f.Wo, f.O / f.G));
 }
 
 static bool prepare(dg_prepare *p, dg_value *out)

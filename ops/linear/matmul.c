@@ -1,8 +1,10 @@
 /* ops/linear/matmul.c: products of matrices, batched.
  *
- * The f32 kernel cuts the product into pieces fixed by the shapes and gives each to BLAS on one
- * thread. Operands are read in place where one of their last two axes steps by 1 (so transposed and
- * sliced views cost nothing); others are packed block by block. */
+ * The f32 kernel cuts the product into pieces fixed by the shapes, each of which support/gemm.c
+ * computes on one thread. It reads operands of any strides, so transposed and sliced views cost
+ * nothing. */
+#include "ops/support/gemm.h"
+
 #include "ops/ops.h"
 
 enum { X, Y };
@@ -72,12 +74,6 @@ static void grad(dg_grad *g)
 
 /* ---- shapes of one call ---- */
 
-/* A matrix somewhere: element (i, j) is at data[i * row + j * col]. */
-typedef struct matrix {
-    const float *data;
-    int64_t rows, cols, row, col;
-} matrix;
-
 typedef struct job {
     int lead;               /* leading axes of z that are walked one by one */
     int64_t batch, m, n, k; /* x's other leading axes are part of m */
@@ -87,21 +83,21 @@ typedef struct job {
     bool tx, ty;
 } job;
 
-/* Pieces of some 8 MFLOP, at most 16 where a product is cut. 64 rows and columns amortise BLAS's
- * packing; both in multiples of 16. */
+/* Pieces of some 2 MFLOP and more, at most 16 where a product is cut: 64 rows and columns make good
+ * the gathering of the operands. Columns are cut at whole tiles. */
 static void cut(job *j)
 {
-    enum { MULTIPLICATIONS = 1 << 22, PIECES = 16, LEAST = 64 };
+    enum { MULTIPLICATIONS = 1 << 20, PIECES = 16, LEAST = 64, TILE = 32 };
     int64_t work = j->m * j->n * j->k;
     j->group = 1;
     j->mb = j->m;
     j->nb = j->n;
-    if (work > 0 && work < MULTIPLICATIONS / 4) j->group = MULTIPLICATIONS / 4 / work;
+    if (work > 0 && work < MULTIPLICATIONS) j->group = MULTIPLICATIONS / work;
     int64_t want = j->batch >= PIECES ? 1 : work / MULTIPLICATIONS;
     if (want > (PIECES + j->batch - 1) / j->batch) want = (PIECES + j->batch - 1) / j->batch;
     while (want > 1 && (j->mb >= 2 * LEAST || j->nb >= 2 * LEAST)) {
         int64_t *side = j->mb >= j->nb ? &j->mb : &j->nb;
-        *side = ((*side + 1) / 2 + 15) / 16 * 16;
+        *side = ((*side + 1) / 2 + TILE - 1) / TILE * TILE;
         want = (want + 1) / 2;
     }
     j->mpieces = j->mb > 0 ? (j->m + j->mb - 1) / j->mb : 0;
@@ -132,7 +128,7 @@ static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
     return j;
 }
 
-static matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
+static dg_matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
 {
     int r = v->shape.rank;
     int64_t shift = 0;
@@ -140,75 +136,9 @@ static matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
         shift += batch % v->shape.dim[a] * v->stride[a];
         batch /= v->shape.dim[a];
     }
-    matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
-                v->stride[r - 2], v->stride[r - 1]};
-    if (swapped) x = (matrix){x.data, x.cols, x.rows, x.col, x.row};
-    return x;
-}
-
-/* Can BLAS read it as it lies? Sets the transposition and leading dimension. */
-static bool direct(const matrix *x, bool *transposed, int64_t *ld)
-{
-    int64_t row = x->rows == 1 ? x->cols : x->row, col = x->cols == 1 ? 1 : x->col;
-    if (col == 1 && row >= x->cols && row <= INT32_MAX) {
-        *transposed = false;
-        *ld = row;
-        return true;
-    }
-    row = x->rows == 1 ? 1 : x->row;
-    col = x->cols == 1 ? x->rows : x->col;
-    *transposed = true;
-    *ld = col;
-    return row == 1 && col >= x->rows && col <= INT32_MAX;
-}
-
-static matrix part(const matrix *x, int64_t i, int64_t rows, int64_t j, int64_t cols)
-{
-    return (matrix){x->data + i * x->row + j * x->col, rows, cols, x->row, x->col};
-}
-
-enum {
-    PACK_ROWS = 128,
-    PACK_K = 256,
-    PACK_COLS = 256
-}; /* blocks of operands that BLAS cannot read in place */
-
-static matrix packed(const matrix *x, float *to)
-{
-    for (int64_t i = 0; i < x->rows; i++) {
-        const float *from = x->data + i * x->row;
-        for (int64_t j = 0; j < x->cols; j++) to[i * x->cols + j] = from[j * x->col];
-    }
-    return (matrix){to, x->rows, x->cols, x->cols, 1};
-}
-
-/* z[rows, cols] of a piece, ldz apart. */
-static void multiply(const matrix *x, const matrix *y, float *z, int64_t ldz, float *scratch)
-{
-    bool tx, ty;
-    int64_t ldx, ldy;
-    bool dx = direct(x, &tx, &ldx), dy = direct(y, &ty, &ldy);
-    if (dx && dy) {
-        dg_sgemm(tx, ty, x->rows, y->cols, x->cols, 1, x->data, ldx, y->data, ldy, 0, z, ldz);
-        return;
-    }
-    for (int64_t p = 0; p < x->cols; p += PACK_K) {
-        int64_t kb = x->cols - p < PACK_K ? x->cols - p : PACK_K;
-        for (int64_t j = 0; j < y->cols; j += PACK_COLS) {
-            int64_t nb = y->cols - j < PACK_COLS ? y->cols - j : PACK_COLS;
-            matrix b = part(y, p, kb, j, nb);
-            if (!dy) b = packed(&b, scratch + PACK_ROWS * PACK_K);
-            for (int64_t i = 0; i < x->rows; i += PACK_ROWS) {
-                int64_t mb = x->rows - i < PACK_ROWS ? x->rows - i : PACK_ROWS;
-                matrix a = part(x, i, mb, p, kb);
-                if (!dx) a = packed(&a, scratch);
-                direct(&a, &tx, &ldx);
-                direct(&b, &ty, &ldy);
-                dg_sgemm(tx, ty, mb, nb, kb, 1, a.data, ldx, b.data, ldy, p > 0, z + i * ldz + j,
-                         ldz);
-            }
-        }
-    }
+    dg_matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
+                   v->stride[r - 2], v->stride[r - 1]};
+    return swapped ? dg_matrix_turned(&x) : x;
 }
 
 /* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks
@@ -250,12 +180,12 @@ static void piece(const dg_call *k, int64_t p)
     float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
-        matrix x = matrix_at(&k->in[X], j->lead, b, j->tx),
-               y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
+        dg_matrix x = matrix_at(&k->in[X], j->lead, b, j->tx),
+                  y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
         if (!alike) x.row = j->row;
-        x = part(&x, i, rows, 0, j->k);
-        y = part(&y, 0, j->k, c, cols);
-        multiply(&x, &y, (float *)z->data + (b * j->m + i) * j->n + c, j->n, scratch);
+        x = dg_matrix_part(&x, i, rows, 0, j->k);
+        y = dg_matrix_part(&y, 0, j->k, c, cols);
+        dg_gemm(dg_isa_of(k), &x, &y, (float *)z->data + (b * j->m + i) * j->n + c, j->n, scratch);
         if (!k->strip) continue;
         int64_t start[DG_MAX_RANK] = {0}, extent[DG_MAX_RANK] = {0}, rest = b;
         for (int a = j->lead - 1; a >= 0; a--) {
@@ -269,18 +199,19 @@ static void piece(const dg_call *k, int64_t p)
     }
 }
 
-static void blas_f32(const dg_call *k)
+static void gemm_f32(const dg_call *k)
 {
     job j = job_of(&k->in[X], &k->in[Y], k->attrs);
     dg_parallel_with(k, (j.batch + j.group - 1) / j.group * j.mpieces * j.npieces, piece, &j);
 }
 
-/* Whether an operand has to be packed depends on its strides, which are not known here. */
+/* How many rows are merged depends on strides, which are not known here: all, at most. */
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    (void)t;
-    return dg_epilogue_bytes(s) +
-           (int64_t)sizeof(float) * (PACK_ROWS * PACK_K + PACK_K * PACK_COLS);
+    dg_shape x = t->in[X].shape, z = t->out[0].shape;
+    int64_t n = z.dim[z.rank - 1], k = x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)],
+            m = n > 0 ? dg_shape_count(&z) / n : 0;
+    return dg_epilogue_bytes(s) + (int64_t)sizeof(float) * dg_gemm_floats(m, n, k);
 }
 
 /* ---- reference ---- */
@@ -355,7 +286,7 @@ static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const 
 }
 
 static const dg_kernel kernels[] = {
-    {"blas_f32", blas_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch},
+    {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch},
     {0},
 };
 

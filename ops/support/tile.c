@@ -30,8 +30,12 @@ typedef void tile_fn(int rows, int64_t k, const float *a, int64_t lda, const flo
         for (int j = 0; j < COLUMNS; j += 2 * V) {                                                 \
             const float *left = a, *right = b + j;                                                 \
             vec sum[HIGHEST][2];                                                                   \
-            _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] =        \
-                (vec){0};                                                                          \
+            _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                                \
+            {                                                                                      \
+                sum[r][0] = sum[r][1] = (vec){0};                                                  \
+                __builtin_prefetch(c + r * ldc + j, 1);                                            \
+                __builtin_prefetch(c + r * ldc + j + 2 * V - 1, 1);                                \
+            }                                                                                      \
             for (int64_t p = 0; p < k; p++, left += step, right += ldb) {                          \
                 vec x = *(const vec *)right, y = *(const vec *)(right + V);                        \
                 _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                            \
@@ -95,6 +99,11 @@ TILES(turned_avx512, DG_TARGET_AVX512, CASES_14, tile_16, 1, lda)
 static tile_fn *const by_rows[DG_ISAS] = {rows_generic, rows_avx2, rows_avx512},
                       *const turned[DG_ISAS] = {turned_generic, turned_avx2, turned_avx512};
 static const int highest[DG_ISAS] = {6, 6, HIGHEST};
+
+int dg_tile_high(dg_isa isa)
+{
+    return highest[isa];
+}
 
 static void product(dg_isa isa, tile_fn *tile, int64_t m, int64_t n, int64_t k, const float *a,
                     int64_t row, int64_t lda, const float *b, int64_t ldb, bool add, float *c,

@@ -14,6 +14,9 @@ static inline int64_t dg_tile_ld(int64_t n)
     return (n + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS + 16;
 }
 
+/* Rows of C that are computed at once, at most. */
+int dg_tile_high(dg_isa isa);
+
 /* Row-major C[m, n] = A[m, k] B[k, n], or += with `add`. Every row of b is readable up to whole
  * tiles; what stands behind column n does not reach C. Best with k of some hundreds. The sum over k
  * runs in order. */

@@ -1,0 +1,31 @@
+/* gemm.h: the product of two matrices of any strides, on one thread. Whoever wants more threads
+ * cuts C into pieces. */
+#ifndef DG_OPS_GEMM_H
+#define DG_OPS_GEMM_H
+
+#include "compiler/ir/kernel.h"
+
+/* Element (i, j) is data[i * row + j * col]: by rows, by columns, every other one. */
+typedef struct dg_matrix {
+    const float *data;
+    int64_t rows, cols, row, col;
+} dg_matrix;
+
+static inline dg_matrix dg_matrix_part(const dg_matrix *x, int64_t i, int64_t rows, int64_t j,
+                                       int64_t cols)
+{
+    return (dg_matrix){x->data + i * x->row + j * x->col, rows, cols, x->row, x->col};
+}
+
+static inline dg_matrix dg_matrix_turned(const dg_matrix *x)
+{
+    return (dg_matrix){x->data, x->cols, x->rows, x->col, x->row};
+}
+
+/* Row-major C[m, n] = A[m, k] B[k, n]; `room` is dg_gemm_floats of these or larger m, n and
+ * k. The order of the sum over k depends on k alone, so pieces of C have the bits of the whole. */
+void dg_gemm(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64_t ldc,
+             float *room);
+int64_t dg_gemm_floats(int64_t m, int64_t n, int64_t k);
+
+#endif
