@@ -8,7 +8,7 @@
 #define TARGET_GENERIC
 #if defined(__x86_64__)
 #define TARGET_AVX2 __attribute__((target("avx2")))
-#define TARGET_AVX512 __attribute__((target("avx512f,avx512vl,prefer-vector-width=512")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512vl")))
 #else
 #define TARGET_AVX2
 #define TARGET_AVX512
