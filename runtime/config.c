@@ -44,6 +44,8 @@ static const key keys[] = {
     {"entries.train",            TEXT,     AT(train_entry),     0, 0, NULL, "step"},
     {"entries.sample",           TEXT,     AT(sample_entry),    0, 0, NULL, "sample"},
     {"entries.eval",             TEXT,     AT(eval_entry),      0, 0, NULL, NULL},
+    {"entries.judge",            TEXT,     AT(judge_entry),     0, 0, NULL, "judge"},
+    {"entries.real",             TEXT,     AT(real_entry),      0, 0, NULL, "real"},
     {"config",                   NAMED,    AT(values),          0, 0, NULL, NULL},
     {"data.path",                TEXT,     AT(data.path),       0, 0, NULL, NULL},
     {"data.kind",                TEXT,     AT(data.kind),       0, 0, "data", "auto"},
@@ -376,10 +378,9 @@ static void note_span(dg_config *c, const char *name, dg_span s)
     static const struct {
         const char *name;
         size_t offset;
-    } spans[] = {{"graph", AT(graph_span)},
-                 {"entries.train", AT(train_span)},
-                 {"entries.sample", AT(sample_span)},
-                 {"entries.eval", AT(eval_span)},
+    } spans[] = {{"graph", AT(graph_span)},           {"entries.train", AT(train_span)},
+                 {"entries.sample", AT(sample_span)}, {"entries.eval", AT(eval_span)},
+                 {"entries.judge", AT(judge_span)},   {"entries.real", AT(real_span)},
                  {"data.path", AT(path_span)}};
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
         if (strcmp(spans[i].name, name) == 0) *(dg_span *)((char *)c + spans[i].offset) = s;

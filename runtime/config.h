@@ -25,8 +25,10 @@ typedef struct dg_config {
     const char *graph; /* as opened: beside the run file */
     dg_span graph_span;
     const char *train_entry, *sample_entry;
-    const char *eval_entry; /* NULL: not given; dg_job_open then takes eval, or nll */
-    dg_span train_span, sample_span, eval_span, data_span, size_span, path_span;
+    const char *eval_entry;               /* NULL: not given; dg_job_open then takes eval, or nll */
+    const char *judge_entry, *real_entry; /* of dg eval --judge */
+    dg_span train_span, sample_span, eval_span, judge_span, real_span, data_span, size_span,
+        path_span;
     dg_nameds values; /* `config` */
     dg_nameds inputs; /* what fills which input: "data" or "labels" */
     dg_data_spec data;

@@ -7,6 +7,7 @@
 #include "runtime/chart.h"
 #include "runtime/data/npy.h"
 #include "runtime/evaluate.h"
+#include "runtime/judge.h"
 #include "runtime/maker.h"
 
 #include <inttypes.h>
@@ -30,27 +31,6 @@ typedef struct measure {
     const dg_outcome *curve; /* of dg curve: [points, 2] */
 } measure;
 
-static bool open_data(measure *m, const dg_eval_options *o)
-{
-    dg_maker *k = &m->maker;
-    dg_data_spec spec = k->config->data;
-    bool other = o->data != NULL;
-    if (other) { /* read as the run's own: the same padding, range and size */
-        bool generated = dg_data_kind_generated(o->data) && !dg_path_exists(o->data);
-        spec.path = generated ? NULL : o->data;
-        spec.kind = generated ? o->data : "auto";
-        spec.train_part = 1;
-        spec.valid_part = 0;
-    }
-    spec.flip = false; /* what is measured is the data as it is */
-    m->data = dg_dataset_open(k->diag, k->arena, &spec, (uint64_t)k->config->seed);
-    dg_context_flush(k->context, k->diag);
-    if (!m->data) return false;
-    bool valid = !other && (m->data->n_valid > 0 || m->data->reader.count == 0);
-    m->split = o->split ? o->split : valid ? "valid" : "all";
-    return true;
-}
-
 /* An entry of the run file, else the usual name. */
 static const char *choose_entry(measure *m, const dg_eval_options *o, const char *usual)
 {
@@ -60,19 +40,38 @@ static const char *choose_entry(measure *m, const dg_eval_options *o, const char
     return eval && dg_maker_has_entry(&m->maker, own) ? own : usual;
 }
 
+/* --every T: which terms are taken is the entry's business. */
+static bool take_every(measure *m, int64_t every)
+{
+    dg_maker *k = &m->maker;
+    if (dg_maker_has_argument(k, m->entry, "every")) {
+        dg_maker_default(k, "every", dg_arena_printf(k->arena, "%" PRId64, every));
+        return true;
+    }
+    dg_message *e =
+        dg_error_at(k->diag, "E217", "--every",
+                    "entry '%s' has no argument `every`, which this option sets", m->entry);
+    dg_help_add(k->diag, e,
+                "write entry %s(x: f32[batch, C, H, W], every: int = 1), and pass it on to "
+                "bound(..., every=every)",
+                m->entry);
+    dg_context_flush(k->context, k->diag);
+    return false;
+}
+
 static bool measure_all(measure *m, const dg_eval_options *o, const char *verb, const char *form)
 {
     dg_maker *k = &m->maker;
     m->entry = choose_entry(m, o, verb);
-    if (!dg_maker_want_entry(k, m->entry, verb, form) || !open_data(m, o) || !dg_maker_load(k))
-        return false;
+    if (!dg_maker_want_entry(k, m->entry, verb, form)) return false;
+    if (o->every && !take_every(m, o->every)) return false;
+    m->data = dg_maker_data(k, o->data, o->split, &m->split);
+    if (!m->data || !dg_maker_load(k)) return false;
     dg_evaluate_options e = {.verb = verb,
                              .entry = m->entry,
                              .args = dg_args_of(k->arena, &k->args),
                              .n_args = k->args.n,
-                             .part = strcmp(m->split, "train") == 0   ? DG_PART_TRAIN
-                                     : strcmp(m->split, "valid") == 0 ? DG_PART_VALID
-                                                                      : DG_PART_ALL,
+                             .part = dg_part_named(m->split),
                              .n = o->n,
                              .seed = k->seed,
                              .progress = true};
@@ -404,6 +403,7 @@ dg_status dg_eval(dg_context *c, dg_eval_options *o)
     measure m = {0};
     dg_text text = {0};
     o->text = NULL;
+    if (o->judge) return dg_eval_judged(c, o);
     bool ok = open_measure(c, &m, o);
     if (ok)
         ok = out_known(m.maker.diag, "--out", o->out, ends,

@@ -200,6 +200,13 @@ const dg_outcome *dg_evaluation_find(const dg_evaluation *e, const char *name)
 static const char *const part_names[] = {
     [DG_PART_TRAIN] = "train", [DG_PART_VALID] = "valid", [DG_PART_ALL] = "all"};
 
+dg_part dg_part_named(const char *split)
+{
+    return strcmp(split, "train") == 0   ? DG_PART_TRAIN
+           : strcmp(split, "valid") == 0 ? DG_PART_VALID
+                                         : DG_PART_ALL;
+}
+
 /* How many samples to take; 0 after reporting. */
 static int64_t samples(evaluate *e, int64_t batch)
 {
@@ -311,7 +318,7 @@ bool dg_evaluate(dg_job *j, dg_arena *a, dg_diag *d, dg_store *store, const dg_d
     bool ok = start_runner(&e, j->program, &main) && run_all(&e, &main);
     if (ok) finish(out);
     /* What the entry summed is of this evaluation alone: no checkpoint holds it. */
-    if (main.plan) reset_states(&e, main.plan);
+    if (main.plan && !o->leave) reset_states(&e, main.plan);
     end_runner(&main);
     return dg_context_flush(j->context, d) == DG_OK && ok;
 }

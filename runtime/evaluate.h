@@ -25,6 +25,7 @@ typedef struct dg_evaluate_options {
                            round and round */
     bool progress;
     const dg_plan *keep; /* states of this plan are not reset; NULL */
+    bool leave;          /* what the entry summed stays in the store, for another entry to read */
 } dg_evaluate_options;
 
 typedef struct dg_outcome { /* a result or report, wide */
@@ -44,6 +45,8 @@ typedef struct dg_evaluation {
     int n_numbers;
     dg_outcome *numbers; /* every result and report */
 } dg_evaluation;
+
+dg_part dg_part_named(const char *split); /* "train" "valid", else all */
 
 /* Lives in `a`. False after reporting to `d` or the context, or when cancelled. */
 bool dg_evaluate(dg_job *j, dg_arena *a, dg_diag *d, dg_store *store, const dg_dataset *data,

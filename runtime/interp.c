@@ -179,8 +179,7 @@ static bool first_result(interp *p, dg_session *s, dg_samples *out)
         if (port->report || port->type.shape.rank == 0) continue;
         *out = (dg_samples){.type = port->type,
                             .data = malloc((size_t)dg_type_bytes(&port->type) + 1),
-                            .columns = port->type.shape.dim[0],
-                            .label_columns = 1};
+                            .columns = port->type.shape.dim[0]};
         if (!out->data) dg_out_of_memory();
         dg_exec_read(&s->exec, port->value, out->data);
         return true;
@@ -248,7 +247,7 @@ static bool run_session(interp *p, dg_session *s, dg_made *made, const target *t
     dg_samples made_now = {0};
     ok = ok && first_result(p, s, &made_now) && write(p, &made_now, made, t);
     if (ok && t->out) say_result(p, &made_now, t->out);
-    free(made_now.data);
+    dg_samples_free(&made_now);
     return ok;
 }
 

@@ -162,18 +162,19 @@ static void check_names(dg_job *j, dg_front *f, dg_arena *a)
     for (int i = 0; i < n; i++)
         if (entries[i].kind != DG_TEST) list[n_entries++] = entries[i].name;
     if (!c->eval_entry)
-        j->config->eval_entry = !has("eval", list, n_entries) && has("nll", list, n_entries)
-                                    ? "nll"
-                                    : "eval";
+        j->config->eval_entry =
+            !has("eval", list, n_entries) && has("nll", list, n_entries) ? "nll" : "eval";
     const struct {
         const char *name, *usual;
         dg_span span;
         bool *found;
-    } wanted[] = {{c->train_entry, NULL, c->train_span, NULL},
-                  {c->sample_entry, "sample", c->sample_span, &j->has_sample},
-                  {c->eval_entry, c->eval_span.file < 0 ? c->eval_entry : "eval", c->eval_span,
-                   &j->has_eval}};
-    for (int i = 0; i < 3; i++) {
+    } wanted[] = {
+        {c->train_entry, NULL, c->train_span, NULL},
+        {c->sample_entry, "sample", c->sample_span, &j->has_sample},
+        {c->eval_entry, c->eval_span.file < 0 ? c->eval_entry : "eval", c->eval_span, &j->has_eval},
+        {c->judge_entry, "judge", c->judge_span, NULL},
+        {c->real_entry, "real", c->real_span, NULL}};
+    for (int i = 0; i < 5; i++) {
         bool found = has(wanted[i].name, list, n_entries), named = wanted[i].span.file >= 0;
         if (wanted[i].found) *wanted[i].found = found;
         /* The usual entries may be missing, but for the one to be trained. */

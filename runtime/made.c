@@ -105,7 +105,6 @@ void dg_made_write(const dg_made *m, dg_arena *a, dg_png_text *out)
     put_whole(&w, "dg.sample0", m->sample0);
     put_whole(&w, "dg.n", m->n);
     put(&w, "dg.grid", dg_arena_printf(a, "%" PRId64 "x%" PRId64, m->rows, m->columns));
-    put_whole(&w, "dg.label_columns", m->label_columns);
     put(&w, "dg.weights_file", m->weights);
     put_whole(&w, "dg.step", m->step);
     put_hash(&w, "dg.weights", m->weights_hash);
@@ -253,7 +252,6 @@ bool dg_made_read(dg_diag *d, dg_arena *a, const char *place, const dg_png_text 
     out->sample0 = get_whole(&r, "dg.sample0", 0, most);
     out->n = get_whole(&r, "dg.n", 1, most);
     get_grid(&r, out);
-    out->label_columns = get_whole(&r, "dg.label_columns", 1, most);
     out->weights = dg_png_text_get(t, "dg.weights_file");
     out->step = get_whole(&r, "dg.step", 0, most);
     out->weights_hash = get_hash(&r, "dg.weights");

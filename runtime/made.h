@@ -30,7 +30,6 @@ typedef struct dg_made {
     uint64_t seed;
     int64_t sample0, n;
     int64_t rows, columns; /* of the grid */
-    int64_t label_columns; /* a label that nobody gives changes after so many samples */
 } dg_made;
 
 /* How far what was opened is what made a picture. */

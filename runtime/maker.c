@@ -168,6 +168,27 @@ void dg_maker_close(dg_maker *m)
     dg_arena_free(m->arena);
 }
 
+/* ---- data ---- */
+
+dg_dataset *dg_maker_data(dg_maker *m, const char *other, const char *split, const char **part)
+{
+    dg_data_spec spec = m->config->data;
+    if (other) { /* read as the run's own: the same padding, range and size */
+        bool generated = dg_data_kind_generated(other) && !dg_path_exists(other);
+        spec.path = generated ? NULL : other;
+        spec.kind = generated ? other : "auto";
+        spec.train_part = 1;
+        spec.valid_part = 0;
+    }
+    spec.flip = false; /* what is measured is the data as it is */
+    dg_dataset *data = dg_dataset_open(m->diag, m->arena, &spec, (uint64_t)m->config->seed);
+    dg_context_flush(m->context, m->diag);
+    if (!data) return NULL;
+    bool valid = !other && (data->n_valid > 0 || data->reader.count == 0);
+    *part = split ? split : valid ? "valid" : "all";
+    return data;
+}
+
 /* ---- weights and facts ---- */
 
 bool dg_maker_load(dg_maker *m)

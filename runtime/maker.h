@@ -44,6 +44,11 @@ bool dg_maker_want_entry(dg_maker *m, const char *entry, const char *verb, const
 /* An argument of the entry that was not given gets this value. */
 void dg_maker_default(dg_maker *m, const char *argument, const char *value);
 
+/* What is measured: the run's data, or `other` (a path or a generated kind) read with the run's
+ * settings; never mirrored. `split`: the part asked for, NULL: the valid one where there is one, else
+ * all of it; `part` says which. NULL after reporting; the caller closes it. */
+dg_dataset *dg_maker_data(dg_maker *m, const char *other, const char *split, const char **part);
+
 /* The weights into the store: the file given apart, the run's, or none. Before the places are
  * there. */
 bool dg_maker_load(dg_maker *m);

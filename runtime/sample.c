@@ -74,7 +74,7 @@ static bool sample_with(dg_maker *m, dg_sampler *sampler, const char *entry,
         return false;
     bool ok = write_samples(m, &s, &made, t);
     if (ok && t->out) say_result(m, t->out, &s, &made);
-    free(s.data);
+    dg_samples_free(&s);
     return ok;
 }
 
@@ -101,7 +101,6 @@ static bool sample(dg_maker *m, const dg_sample_options *o, const target *t)
                                   .sample0 = o->sample0,
                                   .rows = o->grid_rows,
                                   .columns = o->grid_cols,
-                                  .label_columns = again ? again->label_columns : 0,
                                   .seed = m->seed};
     dg_sampler *sampler = dg_sampler_new(m->program, &options);
     if (!sampler) return false;

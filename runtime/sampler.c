@@ -3,8 +3,9 @@
  *
  * In     a program, the entry's arguments, a store.
  * Out    the entry's first result for all samples, one after the other.
- * Labels an input that the run file calls labels, or `y`, is filled with 0 .. classes - 1 row by
- * row of the grid, unless it is given; like draws they belong to the sample's index. */
+ * Labels an input that the run file calls labels, or `y`, is filled with 0 .. classes - 1 in turn,
+ * unless it is given; like draws they belong to the sample's index, so sample i has the label
+ * i % classes however many are asked for. */
 #include "runtime/sampler.h"
 
 #include "compiler/base/os.h"
@@ -128,8 +129,7 @@ static bool takes_labels(const dg_sampler *s, const char *input)
 }
 
 /* Values for samples [first, first + n) of an integer input. */
-static bool fill_whole(dg_sampler *s, dg_session *run, dg_diag *d, int input, int64_t first,
-                       int64_t columns)
+static bool fill_whole(dg_sampler *s, dg_session *run, dg_diag *d, int input, int64_t first)
 {
     const dg_plan_port *p = &s->plan->inputs[input];
     const dg_arg_text *arg = find_arg(s->given, s->n_given, p->name);
@@ -137,11 +137,11 @@ static bool fill_whole(dg_sampler *s, dg_session *run, dg_diag *d, int input, in
     int32_t *out = dg_session_input(run, input);
     if (arg && !parse_labels(d, run->arena, arg, &list, &n)) return false;
     for (int64_t i = 0; i < count; i++)
-        out[i] = (int32_t)(arg ? list[(first + i) % n] : (first + i) / columns % s->o.classes);
+        out[i] = (int32_t)(arg ? list[(first + i) % n] : (first + i) % s->o.classes);
     return true;
 }
 
-static bool fill_inputs(dg_sampler *s, dg_session *run, dg_diag *d, int64_t first, int64_t columns)
+static bool fill_inputs(dg_sampler *s, dg_session *run, dg_diag *d, int64_t first)
 {
     if (!dg_inputs_from_files(d, run, s->o.files, s->o.n_files)) return false;
     for (int i = 0; i < s->plan->n_inputs; i++) {
@@ -150,7 +150,7 @@ static bool fill_inputs(dg_sampler *s, dg_session *run, dg_diag *d, int64_t firs
         if (find_arg(s->o.files, s->o.n_files, p->name)) continue;
         bool whole = p->type.dtype == DG_I32;
         if (whole && (given || (takes_labels(s, p->name) && s->o.classes > 0))) {
-            if (!fill_whole(s, run, d, i, first, columns)) return false;
+            if (!fill_whole(s, run, d, i, first)) return false;
             continue;
         }
         dg_message *m =
@@ -185,10 +185,60 @@ static int64_t own_batch(const dg_sampler *s, dg_diag *d)
     return 0;
 }
 
+const dg_type *dg_sampler_type(dg_sampler *s)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_plan_diag(s->plan, a);
+    bool ok = own_batch(s, d) > 0;
+    dg_context_flush(s->context, d);
+    dg_arena_free(a);
+    return ok ? &result_of(s->plan)->type : NULL;
+}
+
+/* The input with one label for each sample of a run, -1: none. */
+static int label_input(const dg_sampler *s)
+{
+    const dg_plan_port *made = result_of(s->plan);
+    for (int i = 0; made && i < s->plan->n_inputs; i++) {
+        const dg_plan_port *p = &s->plan->inputs[i];
+        if (takes_labels(s, p->name) && p->type.dtype == DG_I32 && p->type.shape.rank == 1 &&
+            made->type.shape.rank > 0 && p->type.shape.dim[0] == made->type.shape.dim[0])
+            return i;
+    }
+    return -1;
+}
+
+bool dg_sampler_has_labels(const dg_sampler *s)
+{
+    return label_input(s) >= 0;
+}
+
+/* Labels that change from sample to sample stand in columns of the grid, where two rows fill. */
+static int64_t columns_of(const dg_sampler *s, int64_t n)
+{
+    int label = label_input(s), classes = s->o.classes;
+    bool ours = label >= 0 && !find_arg(s->given, s->n_given, s->plan->inputs[label].name) &&
+                !find_arg(s->o.files, s->o.n_files, s->plan->inputs[label].name);
+    if (s->o.columns > 0) return s->o.columns;
+    return ours && classes > 0 && n >= 2 * (int64_t)classes ? classes : dg_grid_columns(n);
+}
+
+/* Room for n samples of `each` bytes and their labels; false after reporting. */
+static bool make_room(dg_diag *d, const dg_sampler *s, size_t each, int64_t n, dg_samples *out)
+{
+    out->data = malloc(each * (size_t)n + 1);
+    bool labels = label_input(s) >= 0;
+    if (labels) out->labels = malloc(sizeof *out->labels * (size_t)n + 1);
+    if (out->data && (out->labels || !labels)) return true;
+    dg_error_at(d, "E601", s->o.entry, "no memory for %lld samples", (long long)n);
+    return false;
+}
+
 static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
 {
     const dg_plan_port *port = result_of(s->plan);
     int64_t batch = own_batch(s, d), n = s->o.n, begin = s->o.sample0;
+    int label = label_input(s);
     if (batch == 0) return false;
     if (n == 0 && s->o.rows > 0) n = (int64_t)s->o.rows * s->o.columns;
     if (n == 0) n = batch;
@@ -200,13 +250,8 @@ static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
     out->type = port->type;
     out->type.shape.dim[0] = n;
     out->sample0 = begin;
-    out->columns = s->o.columns > 0 ? s->o.columns : dg_grid_columns(n);
-    out->label_columns = s->o.label_columns > 0 ? s->o.label_columns : out->columns;
-    out->data = malloc(each * (size_t)n + 1);
-    if (!out->data) {
-        dg_error_at(d, "E601", s->o.entry, "no memory for %lld samples", (long long)n);
-        return false;
-    }
+    out->columns = columns_of(s, n);
+    if (!make_room(d, s, each, n, out)) return false;
     int64_t end = begin + n, first = begin / batch * batch;
     dg_trips *trips = DG_NEW(run->arena, dg_trips);
     *trips = (dg_trips){s->context, "sample", 0, (end - first + batch - 1) / batch, dg_clock()};
@@ -214,13 +259,16 @@ static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
     char *packed = dg_arena_alloc(run->arena, each * (size_t)batch + 1);
     for (; first < end; first += batch, trips->done++) {
         run->sample0 = first;
-        if (!fill_inputs(s, run, d, first, out->label_columns) || !dg_session_run_diag(run, d))
-            return false;
+        if (!fill_inputs(s, run, d, first) || !dg_session_run_diag(run, d)) return false;
         dg_exec_read(&run->exec, port->value, packed);
         int64_t from = first < begin ? begin : first,
                 to = first + batch < end ? first + batch : end;
         memcpy((char *)out->data + each * (size_t)(from - begin),
                packed + each * (size_t)(from - first), each * (size_t)(to - from));
+        if (label >= 0)
+            memcpy(out->labels + (from - begin),
+                   (const int32_t *)dg_session_input(run, label) + (from - first),
+                   sizeof *out->labels * (size_t)(to - from));
     }
     return true;
 }
@@ -247,9 +295,16 @@ bool dg_sampler_run(dg_sampler *s, dg_store *store, dg_samples *out)
     dg_session_free(s->session);
     s->session = NULL;
     if (ok) return true;
-    free(out->data);
-    out->data = NULL;
+    dg_samples_free(out);
     return false;
+}
+
+void dg_samples_free(dg_samples *s)
+{
+    free(s->data);
+    free(s->labels);
+    s->data = NULL;
+    s->labels = NULL;
 }
 
 /* ---- files ---- */
@@ -266,7 +321,6 @@ void dg_made_take_samples(dg_made *m, const dg_samples *s)
     m->n = s->type.shape.dim[0];
     m->columns = s->columns;
     m->rows = (m->n + s->columns - 1) / s->columns;
-    m->label_columns = s->label_columns;
 }
 
 static bool write_png(dg_diag *d, dg_arena *a, const char *path, const dg_samples *s,

@@ -21,7 +21,6 @@ typedef struct dg_sampler_options {
     int classes;             /* 0: unknown */
     int64_t n, sample0;      /* n 0: the entry's own */
     int rows, columns;       /* of the grid; 0: near square */
-    int64_t label_columns; /* a label that nobody gives changes after so many samples; 0: columns */
     uint64_t seed;
 } dg_sampler_options;
 
@@ -32,19 +31,24 @@ dg_sampler *dg_sampler_new(dg_program *p, const dg_sampler_options *o);
 void dg_sampler_free(dg_sampler *s);
 
 const dg_plan *dg_sampler_plan(const dg_sampler *s);
+/* The result's type, [batch, ...]; NULL after reporting that the entry makes no samples. */
+const dg_type *dg_sampler_type(dg_sampler *s);
+/* Whether the entry takes a label for each sample. */
+bool dg_sampler_has_labels(const dg_sampler *s);
 
 typedef struct dg_samples {
     dg_type type;    /* [n, ...] */
-    void *data;      /* malloc'd: the caller frees */
+    void *data;      /* malloc'd */
     int64_t sample0; /* index of the first */
     int64_t columns; /* of the grid */
-    int64_t label_columns;
+    int32_t *labels; /* [n], malloc'd: what each was asked for; NULL: the entry takes none */
 } dg_samples;
 /* Places found in the store or initialised, so that their checksum can be taken; dg_sampler_run
  * does it, too. */
 bool dg_sampler_ready(dg_sampler *s, dg_store *store);
 /* False after reporting to the context, or when cancelled: then dg_context_status is DG_OK. */
 bool dg_sampler_run(dg_sampler *s, dg_store *store, dg_samples *out);
+void dg_samples_free(dg_samples *s);
 
 /* The layout of samples into the facts of their picture. */
 void dg_made_take_samples(dg_made *m, const dg_samples *s);

@@ -261,7 +261,7 @@ static bool make_samples(dg_trainer *t)
     char *path = sample_path(t, a, dg_look_of(&s.type) == DG_LOOK_NONE ? ".npy" : ".png");
     bool ok = dg_samples_write(t->diag, path, &s, c->data.range, &made);
     if (ok) say(t, "wrote %s", path);
-    free(s.data);
+    dg_samples_free(&s);
     dg_arena_free(a);
     t->sample_seconds = dg_clock() - start;
     return ok;

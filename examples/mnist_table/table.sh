@@ -30,27 +30,27 @@ if [ -d "$data" ]; then
     test=$(ls "$data"/t10k-images-idx3-ubyte* | head -n 1)
     all=10000
     kept=60000
+    real=all
 else
     source=(--set data.kind="$data")
     train=$data
     test=$data
     all=$N
     kept=$N
+    real=equal
 fi
 range='{range: [-1, 1]}'
-judge() { "$DG" run "$judge/model.dg" "$@"; }
 model() { "$DG" run "$here/model.dg" -D T="$T" $MODEL "$@"; }
-# number NAME: from what dg run prints
+# number NAME: from what dg run prints; field NAME FILE: from an object of --json
 number() { sed -n "s/^$1: [^=]*= //p"; }
+field() { grep -oE "\"$1\":[-0-9.e+]+" "$2" | cut -d: -f2; }
 
 "$DG" train "$judge/run.yaml" "${source[@]}" --out "$out/classifier" --resume-if-exists $TRAIN
 "$DG" train "$here/run.yaml" "${source[@]}" --set log.samples_every=0 --out "$out/model" --resume-if-exists -D T="$T" $MODEL $TRAIN
 
-# The classifier on the test set, whose features are the real ones; then images of the training set as if they had been sampled.
-accuracy=$(judge accuracy --weights "$out/classifier" --data "$test" --data-options "$range" -D batch="$((all < 500 ? all : 500))" |
-    number result)
-judge real --weights "$out/classifier" --data "$test" --data-options "$range" -D batch="$((all < 500 ? all : 500))" \
-    --save "$out/real.safetensors" >"$out/real.txt"
+# The classifier on the test set, whose images are the real ones; images of the training set as if they had been sampled.
+accuracy=$("$DG" run "$judge/model.dg" accuracy --weights "$out/classifier" --data "$test" --data-options "$range" \
+    -D batch="$((all < 500 ? all : 500))" | number result)
 model images n="$N" each="$((kept / N))" --data "$train" --data-options "$range" --seed 3 -o "$out/images"
 
 model images n="$N_BITS" each="$((all / N_BITS))" --data "$test" --data-options "$range" -o "$out/bits"
@@ -65,30 +65,31 @@ bits() {
     printf '%.3f ± %.3f' "$(number bits <"$file")" "$(number stderr <"$file")"
 }
 
-# judged TITLE STEPS FILE N BITS SECONDS: a row of the table; the file's labels lie beside it
+# judged TITLE STEPS NAME N BITS RUN|SAMPLES ARGUMENTS...: a row of the table, made unless it is there. The real images are the whole test
+# set, or as many as there are samples of a set that has no end.
 judged() {
-    judge judge --weights "$out/real.safetensors" --data "$3" -D batch="$(($4 < 500 ? $4 : 500))" -D total="$4" >"$3.txt"
-    printf '| %s | %s | %d | %.1f | %.3f | %s | %s |\n' "$1" "$2" "$4" "$(number agreement <"$3.txt" | awk '{print 100 * $1}')" \
-        "$(number frechet <"$3.txt")" "$5" "$6"
+    local title=$1 steps=$2 file=$out/$3.json n=$4 bound=$5 start=$SECONDS
+    shift 5
+    if [ ! -e "$file" ]; then
+        "$DG" eval "$@" --judge "$out/classifier" --data "$test" --real "$real" -n "$n" --json | tail -n 1 >"$file.part"
+        sed -i "s/}$/,\"seconds\":$((SECONDS - start))}/" "$file.part"
+        mv "$file.part" "$file"
+    fi
+    printf '| %s | %s | %d | %.1f | %.3f | %s | %s |\n' "$title" "$steps" "$n" "$(field agreement "$file" | awk '{print 100 * $1}')" \
+        "$(field frechet "$file")" "$bound" "$(field seconds "$file")"
 }
 
-# row TITLE STEPS NAME N BITS ENTRY ARGUMENTS...: samples, unless they are there, and their row
+# row TITLE STEPS NAME N BITS ENTRY ARGUMENTS...: samples of the model; all rows begin with the same noise
 row() {
-    local title=$1 steps=$2 file=$out/$3.npy clock=$out/$3.seconds n=$4 bound=$5 entry=$6 start=$SECONDS
-    shift 6
-    if [ ! -e "$file" ]; then
-        model labels n="$n" -o "$out/$(basename "$file" .npy)-labels.npy"
-        "$DG" sample "$here/model.dg" -D T="$T" $MODEL --weights "$out/model" --entry "$entry" -n "$n" --seed "$SEED" y=[0,1,2,3,4,5,6,7,8,9] w="$W" "$@" -o "$file"
-        echo $((SECONDS - start)) >"$clock"
-    fi
-    judged "$title" "$steps" "$file" "$n" "$bound" "$(cat "$clock")"
+    local entry=$6
+    judged "${@:1:5}" "$out/model" --entry "$entry" --seed "$SEED" w="$W" "${@:7}" --out "$out/$3.npy"
 }
 
 table() {
     local k small large optimal
     echo "| sampler | steps | samples | agreement, % | Fréchet distance | bits/dim | seconds |"
     echo "|---|---|---|---|---|---|---|"
-    judged "training images" "" "$out/images" "$N" "" ""
+    judged "training images" "" images "$N" "" "$out/images"
     small=$(bits small "$T")
     row DDPM "$T" "ddpm-$T" "$N_DDPM" "$small" by_ddpm
     for k in $DDIM; do row DDIM "$k" "ddim-$k" "$N" "" sample steps="$k"; done

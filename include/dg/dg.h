@@ -57,7 +57,8 @@ typedef struct dg_context dg_context;
 DG_API const char *dg_build_info(dg_context *c);
 /* What OPENBLAS_CORETYPE should be on this CPU, or NULL where OpenBLAS knows it. A program sets it
  * at the begin of main, before anything loads OpenBLAS: the library changes no environment, and the
- * wrong core type costs a factor of up to 7. */
+ * wrong core type costs a factor of up to 7. OPENBLAS_NUM_THREADS=1 belongs there, too: threads of
+ * its own would wait for work by taking CPU from ours. */
 DG_API const char *dg_blas_core_for_cpu(void);
 
 /* ---- context ---- */
@@ -292,6 +293,12 @@ typedef struct dg_eval_options {
     int64_t n;         /* samples; 0: the whole part, or 16 batches of an endless one */
     int64_t points;    /* dg_curve: rows to write; 0: all */
     const char *out;   /* dg_eval .json .csv .npy, dg_curve .csv .svg; NULL */
+    /* dg_eval: samples of `run`, or those in a data set of this name, are judged by this run's
+     * entries; `data` and `split` are then those of real samples, `args` and `entry` of the entry
+     * that makes samples; n 0: 1000, or as many as there are. NULL: bits per dimension. */
+    const char *judge;
+    bool real_all; /* all real samples, not as many as are judged */
+    int64_t every; /* the bound from one in so many of its terms; 0: every term */
     bool has_seed, json;
     uint64_t seed;
     char *text; /* out: the result; free with dg_free */

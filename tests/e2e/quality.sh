@@ -50,8 +50,9 @@ cp table/table.md first.md
 cp table/ddim-3.npy ddim-3.npy
 table
 same table/table.md first.md
+grep -q '"n":20,"n_real":20,"agreement":' table/ddim-3.json || fail "$(cat table/ddim-3.json)"
 # samples are those of the seed alone: made again, byte for byte
-rm table/ddim-3.npy
+rm table/ddim-3.npy table/ddim-3.json
 table
 same table/ddim-3.npy ddim-3.npy
 finish

@@ -37,7 +37,14 @@ wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2
     'bound(x, D, linear_abar(1000), variance="learned_range")' $chains
 wrong "for a learned variance split its channels first" \
     'ddim(x, fn(x, t) => concat([x, x], 1), linear_abar(1000), [9, 99])' $chains
-wrong "variance is small, large or learned_range, not learned" 'ddpm(x, D, linear_abar(1000), variance="learned")' $chains
+wrong "variance is small, large, learned or learned_range, not range" 'ddpm(x, D, linear_abar(1000), variance="range")' $chains
+wrong "takes a network with 4 channels, prediction and v, for x with 2; it has 2" \
+    'ddpm(x, D, linear_abar(1000), variance="learned")' $chains
+wrong "these 2 steps skip some of 100: take all, or train with \"learned_range\"" \
+    'ddpm(x, fn(x, t) => concat([x, x], 1), linear_abar(100), [9, 99], variance="learned")' $chains
+wrong "these 2 steps skip some of 100: take all, or train with \"learned_range\"" \
+    'bound(x, fn(x, t) => concat([x, x], 1), linear_abar(100), [9, 99], variance="learned")' $chains
+wrong "every is 1 for all terms, or E for one in E, not 0" 'bound(x, D, linear_abar(100), every=0)' $chains
 wrong "steps go from 0 to 999, but the schedule has the steps 0 to 99: give both for the same T" \
     'ddim(x, D, linear_abar(100), [0, 999])' $chains
 wrong "runs them from the last to the first" 'ddpm(x, D, linear_abar(100), [99, 0])' $chains
