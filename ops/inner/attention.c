@@ -84,12 +84,18 @@ static void ref(const dg_call *call)
     }
 }
 
-/* A block: s, and room for operands that BLAS cannot read as they lie. */
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A block of s, and room for products. */
 static int64_t scratch(const dg_infer *t, const dg_strip *strip)
 {
     (void)strip;
     dg_attention a = dg_attention_of(&t->in[0].shape, &t->in[1].shape, &t->in[2].shape, t->attrs);
-    return (a.rows * (a.M + a.D) + a.M * (a.D + a.E)) * (int64_t)sizeof(float);
+    int64_t room = larger(dg_gemm_floats(a.rows, a.M, a.D), dg_gemm_floats(a.rows, a.E, a.M));
+    return (a.rows * a.M + room) * (int64_t)sizeof(float);
 }
 
 static void piece(const dg_call *call, int64_t p)
@@ -99,17 +105,17 @@ static void piece(const dg_call *call, int64_t p)
     int64_t head = p / a->blocks, first = p % a->blocks * a->rows,
             rows = a->N - first < a->rows ? a->N - first : a->rows;
     float *s = call->scratch, *room = s + a->rows * a->M;
-    int64_t ldq, ldk, ldv;
-    const float *q = dg_attention_rows(&call->in[DG_ATTEND_Q], head, first, rows, room, &ldq);
-    const float *k =
-        dg_attention_rows(&call->in[DG_ATTEND_K], head, 0, a->M, room + a->rows * a->D, &ldk);
-    const float *v = dg_attention_rows(&call->in[DG_ATTEND_V], head, 0, a->M,
-                                       room + (a->rows + a->M) * a->D, &ldv);
-    dg_sgemm(false, true, rows, a->M, a->D, 1, q, ldq, k, ldk, 0, s, a->M);
+    dg_matrix q = dg_attention_head(&call->in[DG_ATTEND_Q], head),
+              k = dg_attention_head(&call->in[DG_ATTEND_K], head),
+              v = dg_attention_head(&call->in[DG_ATTEND_V], head),
+              p_rows = {s, rows, a->M, a->M, 1};
+    q = dg_matrix_part(&q, first, rows, 0, a->D);
+    k = dg_matrix_turned(&k);
+    dg_gemm(isa, &q, &k, s, a->M, room);
     dg_attention_softmax(isa, s, rows, a->M, a->scale,
                          (float *)call->out[LSE].data + head * a->N + first);
-    dg_sgemm(false, false, rows, a->E, a->M, 1, s, a->M, v, ldv, 0,
-             (float *)call->out[O].data + (head * a->N + first) * a->E, a->E);
+    dg_gemm(isa, &p_rows, &v, (float *)call->out[O].data + (head * a->N + first) * a->E, a->E,
+            room);
 }
 
 static void run(const dg_call *call)

@@ -63,38 +63,65 @@ static void ref(const dg_call *call)
     }
 }
 
-/* Blocks of p and of dp, and room for operands that BLAS cannot read as they lie. */
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Room for the products of a block. */
+static int64_t room_of(const dg_attention *a)
+{
+    int64_t width = larger(a->D, a->E), by_row = dg_gemm_floats(a->rows, a->M, width),
+            by_key = dg_gemm_floats(a->rows, a->D, a->M),
+            across = dg_gemm_floats(a->M, width, a->rows);
+    return larger(by_row, larger(by_key, across));
+}
+
+/* Blocks of p and of dp, a block's part of dk or dv, and room for products. */
 static int64_t scratch(const dg_infer *t, const dg_strip *strip)
 {
     (void)strip;
     dg_attention a = dg_attention_of(&t->in[Q].shape, &t->in[K].shape, &t->in[V].shape, t->attrs);
-    return (a.rows * (2 * a.M + a.D + a.E) + a.M * (a.D + a.E)) * (int64_t)sizeof(float);
+    return (2 * a.rows * a.M + a.M * larger(a.D, a.E) + room_of(&a)) * (int64_t)sizeof(float);
+}
+
+/* sum [M, n] = or += x^T y. */
+static void add_product(dg_isa isa, dg_matrix x, const dg_matrix *y, bool first, float *sum,
+                        float *part, float *room)
+{
+    dg_matrix turned = dg_matrix_turned(&x);
+    int64_t n = y->cols;
+    dg_gemm(isa, &turned, y, first ? sum : part, n, room);
+    for (int64_t i = 0; !first && i < x.cols * n; i++) sum[i] += part[i];
 }
 
 /* One head: the sums over its rows are added in order. */
 static void piece(const dg_call *call, int64_t head)
 {
     const dg_attention *a = call->arg;
-    int64_t M = a->M, D = a->D, E = a->E, ldq, ldk, ldv, ldo;
-    float *s = call->scratch, *dp = s + a->rows * M, *room = dp + a->rows * M;
-    float *q_room = room + M * (D + E), *o_room = q_room + a->rows * D;
+    dg_isa isa = dg_isa_of(call);
+    int64_t M = a->M, D = a->D, E = a->E;
+    float *s = call->scratch, *dp = s + a->rows * M, *part = dp + a->rows * M,
+          *room = part + M * larger(D, E);
     float *dq = (float *)call->out[DQ].data + head * a->N * D,
           *dk = (float *)call->out[DK].data + head * M * D,
           *dv = (float *)call->out[DV].data + head * M * E;
-    const float *k = dg_attention_rows(&call->in[K], head, 0, M, room, &ldk),
-                *v = dg_attention_rows(&call->in[V], head, 0, M, room + M * D, &ldv);
+    dg_matrix k = dg_attention_head(&call->in[K], head), kt = dg_matrix_turned(&k),
+              v = dg_attention_head(&call->in[V], head), vt = dg_matrix_turned(&v),
+              all_q = dg_attention_head(&call->in[Q], head),
+              all_do = dg_attention_head(&call->in[DO], head);
     for (int64_t first = 0; first < a->N; first += a->rows) {
         int64_t rows = a->N - first < a->rows ? a->N - first : a->rows;
-        float beta = first > 0;
-        const float *q = dg_attention_rows(&call->in[Q], head, first, rows, q_room, &ldq),
-                    *dout = dg_attention_rows(&call->in[DO], head, first, rows, o_room, &ldo);
-        dg_sgemm(false, true, rows, M, D, 1, q, ldq, k, ldk, 0, s, M);
-        dg_sgemm(false, true, rows, M, E, 1, dout, ldo, v, ldv, 0, dp, M);
-        dg_attention_dsoftmax(dg_isa_of(call), s, dp, rows, M, a->scale,
+        dg_matrix q = dg_matrix_part(&all_q, first, rows, 0, D),
+                  dout = dg_matrix_part(&all_do, first, rows, 0, E), p = {s, rows, M, M, 1},
+                  ds = {dp, rows, M, M, 1};
+        dg_gemm(isa, &q, &kt, s, M, room);
+        dg_gemm(isa, &dout, &vt, dp, M, room);
+        dg_attention_dsoftmax(isa, s, dp, rows, M, a->scale,
                               (const float *)call->in[LSE].data + head * a->N + first);
-        dg_sgemm(true, false, M, E, rows, 1, s, M, dout, ldo, beta, dv, E);
-        dg_sgemm(false, false, rows, D, M, 1, dp, M, k, ldk, 0, dq + first * D, D);
-        dg_sgemm(true, false, M, D, rows, 1, dp, M, q, ldq, beta, dk, D);
+        add_product(isa, p, &dout, first == 0, dv, part, room);
+        dg_gemm(isa, &ds, &k, dq + first * D, D, room);
+        add_product(isa, ds, &q, first == 0, dk, part, room);
     }
 }
 

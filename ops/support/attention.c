@@ -47,23 +47,16 @@ dg_attention dg_attention_of(const dg_shape *q, const dg_shape *k, const dg_shap
     return s;
 }
 
-const float *dg_attention_rows(const dg_view *x, int64_t head, int64_t first, int64_t rows,
-                               float *room, int64_t *ld)
+dg_matrix dg_attention_head(const dg_view *x, int64_t head)
 {
     int r = x->shape.rank;
-    int64_t columns = x->shape.dim[r - 1], row = x->stride[r - 2], col = x->stride[r - 1];
     const float *from = x->data;
     for (int a = r - 3; a >= 0; a--) {
         from += head % x->shape.dim[a] * x->stride[a];
         head /= x->shape.dim[a];
     }
-    from += first * row;
-    *ld = rows == 1 ? columns : row;
-    if ((col == 1 || columns == 1) && *ld >= columns && *ld <= INT32_MAX) return from;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) room[i * columns + j] = from[i * row + j * col];
-    *ld = columns;
-    return room;
+    return (dg_matrix){from, x->shape.dim[r - 2], x->shape.dim[r - 1], x->stride[r - 2],
+                       x->stride[r - 1]};
 }
 
 /* ---- softmax of a block ---- */

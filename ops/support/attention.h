@@ -11,6 +11,7 @@
 
 #include "compiler/ir/rewrite.h"
 #include "ops/ops.h"
+#include "ops/support/gemm.h"
 
 typedef struct dg_attention {
     int64_t heads, N, M, D, E; /* heads: product of the leading axes */
@@ -25,10 +26,8 @@ bool dg_attention_infer(dg_infer *t);
 dg_attention dg_attention_of(const dg_shape *q, const dg_shape *k, const dg_shape *v,
                              const dg_attrs *a);
 
-/* Rows [first, first + rows) of one head of a view [.., rows, columns] as floats `*ld` apart: where
- * they lie, or copied to `room`. */
-const float *dg_attention_rows(const dg_view *x, int64_t head, int64_t first, int64_t rows,
-                               float *room, int64_t *ld);
+/* One head of a view [.., rows, columns]. */
+dg_matrix dg_attention_head(const dg_view *x, int64_t head);
 
 /* In place: s -> softmax(scale s) by rows of n, and the logarithm of sum exp(scale s) of each. */
 void dg_attention_softmax(dg_isa isa, float *s, int64_t rows, int64_t n, float scale, float *lse);
