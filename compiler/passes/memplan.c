@@ -414,12 +414,10 @@ static int64_t stack_up(dg_slot *s, int n)
     return top;
 }
 
-static void place_all(planner *p)
+/* What is to be placed: classes in the arena, and workspace. whose[i]: the class's root, or -1 -
+ * node. Room for all values and nodes. Returns how many. */
+static int make_slots(planner *p, dg_slot *slots, int32_t *whose)
 {
-    dg_layout *out = p->out;
-    size_t most = p->g->values.n + p->g->nodes.n;
-    dg_slot *slots = DG_NEW_ARRAY(p->a, dg_slot, most);
-    int32_t *whose = DG_NEW_ARRAY(p->a, int32_t, most);
     int n = 0;
     life *hull = DG_NEW_ARRAY(p->a, life, p->g->values.n); /* by root of a trade */
     bool *seen = DG_NEW_ARRAY(p->a, bool, p->g->values.n);
@@ -433,30 +431,50 @@ static void place_all(planner *p)
         if (!seen[t] || last > h->last) h->last = last;
         seen[t] = true;
     }
-    int64_t values_alone = 0, workspace_most = 0;
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         const class *c = &p->classes[v];
-        dg_node def =
-            dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
-        bool shown = def != DG_NONE && dg_node_of(p->g, def)->body != DG_NONE;
-        if (!shown && !p->bytes[v].view && p->first[v] >= 0 &&
-            p->classes[root(p, v)].home == DG_HOME_ARENA)
-            values_alone += dg_align(dg_type_bytes(dg_type_of(p->g, v)));
         if (c->parent != v || c->home != DG_HOME_ARENA) continue;
         const life *h = &hull[trade_root(p, v)];
         whose[n] = v;
         slots[n++] = (dg_slot){h->first, h->last, dg_align(c->bytes), 0};
     }
     add_workspace(p, slots, whose, &n);
-    int32_t step;
+    return n;
+}
+
+/* One buffer for each value, the largest workspace beside them. */
+static int64_t naive_bytes(planner *p)
+{
+    int64_t values = 0, workspace = 0;
+    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
+        dg_node def =
+            dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
+        bool shown = def != DG_NONE && dg_node_of(p->g, def)->body != DG_NONE;
+        if (!shown && !p->bytes[v].view && p->first[v] >= 0 &&
+            p->classes[root(p, v)].home == DG_HOME_ARENA)
+            values += dg_align(dg_type_bytes(dg_type_of(p->g, v)));
+    }
+    for (size_t i = 0; i < p->g->nodes.n; i++) {
+        if (dg_align(p->out->workspace_bytes[i]) > workspace)
+            workspace = dg_align(p->out->workspace_bytes[i]);
+    }
+    return values + workspace;
+}
+
+static void place_all(planner *p)
+{
+    dg_layout *out = p->out;
+    size_t most = p->g->values.n + p->g->nodes.n;
+    dg_slot *slots = DG_NEW_ARRAY(p->a, dg_slot, most);
+    int32_t *whose = DG_NEW_ARRAY(p->a, int32_t, most), step;
+    int n = make_slots(p, slots, whose);
     out->bound_bytes = dg_slots_bound(slots, n, &step);
     if (p->reference) {
         out->arena_bytes = stack_up(slots, n);
     } else {
         dg_heuristic tried[DG_PLACE_TRIES];
         int n_tried;
-        out->arena_bytes =
-            dg_slots_place(slots, n, out->bound_bytes, DG_PLACE_WORK, p->a, tried, &n_tried);
+        out->arena_bytes = dg_slots_place(slots, n, out->bound_bytes, p->a, tried, &n_tried);
         for (int i = 0; i < n_tried; i++) dg_vec_push(&out->heuristics, tried[i]);
     }
     for (int i = 0; i < n; i++) {
@@ -465,11 +483,7 @@ static void place_all(planner *p)
         else
             out->workspace[-1 - whose[i]] = slots[i].offset;
     }
-    for (size_t i = 0; i < p->g->nodes.n; i++) {
-        if (dg_align(out->workspace_bytes[i]) > workspace_most)
-            workspace_most = dg_align(out->workspace_bytes[i]);
-    }
-    out->naive_bytes = values_alone + workspace_most;
+    out->naive_bytes = naive_bytes(p);
 }
 
 /* What one step alone needs: no order can do with less. */
@@ -537,7 +551,7 @@ static void describe(planner *p)
     }
 }
 
-/* Nothing is recomputed to make a plan smaller: a budget is kept or refused. */
+/* A budget is kept or refused: recompute has done what it could. */
 static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
 {
     if (o->memory == 0 || (uint64_t)out->arena_bytes <= o->memory) return true;
@@ -548,13 +562,18 @@ static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
     dg_message *e =
         dg_error_at(m->diag, "E601", m->entry ? m->entry : "plan",
                     "the plan's arena takes %s, more than the budget of %s", needs, allows);
+    dg_note_add(m->diag, e,
+                "--memory=%lld is the smallest budget that can be kept: all that helps is computed "
+                "again already",
+                (long long)out->arena_bytes);
     dg_note_add(m->diag, e, "one step alone takes %s: no order of steps can do with less", least);
     dg_help_add(m->diag, e,
                 "a smaller batch takes less; so do smaller values of what the file calls `config`");
     return false;
 }
 
-bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
+/* Everything but offsets: steps, lives, and which values share bytes. */
+static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
     dg_graph *g = m->graph;
     size_t values = g->values.n, nodes = g->nodes.n;
@@ -588,9 +607,51 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     join_inits(&p);
     join_operands(&p);
     find_trades(&p);
+    return p;
+}
+
+bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
+{
+    planner p = plan_lives(m, o, out);
     place_all(&p);
     bound_free_of_order(&p);
     describe(&p);
     dg_arena_free(p.a);
     return within(m, o, out);
+}
+
+void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a)
+{
+    dg_layout layout;
+    dg_arena *kept = m->arena;
+    m->arena = a; /* nothing of this layout is wanted afterwards */
+    planner p = plan_lives(m, o, &layout);
+    m->arena = kept;
+    size_t most = p.g->values.n + p.g->nodes.n;
+    dg_slot *slots = DG_NEW_ARRAY(a, dg_slot, most);
+    int32_t *whose = DG_NEW_ARRAY(a, int32_t, most);
+    int n = make_slots(&p, slots, whose);
+    *out = (dg_lives){.steps = p.steps,
+                      .begin = dg_arena_copy(a, p.begin, p.g->nodes.n * sizeof *p.begin),
+                      .end = dg_arena_copy(a, p.end, p.g->nodes.n * sizeof *p.end),
+                      .last = dg_arena_copy(a, p.last, p.g->values.n * sizeof *p.last),
+                      .home = DG_NEW_ARRAY(a, dg_home, p.g->values.n),
+                      .live = DG_NEW_ARRAY(a, int64_t, p.steps + 2),
+                      .between = DG_NEW_ARRAY(a, int64_t, p.steps + 2)};
+    for (dg_value v = 0; (size_t)v < p.g->values.n; v++)
+        out->home[v] = class_of(&p, v)->trades ? DG_HOME_NONE : class_of(&p, v)->home;
+    for (int i = 0; i < n; i++) {
+        int32_t last = slots[i].last < p.steps ? slots[i].last : p.steps;
+        out->live[slots[i].first] += slots[i].size;
+        out->live[last + 1] -= slots[i].size;
+        out->between[slots[i].first + 1] += slots[i].size;
+        out->between[last + 1] -= slots[i].size;
+    }
+    for (int32_t t = 1; t <= p.steps; t++) {
+        out->live[t] += out->live[t - 1];
+        out->between[t] += out->between[t - 1];
+    }
+    dg_vec_free(&layout.decisions);
+    dg_vec_free(&layout.heuristics);
+    dg_arena_free(p.a);
 }

@@ -1,6 +1,6 @@
 /* memplan.h: what the order of steps and the memory plan both need to know: whose bytes a value
  * has, which node may write over which input, and how buffers are placed. Private to keep.c,
- * schedule.c, memplan*.c and plan.c. */
+ * schedule.c, recompute.c, memplan*.c and plan.c. */
 #ifndef DG_PASSES_MEMPLAN_H
 #define DG_PASSES_MEMPLAN_H
 
@@ -30,6 +30,18 @@ bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node n, int o
 /* The node that stands in region r and is n or holds n. */
 dg_node dg_lift(const dg_graph *g, dg_node n, dg_region r);
 
+/* What memplan would find for a graph in the order in which it stands, but for offsets: for
+ * recompute. All arrays are in the arena given. */
+typedef struct dg_lives {
+    int32_t steps;
+    int32_t *begin, *end; /* by node: its step, of loops the first and the last; -1: takes none */
+    int32_t *last;        /* by base: the step that reads it last; `steps` for outputs */
+    dg_home *home;        /* by value: of the bytes it shares; NONE too where carries trade them */
+    int64_t *live;        /* by step: bytes of the arena that are taken; steps + 1 numbers */
+    int64_t *between;     /* by step: those that are taken just before it, after the step before */
+} dg_lives;
+void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a);
+
 /* A buffer that is taken from step `first` to step `last`, both included. */
 typedef struct dg_slot {
     int32_t first, last;
@@ -41,12 +53,11 @@ typedef struct dg_slot {
 int64_t dg_slots_bound(const dg_slot *s, int n, int32_t *step);
 
 /* Offsets such that slots taken at the same step share no byte; returns the end of the highest.
- * Several orders and fits are tried (`tried` gets their names and results, at most DG_PLACE_TRIES),
- * then a seeded search of `work` comparisons while the result is above 1.005 x bound. The same
- * input gives the same offsets. */
-#define DG_PLACE_TRIES 9
-#define DG_PLACE_WORK ((int64_t)1 << 26)
-int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a,
-                       dg_heuristic *tried, int *n_tried);
+ * Several orders are tried until one comes within 0.05 % of the bound (`tried` gets the names of
+ * those that were better than all before, and their results), then a seeded search, for a number of
+ * comparisons that grows with what is left to win. The same input gives the same offsets. */
+#define DG_PLACE_TRIES 32
+int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heuristic *tried,
+                       int *n_tried);
 
 #endif

@@ -4,9 +4,13 @@
  * Out    an offset for each, and the end of the highest.
  * Keeps  slots taken at one step share no byte. Nothing depends on time, addresses or threads:
  *        limits count comparisons.
- * Method greedy in several orders, each with first and best fit (Pisarchyk & Lee 2020,
- *        arXiv:2001.03288); then the best order is improved by moving a slot from the top of the
- *        arena, or one that stands in its way, to an earlier turn. */
+ * Method greedy, each slot into the lowest gap that holds it (Pisarchyk & Lee 2020,
+ *        arXiv:2001.03288), in several orders. What counts in an order are the large slots; what
+ *        is large is part of the order's name, and the small ones follow by size. Slots that are
+ *        taken where the arena is fullest may come first: there the bound is reached, so they must
+ *        lie without gaps. Then the best order is improved by moving a large slot from the top of
+ *        the arena, or one that stands in its way, to an earlier turn. The more there is to win the
+ *        longer that goes on. */
 #include "compiler/passes/memplan.h"
 
 #include "compiler/base/os.h"
@@ -14,77 +18,136 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes taken at each step, `*steps` + 1 numbers; the caller's, by free. */
+static int64_t *live_bytes(const dg_slot *s, int n, int32_t *steps)
+{
+    *steps = 0;
+    for (int i = 0; i < n; i++) {
+        if (s[i].last >= *steps) *steps = s[i].last + 1;
+    }
+    int64_t *live = calloc((size_t)*steps + 1, sizeof *live);
+    if (!live) dg_out_of_memory();
+    for (int i = 0; i < n; i++) {
+        live[s[i].first] += s[i].size;
+        live[s[i].last + 1] -= s[i].size;
+    }
+    for (int32_t t = 1; t <= *steps; t++) live[t] += live[t - 1];
+    return live;
+}
+
 int64_t dg_slots_bound(const dg_slot *s, int n, int32_t *step)
 {
-    int32_t steps = 0;
-    for (int i = 0; i < n; i++) {
-        if (s[i].last >= steps) steps = s[i].last + 1;
-    }
-    int64_t *change = calloc((size_t)steps + 1, sizeof *change);
-    if (!change) dg_out_of_memory();
-    for (int i = 0; i < n; i++) {
-        change[s[i].first] += s[i].size;
-        change[s[i].last + 1] -= s[i].size;
-    }
-    int64_t live = 0, most = 0;
+    int32_t steps;
+    int64_t *live = live_bytes(s, n, &steps), most = 0;
     *step = 0;
     for (int32_t t = 0; t < steps; t++) {
-        live += change[t];
-        if (live > most) most = live, *step = t;
+        if (live[t] > most) most = live[t], *step = t;
     }
-    free(change);
+    free(live);
     return most;
 }
 
-typedef struct spot { /* a slot that has its place; held in order of offsets */
-    int32_t first, last;
-    int64_t offset, end;
-} spot;
+/* ---- one placement ---- */
+
+typedef struct spots { /* slots that have their place, in order of offsets; arrays, to be scanned */
+    int n;
+    int32_t *first, *last, *turn;
+    int64_t *offset, *end;
+} spots;
 
 typedef struct placer {
     const dg_slot *slots;
     int n;
-    spot *spots;
     int64_t *offset; /* by slot, of the placement made last */
     int64_t work;    /* comparisons left */
 } placer;
 
-/* Places the slots in the order given; the end of the highest, or INT64_MAX once that is not below
- * `limit`. */
-static int64_t place(placer *p, const int32_t *order, bool best_fit, int64_t limit)
+static void insert(spots *s, int at, const dg_slot *slot, int32_t turn, int64_t offset)
+{
+    size_t rest = (size_t)(s->n - at);
+#define INSERT(field, value)                                                                       \
+    memmove(&s->field[at + 1], &s->field[at], rest * sizeof *s->field);                            \
+    s->field[at] = value
+    INSERT(first, slot->first);
+    INSERT(last, slot->last);
+    INSERT(turn, turn);
+    INSERT(offset, offset);
+    INSERT(end, offset + slot->size);
+#undef INSERT
+    s->n++;
+}
+
+/* Those of `from` that had their turn before `turn`. */
+static void keep_first(spots *to, const spots *from, int32_t turn)
+{
+    int n = 0;
+    for (int i = 0; i < from->n; i++) {
+        to->first[n] = from->first[i];
+        to->last[n] = from->last[i];
+        to->turn[n] = from->turn[i];
+        to->offset[n] = from->offset[i];
+        to->end[n] = from->end[i];
+        n += from->turn[i] < turn;
+    }
+    to->n = n;
+}
+
+/* The lowest offset at which a slot meets none of the spots of its time. Spots are looked at in
+ * runs, each first without branches and then by those that count: this is where the time goes, and
+ * small slots find their gap early. */
+static int64_t lowest_gap(const spots *s, const dg_slot *slot, int64_t *work)
+{
+    enum { RUN = 64 };
+    int32_t met[RUN];
+    int64_t low = 0;
+    for (int begin = 0; begin < s->n; begin += RUN) {
+        const int32_t *first = s->first + begin, *last = s->last + begin;
+        int run = s->n - begin < RUN ? s->n - begin : RUN, n = 0;
+        for (int i = 0; i < run; i++) {
+            met[n] = i;
+            n += (last[i] >= slot->first) & (first[i] <= slot->last);
+        }
+        *work -= run / 4 + n + 1;
+        for (int i = 0; i < n; i++) {
+            int m = begin + met[i];
+            if (s->offset[m] - low >= slot->size) return low;
+            if (s->end[m] > low) low = s->end[m];
+        }
+    }
+    return low;
+}
+
+/* Places the slots order[begin] .. order[end - 1] beside those that have their place already; the
+ * end of the highest of all, or INT64_MAX once that is not below `limit`. */
+static int64_t place(placer *p, spots *s, const int32_t *order, int begin, int end, int64_t limit)
 {
     int64_t top = 0;
-    int n = 0;
-    for (int k = 0; k < p->n; k++) {
-        const dg_slot *s = &p->slots[order[k]];
-        int64_t low = 0, found = -1, slack = INT64_MAX;
-        int i = 0, at = -1;
-        for (; i < n; i++) {
-            const spot *o = &p->spots[i];
-            if (o->last < s->first || o->first > s->last) continue;
-            int64_t gap = o->offset - low;
-            if (gap >= s->size && gap - s->size < slack) {
-                found = low;
-                at = i;
-                slack = gap - s->size;
-                if (!best_fit || slack == 0) break;
+    for (int i = 0; i < s->n; i++) top = s->end[i] > top ? s->end[i] : top;
+    if (top >= limit) return INT64_MAX;
+    for (int k = begin; k < end; k++) {
+        const dg_slot *slot = &p->slots[order[k]];
+        int64_t low = lowest_gap(s, slot, &p->work), high = low + slot->size;
+        if (high >= limit) return INT64_MAX;
+        int at = 0;
+        for (int step = s->n; step > 0;) { /* the first spot that is not below */
+            int half = step / 2;
+            if (s->offset[at + half] < low) {
+                at += half + 1;
+                step -= half + 1;
+            } else {
+                step = half;
             }
-            if (o->end > low) low = o->end;
         }
-        p->work -= i;
-        if (found < 0) found = low, at = n;
-        while (at > 0 && p->spots[at - 1].offset > found) at--;
-        if (found + s->size >= limit) return INT64_MAX;
-        memmove(&p->spots[at + 1], &p->spots[at], (size_t)(n - at) * sizeof *p->spots);
-        p->spots[at] = (spot){s->first, s->last, found, found + s->size};
-        n++;
-        p->offset[order[k]] = found;
-        if (found + s->size > top) top = found + s->size;
+        insert(s, at, slot, k, low);
+        p->offset[order[k]] = low;
+        if (high > top) top = high;
     }
     return top;
 }
 
-/* Sort keys: larger first, then earlier, then lower id. */
+/* ---- orders ---- */
+
+/* Sort keys: larger first, then lower id. */
 typedef struct key {
     int64_t by, then;
     int32_t id;
@@ -98,37 +161,89 @@ static int by_key(const void *pa, const void *pb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-enum { BY_SIZE, BY_AREA, BY_LIFE, BY_FIRST, ORDERS };
-static const char *const order_names[ORDERS][2] = {
-    {"size, first fit", "size, best fit"},
-    {"area, first fit", "area, best fit"},
-    {"life, first fit", "life, best fit"},
-    {"start, first fit", "start, best fit"},
-};
+/* `full`: first by how full the arena is where a slot is taken, in 32 steps. */
+enum { SIZE, FULL_LAST, FULL_LIFE, FULL_FIRST, FULL_SIZE, LIFE, FIRST, AREA, ORDERS };
+static const char *const order_names[ORDERS] = {
+    "size", "full, last", "full, life", "full, first", "full, size", "life", "first", "area"};
+/* Large is what takes at least this part of the bound. */
+enum { PARTS = 4 };
+static const int64_t parts[PARTS] = {128, 512, 64, 32};
 
-static void sort_slots(const dg_slot *s, int n, int how, key *keys, int32_t *order)
+/* Large ones in the order asked for, then the others by size; how many are large. */
+static int sort_slots(const dg_slot *s, int n, const int64_t *full, int64_t bound, int how,
+                      int64_t part, key *keys, int32_t *order)
 {
+    int large = 0;
     for (int i = 0; i < n; i++) {
-        int64_t life = (int64_t)s[i].last - s[i].first + 1;
-        keys[i] = (key){.id = i, .then = s[i].size};
-        switch (how) {
-        case BY_SIZE:
-            keys[i].by = s[i].size, keys[i].then = life;
+        bool is_large = s[i].size >= bound / part;
+        int64_t life = (int64_t)s[i].last - s[i].first + 1, size = s[i].size, by = size,
+                then = life, fill = bound > 0 ? full[i] / (bound / 32 + 1) : 0;
+        large += is_large;
+        switch (is_large ? how : SIZE) {
+        case FULL_LAST:
+            by = fill, then = s[i].last;
             break;
-        case BY_AREA:
-            keys[i].by = s[i].size > INT64_MAX / life ? INT64_MAX : s[i].size * life;
+        case FULL_LIFE:
+            by = fill, then = life;
             break;
-        case BY_LIFE:
-            keys[i].by = life;
+        case FULL_FIRST:
+            by = fill, then = -(int64_t)s[i].first;
+            break;
+        case FULL_SIZE:
+            by = fill, then = size;
+            break;
+        case LIFE:
+            by = life, then = size;
+            break;
+        case FIRST:
+            by = -(int64_t)s[i].first, then = size;
+            break;
+        case AREA:
+            by = size > INT64_MAX / life ? INT64_MAX : size * life, then = size;
             break;
         default:
-            keys[i].by = -s[i].first;
             break;
         }
+        keys[i] = (key){by, then, i};
     }
-    qsort(keys, (size_t)n, sizeof *keys, by_key);
+    key *rest = keys + large; /* partition: large ones to the front, by the same test */
+    for (int i = 0, k = large; i < large; i++) {
+        if (s[keys[i].id].size >= bound / part) continue;
+        while (s[keys[k].id].size < bound / part) k++;
+        key t = keys[i];
+        keys[i] = keys[k];
+        keys[k] = t;
+    }
+    qsort(keys, (size_t)large, sizeof *keys, by_key);
+    qsort(rest, (size_t)(n - large), sizeof *keys, by_key);
     for (int i = 0; i < n; i++) order[i] = keys[i].id;
+    return large;
 }
+
+/* The most bytes taken at any step of each slot's life: from the maxima of runs of 2^k steps. */
+static int64_t *fullest(const dg_slot *s, int n, dg_arena *a)
+{
+    int32_t steps;
+    int64_t *live = live_bytes(s, n, &steps), *full = DG_NEW_ARRAY(a, int64_t, n);
+    for (int32_t run = 1; run <= steps; run *= 2) {
+        for (int i = 0; i < n; i++) {
+            int32_t life = s[i].last - s[i].first + 1;
+            if (life < run || life >= 2 * run) continue;
+            int64_t x = live[s[i].first], y = live[s[i].last - run + 1];
+            full[i] = x > y ? x : y;
+        }
+        for (int32_t t = 0; t + run < steps; t++)
+            if (live[t + run] > live[t]) live[t] = live[t + run];
+    }
+    free(live);
+    return full;
+}
+
+/* ---- the search ---- */
+
+/* Comparisons: what is spent at least, and where a tenth of the bound may be won. */
+#define LEAST_WORK ((int64_t)1 << 20)
+#define MOST_WORK ((int64_t)1 << 25)
 
 /* Moves the element at `from` to the earlier turn `to`, the others keeping their order. */
 static void move(int32_t *order, int from, int to)
@@ -147,86 +262,132 @@ static uint64_t next_random(uint64_t *state) /* splitmix64 */
 }
 
 /* One of the first n of an order, taken at a step at which `id` is taken too, if a few draws find
- * one. */
-static int32_t meets(const placer *p, const int32_t *order, int n, int32_t id, uint64_t *seed)
+ * one; its turn. */
+static int meets(const placer *p, const int32_t *order, int n, int32_t id, uint64_t *seed)
 {
     const dg_slot *a = &p->slots[id];
     for (int tries = 0;; tries++) {
-        int32_t other = order[next_random(seed) % (uint64_t)n];
-        const dg_slot *b = &p->slots[other];
-        if ((a->first <= b->last && b->first <= a->last) || tries == 12) return other;
+        int turn = (int)(next_random(seed) % (uint64_t)n);
+        const dg_slot *b = &p->slots[order[turn]];
+        if ((a->first <= b->last && b->first <= a->last) || tries == 12) return turn;
     }
 }
 
-/* The search, with first fit: each trial moves one slot before another that it meets; what is not
- * worse is kept. The slot is one that ends at the top, or now and then one that meets such a one.
- */
-static int64_t search(placer *p, int32_t *order, int64_t enough)
+static spots new_spots(dg_arena *a, int n)
+{
+    return (spots){0,
+                   DG_NEW_ARRAY(a, int32_t, n),
+                   DG_NEW_ARRAY(a, int32_t, n),
+                   DG_NEW_ARRAY(a, int32_t, n),
+                   DG_NEW_ARRAY(a, int64_t, n),
+                   DG_NEW_ARRAY(a, int64_t, n)};
+}
+
+typedef struct best { /* the placement to beat */
+    int64_t top;
+    int64_t *offset;
+} best;
+
+static void note(const placer *p, best *b, int64_t top)
+{
+    if (top >= b->top) return;
+    b->top = top;
+    memcpy(b->offset, p->offset, (size_t)p->n * sizeof *b->offset);
+}
+
+/* Each trial moves one large slot before another that it meets; what is not worse is kept. The slot
+ * is one that ends at the top, or now and then one that meets such a one. Slots before the turn
+ * changed keep their places. A placement of the large ones that is lower than all before gets the
+ * small ones, too. */
+static void search(placer *p, int32_t *order, int large, int64_t enough, best *b, dg_arena *a)
 {
     uint64_t seed = 0x6467;
-    int n = p->n;
-    int32_t *trial = malloc((size_t)n * 3 * sizeof *trial);
-    int64_t *offset = malloc((size_t)n * sizeof *offset); /* of the order that stands */
-    if (!trial || !offset) dg_out_of_memory();
-    int32_t *high = trial + n, *position = high + n;
-    int64_t top = place(p, order, false, INT64_MAX);
-    memcpy(offset, p->offset, (size_t)n * sizeof *offset);
-    while (p->work > 0 && top > enough) {
+    spots now = new_spots(a, p->n), next = new_spots(a, p->n);
+    int32_t *trial = DG_NEW_ARRAY(a, int32_t, large), *high = DG_NEW_ARRAY(a, int32_t, large);
+    int64_t top = place(p, &now, order, 0, large, INT64_MAX);
+    while (p->work > 0 && b->top > enough) {
         int n_high = 0;
-        for (int k = 0; k < n; k++) {
-            int32_t id = order[k];
-            position[id] = k;
-            if (offset[id] + p->slots[id].size == top) high[n_high++] = id;
-        }
-        p->work -= n;
-        int32_t chosen = high[next_random(&seed) % (uint64_t)n_high];
-        if (next_random(&seed) % 4 == 0) chosen = meets(p, order, n, chosen, &seed);
-        if (position[chosen] == 0) continue;
-        int32_t before = meets(p, order, position[chosen], chosen, &seed);
-        memcpy(trial, order, (size_t)n * sizeof *trial);
-        move(trial, position[chosen], position[before]);
-        int64_t got = place(p, trial, false, top + 1);
+        for (int i = 0; i < now.n; i++)
+            if (now.end[i] == top) high[n_high++] = now.turn[i];
+        p->work -= now.n + large / 8;
+        int from = high[next_random(&seed) % (uint64_t)n_high];
+        if (next_random(&seed) % 4 == 0) from = meets(p, order, large, order[from], &seed);
+        if (from == 0) continue;
+        int to = meets(p, order, from, order[from], &seed);
+        memcpy(trial, order, (size_t)large * sizeof *trial);
+        move(trial, from, to);
+        keep_first(&next, &now, to);
+        int64_t got = place(p, &next, trial, to, large, top + 1);
         if (got > top) continue;
-        memcpy(order, trial, (size_t)n * sizeof *order);
-        memcpy(offset, p->offset, (size_t)n * sizeof *offset);
+        memcpy(order, trial, (size_t)large * sizeof *order);
+        spots t = now;
+        now = next;
+        next = t;
+        if (got == top) continue;
         top = got;
+        if (top >= b->top) continue;
+        keep_first(&next, &now, p->n);
+        for (int i = 0; i < now.n; i++) p->offset[order[now.turn[i]]] = now.offset[i];
+        note(p, b, place(p, &next, order, large, p->n, b->top));
     }
-    memcpy(p->offset, offset, (size_t)n * sizeof *offset);
-    free(trial);
-    free(offset);
-    return top;
 }
 
-int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, int64_t work, dg_arena *a,
-                       dg_heuristic *tried, int *n_tried)
+/* An order by its number: which slots are large, and how they are sorted. */
+typedef struct start {
+    int64_t top;
+    int part, how;
+} start;
+
+enum { STARTS = 4 };
+
+/* Into the list of the best, of equals the first. */
+static void keep_start(start *list, start one)
+{
+    for (int i = 0; i < STARTS; i++) {
+        if (one.top >= list[i].top) continue;
+        start t = list[i];
+        list[i] = one;
+        one = t;
+    }
+}
+
+int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heuristic *tried,
+                       int *n_tried)
 {
     *n_tried = 0;
     if (n == 0) return 0;
-    placer p = {s, n, DG_NEW_ARRAY(a, spot, n), DG_NEW_ARRAY(a, int64_t, n), work};
+    placer p = {s, n, DG_NEW_ARRAY(a, int64_t, n), 0};
     key *keys = DG_NEW_ARRAY(a, key, n);
-    int32_t *order = DG_NEW_ARRAY(a, int32_t, n), *best_order = DG_NEW_ARRAY(a, int32_t, n);
-    int64_t *best_offset = DG_NEW_ARRAY(a, int64_t, n), best = INT64_MAX;
-    int64_t near = bound + bound / 2048; /* what is left to win is not worth another order */
-    for (int how = 0; how < ORDERS && best > near; how++) {
-        sort_slots(s, n, how, keys, order);
-        for (int fit = 0; fit < 2 && best > near; fit++) {
-            int64_t top = place(&p, order, fit == 1, INT64_MAX);
-            tried[(*n_tried)++] = (dg_heuristic){order_names[how][fit], top};
-            if (top >= best) continue;
-            best = top;
-            memcpy(best_order, order, (size_t)n * sizeof *order);
-            memcpy(best_offset, p.offset, (size_t)n * sizeof *best_offset);
+    int32_t *order = DG_NEW_ARRAY(a, int32_t, n);
+    best b = {INT64_MAX, DG_NEW_ARRAY(a, int64_t, n)};
+    spots all = new_spots(a, n);
+    start starts[STARTS];
+    for (int i = 0; i < STARTS; i++) starts[i] = (start){INT64_MAX, 0, 0};
+    /* what is left to win below these is not worth another order, or a search */
+    int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 200;
+    for (int part = 0; part < PARTS && b.top > (part == 0 ? near : enough); part++) {
+        for (int how = 0; how < ORDERS && b.top > near; how++) {
+            sort_slots(s, n, full, bound, how, parts[part], keys, order);
+            all.n = 0;
+            int64_t limit = b.top < INT64_MAX / 2 ? b.top + b.top / 32 : INT64_MAX,
+                    top = place(&p, &all, order, 0, n, limit);
+            keep_start(starts, (start){top, part, how});
+            if (top >= b.top) continue;
+            tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
+            note(&p, &b, top);
         }
     }
-    int64_t enough = bound + bound / 200;
-    if (best > enough) {
-        int64_t top = search(&p, best_order, enough);
-        tried[(*n_tried)++] = (dg_heuristic){"search", top};
-        if (top < best) {
-            best = top;
-            memcpy(best_offset, p.offset, (size_t)n * sizeof *best_offset);
+    if (b.top > enough) {
+        double excess = bound > 0 ? (double)(b.top - bound) / (double)bound * 10 : 0;
+        int64_t work = LEAST_WORK + (int64_t)((excess < 1 ? excess * excess : 1) * MOST_WORK);
+        for (int i = 0; i < STARTS && starts[i].top < INT64_MAX; i++) {
+            int large =
+                sort_slots(s, n, full, bound, starts[i].how, parts[starts[i].part], keys, order);
+            p.work = work / STARTS;
+            if (large > 1) search(&p, order, large, enough, &b, a);
         }
+        tried[(*n_tried)++] = (dg_heuristic){"search", b.top};
     }
-    for (int i = 0; i < n; i++) s[i].offset = best_offset[i];
-    return best;
+    for (int i = 0; i < n; i++) s[i].offset = b.offset[i];
+    return b.top;
 }
