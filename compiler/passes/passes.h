@@ -84,9 +84,10 @@ bool dg_pass_select(dg_module *m, const dg_pass_options *o);
 bool dg_pass_keep(dg_module *m, const dg_pass_options *o);
 bool dg_pass_schedule(dg_module *m,
                       const dg_pass_options *o); /* reorders the nodes of each region */
+bool dg_pass_recompute(dg_module *m, const dg_pass_options *o);
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out);
 
-/* Graph passes in order of passes.def up to and including schedule. */
+/* Graph passes in order of passes.def up to and including recompute. */
 bool dg_passes_run(dg_module *m, const dg_pass_options *o);
 /* Names and one-line summaries, for --skip and `dg help`; NULL after the last. */
 typedef struct dg_pass_info {

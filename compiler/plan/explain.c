@@ -4,6 +4,8 @@
  * Out    sums, counts and words. */
 #include "compiler/plan/explain.h"
 
+#include "compiler/passes/cost.h"
+
 #include <string.h>
 
 const char *dg_home_name(dg_home h)
@@ -39,6 +41,32 @@ int32_t dg_step_loop(const dg_plan *p, int32_t step)
     return -1;
 }
 
+double dg_step_trips(const dg_plan *p, int32_t step)
+{
+    double trips = 1;
+    for (int32_t l = p->steps[step].loop; l >= 0; l = p->loops[l].parent)
+        trips *= (double)p->loops[l].trips;
+    return trips;
+}
+
+double dg_step_ns(const dg_plan *p, int32_t step)
+{
+    const dg_plan_step *s = &p->steps[step];
+    if (s->kind == DG_STEP_LOOP || s->kind == DG_STEP_LOOP_END || s->kind == DG_STEP_CHECK)
+        return 0;
+    return dg_cost_ns(p->isa, s->op && s->op->traits & DG_GEMM_LIKE, s->flops, (double)s->bytes_rw);
+}
+
+bool dg_step_again(const dg_plan *p, int32_t step)
+{
+    const dg_plan_step *s = &p->steps[step];
+    static const char tail[] = ".again";
+    if (s->kind != DG_STEP_KERNEL || s->n_out == 0) return false;
+    const char *path = p->values[s->out[0]].path;
+    size_t n = strlen(path);
+    return n >= sizeof tail && strcmp(path + n - (sizeof tail - 1), tail) == 0;
+}
+
 /* A kernel that stores its only operand as it is. */
 static bool only_moves(const dg_plan *p, const dg_plan_step *s)
 {
@@ -70,10 +98,12 @@ dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
         }
     }
     for (int32_t i = 0; i < p->n_steps; i++) {
-        int64_t trips = 1;
-        for (int32_t l = p->steps[i].loop; l >= 0; l = p->loops[l].parent)
-            trips *= p->loops[l].trips;
-        s.flops += p->steps[i].flops * (double)trips;
+        double trips = dg_step_trips(p, i), ns = dg_step_ns(p, i) * trips;
+        bool again = dg_step_again(p, i);
+        s.flops += p->steps[i].flops * trips;
+        s.ns += ns;
+        s.again += again;
+        s.again_ns += again ? ns : 0;
         s.copies += p->steps[i].kind == DG_STEP_COPY || only_moves(p, &p->steps[i]);
     }
     for (int i = 0; i < p->n_decisions; i++) {

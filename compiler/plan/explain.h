@@ -1,5 +1,5 @@
 /* explain.h: what a plan says, gathered once for all formats (explain.c); each format is one file.
- * Private to explain_*.c. */
+ * For explain_*.c and the runtime's analyze.c. */
 #ifndef DG_PLAN_EXPLAIN_H
 #define DG_PLAN_EXPLAIN_H
 
@@ -13,6 +13,8 @@ typedef struct dg_story {
     int copies; /* steps that store a value again, unchanged; initial values of carries that had to
                    be */
     int swaps;
+    int again;          /* steps that compute something again: their results are called x.again */
+    double again_ns, ns; /* estimated time of those, of all steps; loops as often as they turn */
     int concats, segments; /* decisions about concatenation; those that moved nothing */
 } dg_story;
 dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a);
@@ -22,8 +24,18 @@ dg_home_name(dg_home h); /* as regions are called: "arena", "weights", "state", 
 const char *dg_phase_name(dg_phase p);
 /* How a carry goes on: "in place", "swapped", "in turn" (brought by the others' swaps). */
 const char *dg_carry_how(const dg_plan *p, const dg_plan_carry *c);
+/* How often a step runs. */
+double dg_step_trips(const dg_plan *p, int32_t step);
+/* What one run of it is thought to take on one thread, in nanoseconds (cost.h); 0 of those that run
+ * no kernel. */
+double dg_step_ns(const dg_plan *p, int32_t step);
+/* It computes once more what an earlier step has computed (recompute). */
+bool dg_step_again(const dg_plan *p, int32_t step);
 /* Loops around a step. */
 int dg_step_depth(const dg_plan *p, int32_t step);
+/* Whether the bytes of `base` lie unread at a step, after step *from and before *to, which uses them
+ * again. */
+bool dg_plan_unread(const dg_plan *p, int32_t base, int32_t step, int32_t *from, int32_t *to);
 /* The loop that a LOOP or LOOP_END step opens or closes. */
 int32_t dg_step_loop(const dg_plan *p, int32_t step);
 

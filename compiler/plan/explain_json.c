@@ -165,6 +165,7 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
     int_at(w, "in_place", s->in_place);
     int_at(w, "swapped", s->swaps);
     int_at(w, "copies", s->copies);
+    int_at(w, "recomputed", s->again);
     dg_json_key(w, "flops");
     number(w, s->flops);
     dg_json_key(w, "heuristics");

@@ -187,6 +187,9 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     if (s->swaps > 0) dg_text_add(t, "%d carries swapped   ", s->swaps);
     if (s->segments > 0) dg_text_add(t, "%d concat by segments   ", s->segments);
     dg_text_add(t, "%d %s", s->copies, s->copies == 1 ? "copy" : "copies");
+    if (s->again > 0)
+        dg_text_add(t, "   %d computed again (+%.1f %% time)", s->again,
+                    100 * s->again_ns / (s->ns - s->again_ns));
     if (!o->canonical) dg_text_add(t, "   %.1f ms", p->seconds * 1e3);
     dg_text_add(t, "\n");
 }

@@ -7,6 +7,7 @@
  *        run: ids do not depend on what the passes did on the way. */
 #include "compiler/plan/plan.h"
 
+#include "compiler/passes/cost.h"
 #include "compiler/passes/memplan.h"
 
 #include <assert.h>
@@ -267,18 +268,6 @@ static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
     return out;
 }
 
-static double flops_of(const dg_node_info *n, const dg_infer *t)
-{
-    double flops = 0;
-    if (n->prologue)
-        flops +=
-            (double)n->prologue->strip->n_code * (double)dg_shape_count(&n->prologue->strip->space);
-    if (n->strip) flops += (double)n->strip->n_code * (double)dg_shape_count(&n->strip->space);
-    if (n->strip && !n->op->epilogue) return flops;
-    if (n->op->flops) return flops + n->op->flops(t);
-    return flops + (n->op->traits & DG_ELEMENTWISE ? (double)dg_shape_count(&t->out[0].shape) : 0);
-}
-
 static dg_plan_step *add_step(maker *k, dg_node node, int kind, int32_t loop)
 {
     const dg_node_info *n = dg_node_of(k->g, node);
@@ -327,7 +316,7 @@ static void add_kernel(maker *k, dg_node node, int32_t loop, int kind)
     s->workspace_bytes = k->l->workspace_bytes[node];
     s->scratch_bytes = k->l->scratch_bytes[node];
     dg_infer types = dg_types_of(k->g, node, k->scratch);
-    s->flops = flops_of(n, &types);
+    s->flops = dg_node_flops(n, &types);
     s->bytes_rw = moved(k, s);
     s->nodes = joined_by(n);
     s->why = why_of(k, n, s->workspace_bytes);
@@ -678,12 +667,11 @@ static int32_t trade_root(const int32_t *with, int32_t b)
     return b;
 }
 
-int64_t *dg_plan_live(const dg_plan *p, dg_arena *a)
+void dg_plan_taken(const dg_plan *p, int32_t *from, int32_t *to, dg_arena *a)
 {
     int32_t *with = DG_NEW_ARRAY(a, int32_t, p->n_values),
             *first = DG_NEW_ARRAY(a, int32_t, p->n_values),
             *last = DG_NEW_ARRAY(a, int32_t, p->n_values);
-    int64_t *live = DG_NEW_ARRAY(a, int64_t, p->n_steps + 2);
     for (int32_t i = 0; i < p->n_values; i++) {
         with[i] = i;
         first[i] = p->n_steps;
@@ -702,10 +690,22 @@ int64_t *dg_plan_live(const dg_plan *p, dg_arena *a)
         if (p->values[i].last > last[r]) last[r] = p->values[i].last;
     }
     for (int32_t i = 0; i < p->n_values; i++) {
-        if (p->values[i].base != i || p->values[i].home != DG_HOME_ARENA) continue;
-        int32_t r = trade_root(with, i);
-        live[first[r]] += dg_align(p->values[i].bytes);
-        live[last[r] + 1] -= dg_align(p->values[i].bytes);
+        bool buffer = p->values[i].base == i && p->values[i].home == DG_HOME_ARENA;
+        from[i] = buffer ? first[trade_root(with, i)] : p->n_steps + 1;
+        to[i] = buffer ? last[trade_root(with, i)] : -1;
+    }
+}
+
+int64_t *dg_plan_live(const dg_plan *p, dg_arena *a)
+{
+    int32_t *from = DG_NEW_ARRAY(a, int32_t, p->n_values),
+            *to = DG_NEW_ARRAY(a, int32_t, p->n_values);
+    int64_t *live = DG_NEW_ARRAY(a, int64_t, p->n_steps + 2);
+    dg_plan_taken(p, from, to, a);
+    for (int32_t i = 0; i < p->n_values; i++) {
+        if (to[i] < 0) continue;
+        live[from[i]] += dg_align(p->values[i].bytes);
+        live[to[i] + 1] -= dg_align(p->values[i].bytes);
     }
     for (int32_t s = 0; s < p->n_steps; s++) live[s + 1] += live[s];
     for (int32_t s = 0; s < p->n_steps; s++) live[s] += dg_align(p->steps[s].workspace_bytes);

@@ -188,6 +188,8 @@ typedef struct dg_plan_options {
 /* Bytes of the arena that are taken at each step, workspace included: n_steps + 1 numbers, the last
  * one after the run. */
 int64_t *dg_plan_live(const dg_plan *p, dg_arena *a);
+/* By base: the steps from which to which its buffer is taken; to < 0: none in the arena. */
+void dg_plan_taken(const dg_plan *p, int32_t *from, int32_t *to, dg_arena *a);
 dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_options *o);
 /* Of the canonical JSON: what makes two plans the same. Written out for each call, some milliseconds
  * for a large plan. */
@@ -207,6 +209,28 @@ typedef struct dg_explain_options {
 void dg_explain_text(const dg_plan *p, const dg_explain_options *o, dg_text *out);
 void dg_explain_json(const dg_plan *p, const dg_explain_options *o, dg_text *out);
 void dg_explain_dot(const dg_plan *p, const dg_explain_options *o, dg_text *out);
+/* One row a step, for spreadsheets. */
+void dg_explain_csv(const dg_plan *p, dg_text *out);
+/* Chrome's trace format: a slice for each step, a counter of live bytes. `ns`: by step, of all its
+ * trips together; NULL: as estimated. */
+void dg_explain_trace(const dg_plan *p, const double *ns, dg_text *out);
+/* Who takes the arena where it is fullest, to `depth` scopes, and what would lower it. */
+void dg_explain_peak(const dg_plan *p, const dg_explain_options *o, dg_text *out);
+void dg_explain_peak_json(const dg_plan *p, const dg_explain_options *o, dg_text *out);
+/* About a value ("net.h", "%7") or a step ("@12"). False: there is none; *close is then a name that
+ * could be meant, or NULL. */
+bool dg_explain_why(const dg_plan *p, const char *subject, dg_text *out, const char **close);
+
+/* What differs between two plans, as JSON texts: false after reporting that one is none. */
+typedef struct dg_plan_text {
+    const char *name, *text;
+    size_t length;
+} dg_plan_text;
+typedef struct dg_plan_difference {
+    int n;               /* differences; 0: the plans say the same */
+    int64_t peak_before, peak_after;
+} dg_plan_difference;
+bool dg_plan_diff(dg_diag *d, const dg_plan_text *a, const dg_plan_text *b, dg_plan_difference *out, dg_text *text);
 
 /* clang-format on */
 

@@ -1,7 +1,7 @@
 /* Random graphs with places, views, products, nested loops and carries in every relation: whatever the
  * passes and the planner make of them, the checker must accept, an order never costs more than one
  * buffer for each value, and all plans compute what the reference computes, with the bytes of dead
- * values poisoned. */
+ * values poisoned; under a budget they keep it, and the bits stay the same. */
 #include "tests/plans/plan_of.h"
 #include "runtime/exec.h"
 #include "tests/support/graph_run.h"
@@ -184,6 +184,25 @@ static void make_graph(maker *k, int number)
     for (int o = 1 + (int)below(k, 3); o > 0; o--) test_output(&k->b, k->m, any(k));
 }
 
+/* Under every budget the same bits as without, in no more than the budget, or a refusal. */
+static void budgets(const char *name, const char *text, const char *const *skip, int64_t arena,
+                    const results *want)
+{
+    for (int tenths = 9; tenths > 4; tenths -= 2) {
+        uint64_t memory = (uint64_t)(arena * tenths / 10);
+        if (memory == 0) return;
+        plan_text t = plan_within(name, text, skip, false, memory);
+        if (t.plan) {
+            assert_true((uint64_t)t.plan->arena_bytes <= memory);
+            results got = run_plan(&t);
+            assert_int_equal(got.n, want->n);
+            if (memcmp(got.at, want->at, (size_t)got.n * sizeof *got.at) != 0)
+                fail_msg("%s within %llu: other bits", name, (unsigned long long)memory);
+        }
+        plan_text_free(&t);
+    }
+}
+
 static void random_graphs(void **state)
 {
     (void)state;
@@ -213,6 +232,7 @@ static void random_graphs(void **state)
                 if (!(fabs(got.at[e] - want.at[e]) <= 1e-3 * (1 + fabs(want.at[e]))))
                     fail_msg("%s, way %d: element %d is %g, not %g", name, (int)s, e, got.at[e], want.at[e]);
             }
+            budgets(name, text.at, skips[s], t.plan->arena_bytes, &got);
             plan_text_free(&t);
         }
         plan_text_free(&reference);
