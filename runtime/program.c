@@ -243,19 +243,61 @@ char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
                             .threads = owner->context->threads};
     dg_text out = {0};
     const char *format = v->format ? v->format : "text";
-    if (strcmp(format, "json") == 0)
+    if (v->why) {
+        const char *close;
+        if (!dg_explain_why(p, v->why, &out, &close)) {
+            dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
+            dg_message *m =
+                dg_error_at(d, "E227", "--why", "the plan has no value or step '%s'", v->why);
+            if (close) dg_help_add(d, m, "did you mean '%s'?", close);
+            dg_help_add(d, m, "values are named by path or as %%7, steps as @12");
+            dg_context_flush(owner->context, d);
+            dg_text_free(&out);
+            return NULL;
+        }
+    } else if (v->peak && strcmp(format, "json") == 0)
+        dg_explain_peak_json(p, &o, &out);
+    else if (v->peak)
+        dg_explain_peak(p, &o, &out);
+    else if (strcmp(format, "json") == 0)
         dg_explain_json(p, &o, &out);
+    else if (strcmp(format, "csv") == 0)
+        dg_explain_csv(p, &out);
+    else if (strcmp(format, "trace") == 0)
+        dg_explain_trace(p, NULL, &out);
     else if (strcmp(format, "dot") == 0)
         dg_explain_dot(p, &o, &out);
     else if (strcmp(format, "text") == 0)
         dg_explain_text(p, &o, &out);
     else {
         dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
-        dg_error_at(d, "E222", "--format", "'%s' is not one of text, json, dot", format);
+        dg_error_at(d, "E222", "--format", "'%s' is not one of text, json, dot, csv, trace",
+                    format);
         dg_context_flush(owner->context, d);
         return NULL;
     }
     return out.at;
+}
+
+dg_status dg_plan_compare(dg_context *c, dg_plan_comparison *x)
+{
+    dg_arena *a = dg_arena_new();
+    dg_diag *d = dg_context_diag(c, a, dg_sources_new(a));
+    dg_text out = {0};
+    dg_plan_difference found = {0};
+    dg_plan_text one = {x->name[0], x->json[0], x->length[0]},
+                 two = {x->name[1], x->json[1], x->length[1]};
+    if (dg_plan_diff(d, &one, &two, &found, &out)) {
+        x->text = out.at;
+        x->differences = found.n;
+        x->peak[0] = found.peak_before;
+        x->peak[1] = found.peak_after;
+    } else {
+        dg_text_free(&out);
+    }
+    dg_status status = dg_context_flush(c, d);
+    dg_arena_free(a);
+    return status;
 }
 
 static int ports_of(dg_plan *p, const dg_plan_port *ports, int n, const dg_tensor_info **out)

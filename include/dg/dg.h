@@ -154,11 +154,32 @@ DG_API char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *a
 DG_API void dg_plan_close(dg_plan *p);
 
 typedef struct dg_plan_view {
-    const char *format; /* "text" "json" "dot" */
+    const char *format; /* "text" "json" "dot" "csv" "trace" */
     bool summary, canonical;
     int width, depth;
+    bool peak;       /* who takes the arena where it is fullest, and what would lower that */
+    const char *why; /* about one value ("net.h", "%7") or step ("@12"); NULL */
 } dg_plan_view;
 DG_API char *dg_plan_show(dg_plan *p, const dg_plan_view *v); /* free with dg_free */
+/* Runs the plan with made-up inputs and sets each step's time beside the estimate. */
+typedef struct dg_analyze_options {
+    int runs;           /* that count; 0: 5 */
+    bool roof;          /* measure what the machine can do at most, too */
+    bool by_time;       /* slowest steps first, else in order */
+    bool summary;       /* only the sums */
+    const char *format; /* "text" "json" "trace" */
+    uint64_t seed;
+} dg_analyze_options;
+DG_API char *dg_plan_analyze(dg_plan *p, const dg_analyze_options *o); /* free with dg_free */
+/* What differs between two plans in JSON. DG_OK also where they differ. */
+typedef struct dg_plan_comparison {
+    const char *name[2], *json[2];
+    size_t length[2];
+    char *text;      /* out: free with dg_free */
+    int differences; /* out */
+    int64_t peak[2]; /* out: bytes */
+} dg_plan_comparison;
+DG_API dg_status dg_plan_compare(dg_context *c, dg_plan_comparison *x);
 
 typedef struct dg_tensor_info {
     const char *name;

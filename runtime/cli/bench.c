@@ -13,8 +13,8 @@ static bool is_file(const char *what)
 int cli_bench(cli *c)
 {
     const char *format = c->text[OPT_FORMAT];
-    if (format && strcmp(format, "dot") == 0) {
-        cli_error("E222", "format", true, "dot is a form of plans: text, md, csv or json");
+    if (format && (strcmp(format, "dot") == 0 || strcmp(format, "trace") == 0)) {
+        cli_error("E222", "format", true, "%s is a form of plans: text, md, csv or json", format);
         return DG_USAGE;
     }
     dg_bench_options o = {.repeat = c->number[OPT_REPEAT],

@@ -1,4 +1,5 @@
-/* plan.c: dg plan: compiles an entry and prints its plan, or the IR after a stage. */
+/* plan.c: dg plan: compiles an entry and prints its plan, what is asked about it, or the IR after a
+ * stage; or compares two plans. */
 #include "runtime/cli/cli.h"
 
 #include <stdlib.h>
@@ -17,14 +18,31 @@ static int print(cli *c, char *text)
     return ok ? DG_OK : DG_IO;
 }
 
+static int analyze(cli *c, dg_plan *p)
+{
+    dg_analyze_options o = {.runs = (int)c->number[OPT_N],
+                            .roof = c->count[OPT_ROOF] > 0,
+                            .by_time = c->text[OPT_SORT] && strcmp(c->text[OPT_SORT], "ms") == 0,
+                            .summary = c->count[OPT_QUIET] > 0,
+                            .format = c->count[OPT_JSON] ? "json" : c->text[OPT_FORMAT]};
+    int status = print(c, dg_plan_analyze(p, &o));
+    dg_plan_close(p);
+    return status;
+}
+
 static int show(cli *c, dg_plan *p)
 {
     if (!p) return dg_context_status(c->context);
+    if (c->count[OPT_ANALYZE]) return analyze(c, p);
     dg_plan_view v = {.format = c->count[OPT_JSON] ? "json" : c->text[OPT_FORMAT],
                       .summary = c->count[OPT_QUIET] > 0,
                       .canonical = c->count[OPT_CANONICAL] > 0,
                       .width = (int)c->number[OPT_WIDTH],
-                      .depth = c->text[OPT_DEPTH] ? (int)c->number[OPT_DEPTH] : 2};
+                      .depth = c->text[OPT_DEPTH]   ? (int)c->number[OPT_DEPTH]
+                               : c->count[OPT_PEAK] ? 3
+                                                    : 2,
+                      .peak = c->count[OPT_PEAK] > 0,
+                      .why = c->text[OPT_WHY]};
     int status = print(c, dg_plan_show(p, &v));
     dg_plan_close(p);
     return status;
@@ -40,8 +58,83 @@ static int plan_of_dump(cli *c)
     return status;
 }
 
+/* ---- two plans ---- */
+
+static bool ends(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+    return n > m && strcmp(s + n - m, tail) == 0;
+}
+
+/* JSON of a plan: of a file as it stands, or of the entry of a .dg file. NULL after reporting. */
+static char *plan_json(cli *c, const char *file, const char *entry, const dg_arg_text *args,
+                       int n_args, const dg_arg_text *defs, int n_defs, size_t *length)
+{
+    if (!ends(file, ".dg")) return cli_read(c, file, length);
+    char *text = NULL;
+    dg_program *program = dg_program_open(c->context, file, defs, n_defs);
+    dg_plan *p = program ? dg_plan_compile(program, entry, args, n_args) : NULL;
+    if (p) text = dg_plan_show(p, &(dg_plan_view){.format = "json", .canonical = true});
+    if (text) *length = strlen(text);
+    dg_plan_close(p);
+    dg_program_free(program);
+    return text;
+}
+
+/* The per cent of --tolerance peak=N%; negative: none was given, or after reporting. */
+static double tolerance(const cli *c, bool *ok)
+{
+    const char *s = c->text[OPT_TOLERANCE];
+    *ok = true;
+    if (!s) return -1;
+    char *end;
+    double percent = strncmp(s, "peak=", 5) == 0 ? strtod(s + 5, &end) : -1;
+    if (percent >= 0 && end > s + 5 && strcmp(end, "%") == 0) return percent;
+    cli_error("E222", "tolerance", true, "'%s' is not of the form peak=1%%", s);
+    *ok = false;
+    return -1;
+}
+
+static int compare(cli *c, const char *entry, const dg_arg_text *args, int n_args,
+                   const dg_arg_text *defs, int n_defs)
+{
+    dg_plan_comparison x = {.name = {c->arguments.at[0], c->arguments.at[1]}};
+    int status = DG_OK;
+    bool ok;
+    double percent = tolerance(c, &ok);
+    if (!ok) return DG_USAGE;
+    for (int i = 0; i < 2 && status == DG_OK; i++) {
+        x.json[i] = plan_json(c, x.name[i], entry, args, n_args, defs, n_defs, &x.length[i]);
+        if (x.json[i]) continue;
+        status = (int)dg_context_status(c->context);
+        if (status == DG_OK) status = DG_IO; /* reported by cli_read */
+    }
+    if (status == DG_OK) status = (int)dg_plan_compare(c->context, &x);
+    if (status == DG_OK) status = print(c, x.text);
+    for (int i = 0; i < 2; i++) free((char *)x.json[i]);
+    bool differ = x.differences > 0;
+    if (percent >= 0) {
+        double change = (double)(x.peak[1] - x.peak[0]) / (double)(x.peak[0] > 0 ? x.peak[0] : 1);
+        differ = change * 100 > percent || change * 100 < -percent;
+    }
+    return status == DG_OK && c->count[OPT_EXIT_CODE] && differ ? DG_CHECK : status;
+}
+
+static int plans_compared(cli *c)
+{
+    bool files = c->arguments.n == 2;
+    const char *entry = files ? NULL : c->arguments.n > 2 ? c->arguments.at[2] : NULL;
+    int n_defs, n_args = files ? 0 : c->arguments.n - 3;
+    dg_arg_text *defs, *args;
+    if (!cli_arity(c, 2, -1) || !cli_defines(c, &defs, &n_defs) ||
+        !cli_pairs(c, "argument", c->arguments.at + (files ? 2 : 3), n_args, &args) || !cli_open(c))
+        return DG_USAGE;
+    return cli_close(c, compare(c, entry, args, n_args, defs, n_defs));
+}
+
 int cli_plan(cli *c)
 {
+    if (c->count[OPT_DIFF]) return plans_compared(c);
     dg_arg_text *defs, *args;
     int n, status;
     bool from = c->text[OPT_FROM] != NULL;
