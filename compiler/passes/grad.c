@@ -34,10 +34,14 @@ typedef struct item { /* of the stretch: a node, or an argument of a loop's body
     dg_value arg; /* DG_NONE for nodes */
 } item;
 
+/* Bytes of a loop's carries that may be kept without a budget before only every k-th trip's are. */
+#define MOST_KEPT ((int64_t)1 << 30)
+
 typedef struct differ {
     dg_module *m;
     dg_graph *g;
     const dg_op *grad;
+    int64_t most_kept;
     dg_node at;                /* the `grad` being replaced */
     DG_VEC(value_state) state; /* by value */
     DG_VEC(int64_t) rank; /* by node: place in program order; adjoints share that of their `grad` */
@@ -278,7 +282,12 @@ static bool depends_on_xs(const void *ctx, dg_value v)
 /* Through a loop as a whole: it is run again, keeping its carries, and unwound. */
 static void pull_through(differ *d, dg_build *b, dg_node n, const dg_value *dout)
 {
-    dg_loop_grad l = {.build = b, .loop = n, .dout = dout, .depends = depends_on_xs, .ctx = d};
+    dg_loop_grad l = {.build = b,
+                      .loop = n,
+                      .dout = dout,
+                      .depends = depends_on_xs,
+                      .ctx = d,
+                      .most = d->most_kept};
     struct dg_loop_plan *plan;
     dg_node_info i = *dg_node_of(d->g, n);
     b->scope = i.scope;
@@ -289,6 +298,12 @@ static void pull_through(differ *d, dg_build *b, dg_node n, const dg_value *dout
         dg_vec_push(&d->renamed, i.out[k]);
         dg_vec_push(&d->renamed, dg_node_of(d->g, l.kept)->out[k]);
     }
+    if (l.every > 1)
+        dg_vec_push(
+            &d->m->decisions,
+            (dg_decision){"loop", l.kept, DG_NONE, "every",
+                          dg_arena_printf(d->m->arena, "grad.kept-every:%lld", (long long)l.every),
+                          l.kept_bytes});
     dg_grad_unwind(&l, plan);
     grow(d, d->rank.at[d->at]);
     if (l.inner != DG_NONE) dg_vec_push(&d->inner, l);
@@ -504,9 +519,9 @@ static bool replace_all(differ *d, dg_region r)
 
 bool dg_pass_grad(dg_module *m, const dg_pass_options *o)
 {
-    (void)o;
     dg_graph *g = m->graph;
-    differ d = {.m = m, .g = g, .grad = g->find("grad")};
+    differ d = {.m = m, .g = g, .grad = g->find("grad"), .most_kept = MOST_KEPT};
+    if (o->memory > 0) d.most_kept = (int64_t)(o->memory / 4);
     int64_t next = 0;
     int errors = dg_diag_errors(m->diag);
     grow(&d, 0);

@@ -1,5 +1,9 @@
 /* grad_loop.c: see grad_loop.h.
  *
+ * Where that would be too much, only every k-th trip's carries are kept, and both runs turn in
+ * loops of k trips: the backward run runs such a stretch once more, keeping its carries, and
+ * unwinds it.
+ *
  * Three questions are answered on the body first: which of its values depend on what is
  * differentiated by; to which carries an adjoint can come, from the outputs or by way of later
  * trips; and what must be known to compute those carries' next values once more. Only that is kept.
@@ -20,6 +24,7 @@ typedef struct dg_loop_plan {
     int n;          /* carries */
     dg_value known; /* values of the graph before the loop that keeps: the tables have so many */
     int64_t trips;
+    int64_t every; /* carries are kept once in so many trips, which divides `trips` */
     bool stops;
     uint8_t *dep;   /* by value: of the body, depends */
     uint8_t *read;  /* by value: needed to compute the active carries once more */
@@ -151,14 +156,17 @@ static dg_type stack_type(dg_type t, int64_t trips)
 }
 
 /* A loop of these initial values with a body whose arguments have their types. */
-static dg_node open_loop(dg_build *b, dg_node like, const dg_value *in, int n, dg_str trip,
-                         dg_build *inner)
+static dg_node open_loop(dg_build *b, dg_node like, int64_t trips, const dg_value *in, int n,
+                         dg_str trip, dg_build *inner)
 {
     dg_graph *g = b->graph;
     dg_type *types = DG_NEW_ARRAY(g->arena, dg_type, n + 1);
     for (int k = 0; k < n; k++) types[k] = *dg_type_of(g, in[k]);
     dg_node_info old = *dg_node_of(g, like);
-    dg_node node = dg_graph_add(g, b->region, b->before, old.op, old.attrs, in, n, types, n);
+    dg_attrs attrs = dg_attrs_copy(g->arena, &old.attrs);
+    for (int k = 0; k < attrs.n; k++)
+        if (strcmp(attrs.at[k].name, "trips") == 0) ((dg_attr *)attrs.at)[k].v.i = trips;
+    dg_node node = dg_graph_add(g, b->region, b->before, old.op, attrs, in, n, types, n);
     dg_node_info *i = dg_node_of(g, node);
     i->scope = b->scope;
     i->origin = b->origin;
@@ -209,6 +217,86 @@ static dg_value *body_map(const plan *p, dg_value trip, const dg_value *carries)
     return map;
 }
 
+/* A copy of the body, whose results are next[]. leaves[c] stands for l->captured[c], where there
+ * are any. DG_NONE among the carries: nothing that counts reads it. */
+static void copy_body(dg_loop_grad *l, plan *p, dg_build *b, dg_value trip, const dg_value *carries,
+                      const dg_value *leaves, dg_value *next)
+{
+    const dg_region_info *r = dg_region_of(p->g, p->body);
+    dg_value *map = body_map(p, trip, carries);
+    for (int c = 0; leaves && c < l->n_captured; c++) map[l->captured[c]] = leaves[c];
+    dg_clone_nodes(b, p->body, map);
+    r = dg_region_of(p->g, p->body);
+    for (size_t k = 0; k < r->results.n; k++) next[k] = image(map, r->results.at[k]);
+    free(map);
+}
+
+/* As many trips as are made between two rows of the stacks: the body itself, or a loop of it, which
+ * the pass then differentiates in turn. */
+static void copy_trips(dg_loop_grad *l, plan *p, dg_build *b, dg_value row, const dg_value *carries,
+                       const dg_value *leaves, dg_value *next)
+{
+    if (p->every == 1) {
+        copy_body(l, p, b, row, carries, leaves, next);
+        return;
+    }
+    dg_graph *g = p->g;
+    dg_value *in = DG_NEW_ARRAY(p->arena, dg_value, p->n + 1),
+             *inner_carries = DG_NEW_ARRAY(p->arena, dg_value, p->n + 1),
+             *results = DG_NEW_ARRAY(p->arena, dg_value, p->n + 2);
+    int *slot = DG_NEW_ARRAY(p->arena, int, p->n + 1), n = 0;
+    for (int k = 0; k < p->n; k++) {
+        dg_value arg = dg_region_of(g, p->body)->args.at[k + 1];
+        slot[k] = carries[k] != DG_NONE || p->active[k] ? n : -1;
+        if (slot[k] < 0) continue;
+        in[n++] = carries[k] != DG_NONE ? carries[k] : dg_full_like(b, arg, 0);
+    }
+    dg_build inner;
+    dg_node loop = open_loop(b, l->loop, p->every, in, n,
+                             path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
+    for (int k = 0; k < p->n; k++)
+        inner_carries[k] = slot[k] < 0 ? DG_NONE : arg_of(g, loop, slot[k] + 1);
+    dg_value every = dg_full(&inner, DG_I32, DG_SCALAR, (double)p->every),
+             trip = dg_add(&inner, dg_mul(&inner, row, every), arg_of(g, loop, 0));
+    copy_body(l, p, &inner, trip, inner_carries, leaves, results);
+    for (int k = 0; k < p->n; k++) {
+        next[k] = DG_NONE;
+        if (slot[k] < 0) continue;
+        add_result(g, loop, results[k]);
+        next[k] = dg_node_of(g, loop)->out[slot[k]];
+        dg_str path = path_of(g, dg_region_of(g, p->body)->args.at[k + 1]);
+        name_output(g, loop, slot[k], "", path, "");
+    }
+}
+
+/* ---- how many rows ---- */
+
+/* Bytes of one trip's carries that the backward run needs. */
+static int64_t row_bytes(const plan *p)
+{
+    int64_t bytes = 0;
+    for (int k = 0; k < p->n; k++) {
+        dg_value arg = dg_region_of(p->g, p->body)->args.at[k + 1];
+        if (p->read[arg]) bytes += dg_type_bytes(dg_type_of(p->g, arg));
+    }
+    return bytes;
+}
+
+/* All trips' carries are kept unless that takes more than `most`; then one in k, for the divisor of
+ * the trips that needs the fewest rows together with the k of a stretch, which is run once more.
+ * That costs as much again as the loop itself, whatever k is. */
+static int64_t choose_every(const plan *p, int64_t most)
+{
+    int64_t best = 1, rows = p->trips;
+    if (p->stops || p->trips < 4 || row_bytes(p) <= most / p->trips) return 1;
+    for (int64_t k = 2; k < p->trips; k++) {
+        if (p->trips % k != 0 || p->trips / k + k >= rows) continue;
+        best = k;
+        rows = p->trips / k + k;
+    }
+    return best;
+}
+
 void dg_grad_keep(dg_loop_grad *l, plan **out)
 {
     dg_graph *g = l->build->graph;
@@ -229,6 +317,10 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
                 .count = DG_NONE};
     spread_body(l, p);
     find_active(l, p);
+    p->every = choose_every(p, l->most);
+    int64_t rows = p->trips / p->every;
+    l->every = p->every;
+    l->kept_bytes = row_bytes(p) * rows;
 
     dg_build b = *l->build;
     b.region = old.region;
@@ -244,15 +336,15 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
         dg_value arg = dg_region_of(g, old.body)->args.at[k + 1];
         slot[k] = p->read[arg] ? n++ : -1;
         if (slot[k] < 0) continue;
-        dg_type t = stack_type(*dg_type_of(g, arg), p->trips);
+        dg_type t = stack_type(*dg_type_of(g, arg), rows);
         in[slot[k]] = dg_full(&b, t.dtype, t.shape, 0);
     }
     int counter = p->stops ? n++ : -1;
     if (p->stops) in[counter] = dg_full(&b, DG_I32, DG_SCALAR, 0);
 
     dg_build inner;
-    l->kept =
-        open_loop(&b, l->loop, in, n, path_of(g, dg_region_of(g, old.body)->args.at[0]), &inner);
+    l->kept = open_loop(&b, l->loop, rows, in, n, path_of(g, dg_region_of(g, old.body)->args.at[0]),
+                        &inner);
     dg_value trip = arg_of(g, l->kept, 0);
     for (int k = 0; k < p->n; k++) {
         name_output(g, l->kept, k, "", path_of(g, old.out[k]), "");
@@ -260,10 +352,9 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
     }
     dg_value *carries = DG_NEW_ARRAY(a, dg_value, p->n + 1);
     for (int k = 0; k < p->n; k++) carries[k] = arg_of(g, l->kept, k + 1);
-    dg_value *map = body_map(p, trip, carries);
-    dg_clone_nodes(&inner, p->body, map);
-    for (int k = 0; k < p->n; k++)
-        add_result(g, l->kept, image(map, dg_region_of(g, old.body)->results.at[k]));
+    dg_value *next = DG_NEW_ARRAY(a, dg_value, p->n + 2);
+    copy_trips(l, p, &inner, trip, carries, NULL, next);
+    for (int k = 0; k < p->n; k++) add_result(g, l->kept, next[k]);
     for (int k = 0; k < p->n; k++) {
         if (slot[k] < 0) continue;
         dg_value stack = arg_of(g, l->kept, slot[k] + 1);
@@ -276,9 +367,8 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
     if (p->stops) {
         add_result(g, l->kept, dg_shift(&inner, trip, 1));
         p->count = dg_node_of(g, l->kept)->out[counter];
-        add_result(g, l->kept, image(map, dg_region_of(g, old.body)->results.at[p->n]));
+        add_result(g, l->kept, next[p->n]);
     }
-    free(map);
 }
 
 /* ---- the backward loop ---- */
@@ -301,7 +391,7 @@ static void find_captured(dg_loop_grad *l, const plan *p)
 
 /* sum of next * adjoint over all active carries: its derivative is the product with the body's
  * Jacobian. */
-static dg_value inner_product(dg_build *b, const plan *p, const dg_value *map,
+static dg_value inner_product(dg_build *b, const plan *p, const dg_value *next,
                               const dg_value *adjoint)
 {
     const dg_graph *g = p->g;
@@ -311,8 +401,7 @@ static dg_value inner_product(dg_build *b, const plan *p, const dg_value *map,
         wide |= p->active[k] && dg_type_of(g, adjoint[k])->dtype == DG_F64;
     for (int k = 0; k < p->n; k++) {
         if (!p->active[k]) continue;
-        dg_value next = image(map, dg_region_of(g, p->body)->results.at[k]),
-                 term = dg_mul(b, next, adjoint[k]);
+        dg_value term = dg_mul(b, next[k], adjoint[k]);
         dg_axes all = {0};
         for (int i = 0; i < dg_shape_of(b, term).rank; i++) all.axis[all.n++] = i;
         if (all.n > 0) term = dg_sum(b, term, all);
@@ -355,13 +444,13 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     for (int c = 0; c < l->n_captured; c++) in[n++] = dg_full_like(b, l->captured[c], 0);
 
     dg_build inner;
-    dg_node back =
-        open_loop(b, l->loop, in, n, path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
+    dg_node back = open_loop(b, l->loop, p->trips / p->every, in, n,
+                             path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
     dg_value trip = arg_of(g, back, 0), last;
     if (p->stops)
         last = dg_shift(&inner, p->count, -1);
     else
-        last = dg_full(&inner, DG_I32, DG_SCALAR, (double)(p->trips - 1));
+        last = dg_full(&inner, DG_I32, DG_SCALAR, (double)(p->trips / p->every - 1));
     dg_value at = dg_sub(&inner, last, trip);
 
     l->n_cuts = 0;
@@ -378,15 +467,14 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
         if (!p->active[k]) continue;
         adjoint[k] = leaf(l, &inner, arg_of(g, back, ++carry));
     }
-    dg_value *map = body_map(p, at, carries);
-    for (int c = 0; c < l->n_captured; c++) map[l->captured[c]] = leaf(l, &inner, l->captured[c]);
+    dg_value *leaves = DG_NEW_ARRAY(a, dg_value, l->n_captured + 1),
+             *next = DG_NEW_ARRAY(a, dg_value, p->n + 2);
+    for (int c = 0; c < l->n_captured; c++) leaves[c] = leaf(l, &inner, l->captured[c]);
     for (int k = 0; k < p->n; k++)
         if (p->active[k] && p->kept[k] != DG_NONE) xs[n_xs++] = carries[k];
-    for (int c = 0; c < l->n_captured; c++) xs[n_xs++] = map[l->captured[c]];
-    dg_clone_nodes(&inner, p->body, map);
-
-    xs[0] = inner_product(&inner, p, map, adjoint);
-    free(map);
+    for (int c = 0; c < l->n_captured; c++) xs[n_xs++] = leaves[c];
+    copy_trips(l, p, &inner, at, carries, leaves, next);
+    xs[0] = inner_product(&inner, p, next, adjoint);
     dg_node grad = DG_NONE;
     if (n_xs > 1) grad = dg_build_node(&inner, g->find("grad"), NULL, 0, xs, n_xs);
     l->inner = grad;

@@ -16,8 +16,10 @@ typedef struct dg_loop_grad {
     const dg_value *dout;                         /* adjoints of its outputs; DG_NONE: zero */
     bool (*depends)(const void *ctx, dg_value v); /* of values outside of the body */
     const void *ctx;
+    int64_t most; /* bytes that may be kept before only every k-th trip's carries are */
 
     /* Given back. */
+    int64_t every, kept_bytes; /* that k; bytes of the stacks */
     dg_node kept;   /* its first outputs are those of the loop, which nobody needs any more */
     dg_value *din;  /* adjoints of the loop's inputs; DG_NONE: zero */
     int n_captured; /* values from outside that the body reads, and their adjoints */

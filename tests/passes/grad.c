@@ -208,6 +208,72 @@ static void through_a_loop(void **state)
             assert_true(fabs(result[0][i][k] - result[1][i][k]) < 1e-13 * fabs(result[0][i][k]));
 }
 
+/* (x, y, z) = (sin(x p) + 0.01 t y, x, x q), 36 times, z read by nobody but the loss: with all
+ * carries kept, and under a budget with a row for every 6th trip, whose stretches have one for
+ * every second trip in turn. */
+static void keeping_few_carries(void **state)
+{
+    (void)state;
+    double result[2][2][2], x[2][2] = {{0.9, -1.5}, {0.3, 0.75}};
+    for (int few = 0; few < 2; few++) {
+        dg_module *m = test_module_new();
+        dg_build b = test_builder(m);
+        dg_value p = test_place(&b, m, DG_F32, DG_SHAPE(2)),
+                 q = test_place(&b, m, DG_F32, DG_SHAPE(2)), xs[] = {p, q}, ds[2];
+        dg_value init[3] = {dg_mul(&b, p, q), q, p}, args[3];
+        dg_attr attrs[] = {dg_attr_of_int("trips", 36)};
+        dg_node n = dg_build_node(&b, dg_op_find("loop"), attrs, 1, init, 3);
+        dg_build in = b;
+        in.region = dg_graph_add_region(m->graph, n);
+        dg_value t = dg_graph_add_arg(m->graph, in.region, (dg_type){DG_I32, DG_SCALAR},
+                                      dg_intern_z(m->strings, "t"));
+        for (int k = 0; k < 3; k++)
+            args[k] = dg_graph_add_arg(m->graph, in.region, *dg_type_of(m->graph, p),
+                                       dg_intern_z(m->strings, k == 0   ? "x"
+                                                               : k == 1 ? "y"
+                                                                        : "z"));
+        dg_value slope = dg_scale(&in, dg_cast(&in, t, DG_F32), 0.01),
+                 next[3] = {dg_add(&in, dg_unary(&in, "sin", dg_mul(&in, args[0], p)),
+                                   dg_mul(&in, args[1], slope)),
+                            args[0], dg_mul(&in, args[0], q)};
+        for (int k = 0; k < 3; k++)
+            dg_vec_push(&dg_region_of(m->graph, in.region)->results, next[k]);
+        dg_value loss = DG_NONE;
+        for (int k = 0; k < 3; k++) {
+            dg_value out = dg_node_of(m->graph, n)->out[k],
+                     term = dg_sum(&b, dg_unary(&b, "tanh", out), DG_AXES(0));
+            loss = k == 0 ? term : dg_add(&b, loss, dg_scale(&b, term, k + 0.5));
+        }
+        test_grad(&b, loss, xs, 2, ds);
+        for (int i = 0; i < 2; i++) test_output(&b, m, ds[i]);
+        dg_pass_options o = {.memory = few ? 64 : 0};
+        if (!dg_pass_grad(m, &o)) fail_msg("%s", test_messages(m));
+        if (!dg_verify(m, "grad")) fail_msg("%s", test_messages(m));
+        run_pass(dg_pass_dead, m, "dead");
+        int said = 0;
+        for (size_t i = 0; i < m->decisions.n; i++)
+            said += strncmp(m->decisions.at[i].reason, "grad.kept-every:", 16) == 0;
+        assert_int_equal(said, few ? 2 : 0);
+        if (few) assert_string_equal(m->decisions.at[0].reason, "grad.kept-every:6");
+        /* the largest stack has a row for each trip, or for each 6th */
+        int64_t rows = 0;
+        for (size_t v = 0; v < m->graph->values.n; v++) {
+            const dg_type *type = &m->graph->values.at[v].type;
+            if (type->shape.rank == 2 && type->shape.dim[0] > rows) rows = type->shape.dim[0];
+        }
+        assert_int_equal(rows, few ? 6 : 36);
+        const void *places[] = {x[0], x[1]};
+        void *out[] = {result[few][0], result[few][1]};
+        assert_true(test_run(m, places, out));
+        test_module_free(m);
+    }
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++) {
+            assert_true(fabs(result[0][i][k]) > 1e-9);
+            assert_true(fabs(result[0][i][k] - result[1][i][k]) < 1e-12 * fabs(result[0][i][k]));
+        }
+}
+
 static void no_path(void **state)
 {
     (void)state;
@@ -274,8 +340,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs),  cmocka_unit_test(in_a_loop),
-        cmocka_unit_test(through_a_loop), cmocka_unit_test(no_path),
-        cmocka_unit_test(cut_paths),      cmocka_unit_test(names),
+        cmocka_unit_test(through_a_loop), cmocka_unit_test(keeping_few_carries),
+        cmocka_unit_test(no_path),        cmocka_unit_test(cut_paths),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
