@@ -111,8 +111,10 @@ typedef struct choice {
     double cycles[WAYS];
 } choice;
 
-/* What pass `hoist` takes out of loops is at most this large. */
+/* What pass `hoist` takes out of loops is at most this large. It lives as long as the loop runs, so
+ * it must lower the cost to this. */
 enum { HOISTED = 1 << 20 };
+#define KEPT 0.9
 
 static double cost_of(const dg_prepare *p, const dg_conv *g, dg_conv_pass pass, int tile,
                       bool *prepared)
@@ -124,7 +126,7 @@ static double cost_of(const dg_prepare *p, const dg_conv *g, dg_conv_pass pass, 
     w.form = DG_WINOGRAD_PREPARED;
     bool once = p->once[1] && dg_winograd_prepared_bytes(&w) <= HOISTED;
     double before = winograd_cost(c, &w, once);
-    *prepared = before <= here;
+    *prepared = before <= (once ? KEPT : 1) * here;
     return *prepared ? before : here;
 }
 

@@ -26,7 +26,8 @@ enum {
     DEPTH = 256, /* channels of a product: b stays in the first cache, u in the second */
     TILES = 64,  /* of a block, by tiles */
     MANY = 128,  /* of a block, by panels */
-    BLOCKS = 16, /* wanted: eight for each of two threads */
+    BLOCKS = 16, /* pieces wanted: eight for each of two threads */
+    FEWEST = 4,  /* the same where each piece transforms its weights */
     PART = 4     /* groups of channels of a piece that transforms x */
 };
 
@@ -276,7 +277,8 @@ static job job_of(const dg_winograd *w, bool prologue, bool *by_tiles)
     j.b = dg_blocks_of(&w->g, j.f, TILES, BLOCKS);
     *by_tiles = j.b.count >= BLOCKS;
     if (*by_tiles) return j;
-    j.b = dg_blocks_of(&w->g, j.f, MANY, 1);
+    int64_t pieces = w->form == DG_WINOGRAD_PREPARED ? BLOCKS : FEWEST;
+    j.b = dg_blocks_of(&w->g, j.f, MANY, (pieces + j.b.panels - 1) / j.b.panels);
     j.parts = (j.b.groups + PART - 1) / PART;
     return j;
 }
