@@ -182,7 +182,7 @@ static void piece(const dg_call *k, int64_t p)
                     (const float *)k->in[X].data + ((n + i) * g->C + group * Cg + c0) * g->H * g->W;
                 const float *dy =
                     (const float *)k->in[DY].data + ((n + i) * g->O + first) * P + y0 * g->Wo;
-                dg_im2col(g, x, channels, y0, y0 + rows, col + i * of_image, c->ldcol);
+                dg_im2col(isa, g, x, channels, y0, y0 + rows, col + i * of_image, c->ldcol);
                 dg_tile_transpose(isa, outs, of_image, dy, P, turned + i * of_image * c->ldy,
                                   c->ldy);
             }

@@ -3,10 +3,12 @@
  * In     x [N, C, H, W], w [O, C/G, kh, kw].
  * Out    y [N, O, Ho, Wo]: y = W [O, C*kh*kw] times columns [C*kh*kw, positions], for a few rows of
  * positions (or a few small images) and a few hundred rows of columns at a time, so that they stay
- * in the caches; never the columns of a whole tensor. Keeps  how the work is cut depends on the
+ * in the caches; never the columns of a whole tensor. A kernel of one element needs no columns: x
+ * itself is the right operand. Keeps  how the work is cut depends on the
  * geometry alone; every piece owns its part of y. */
 #include "ops/support/im2col.h"
 
+#include "ops/support/gemm.h"
 #include "ops/support/tile.h"
 
 #include <string.h>
@@ -142,8 +144,32 @@ static void shifted(const dg_conv *g, const float *x, int64_t shift, int64_t lo,
     for (int64_t r = 0; r < rows && cut > 1; r++) clear(edge + r * W, cut);
 }
 
-void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, int64_t y1,
-               float *col, int64_t ld)
+typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+/* Every other element of `rows` rows, [lo, hi) of each of the n that are wanted, zeros around. The
+ * second vector begins one element early, so that nothing behind the last is read; the last eight
+ * overlap those before. */
+DG_VARIANTS(void, every_other,
+            (const float *x, int64_t row, int64_t rows, int64_t lo, int64_t hi, int64_t n,
+             float *to),
+            (x, row, rows, lo, hi, n, to), {
+                enum { V = 8 };
+                for (int64_t i = 0; i < rows; i++, x += row, to += n) {
+                    for (int64_t j = 0; j < lo; j++) to[j] = 0;
+                    for (int64_t j = lo; hi - lo >= V && j < hi; j += V) {
+                        int64_t at = j + V <= hi ? j : hi - V;
+                        const float *from = x + 2 * at;
+                        *(v8 *)(to + at) =
+                            __builtin_shufflevector(*(const v8 *)from, *(const v8 *)(from + V - 1),
+                                                    0, 2, 4, 6, 9, 11, 13, 15);
+                    }
+                    for (int64_t j = lo; hi - lo < V && j < hi; j++) to[j] = x[2 * j];
+                    for (int64_t j = hi; j < n; j++) to[j] = 0;
+                }
+            })
+
+void dg_im2col(dg_isa isa, const dg_conv *g, const float *x, int64_t channels, int64_t y0,
+               int64_t y1, float *col, int64_t ld)
 {
     bool even = g->sh == 1 && g->sw == 1 && g->Wo == g->W;
     for (int64_t c = 0; c < channels; c++, x += g->H * g->W) {
@@ -159,14 +185,17 @@ void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, i
                     continue;
                 }
                 inside(g->Wo, g->sw, shift, g->W, &xlo, &xhi);
+                if (g->sw == 2) {
+                    every_other[isa](x + (ylo * g->sh + down) * g->W + shift, g->sh * g->W,
+                                     yhi - ylo, xlo, xhi, g->Wo, col + ylo * g->Wo);
+                    continue;
+                }
                 for (int64_t i = ylo; i < yhi; i++) {
                     const float *from = x + (i * g->sh + down) * g->W + shift;
                     float *to = col + i * g->Wo;
                     clear(to, xlo);
                     if (g->sw == 1)
                         memcpy(to + xlo, from + xlo, sizeof(float) * (size_t)(xhi - xlo));
-                    else if (g->sw == 2)
-                        for (int64_t j = xlo; j < xhi; j++) to[j] = from[2 * j];
                     else
                         for (int64_t j = xlo; j < xhi; j++) to[j] = from[j * g->sw];
                     clear(to + xhi, g->Wo - xhi);
@@ -208,6 +237,7 @@ typedef struct cut {
     int64_t channels;              /* input channels whose columns are made at once */
     int64_t ld;                    /* row length of the columns */
     bool alone;                    /* one input channel per group: plain loops */
+    bool point;                    /* 1x1 in place: x is its own columns */
 } cut;
 
 enum {
@@ -225,6 +255,12 @@ static int64_t blocks(int64_t n, int64_t *size)
     int64_t count = (n + *size - 1) / *size;
     *size = (n + count - 1) / count; /* even */
     return (n + *size - 1) / *size;
+}
+
+static bool is_point(const dg_conv *g)
+{
+    return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->top == 0 && g->left == 0 &&
+           g->Ho == g->H && g->Wo == g->W;
 }
 
 static cut cut_of(const dg_conv *g)
@@ -258,6 +294,7 @@ static cut cut_of(const dg_conv *g)
         else
             break;
     }
+    c.point = is_point(g) && c.rows * g->Wo >= DG_TILE_COLUMNS;
     c.ld = dg_tile_ld(c.images * c.rows * g->Wo);
     c.channels = at_most(Cg, at_least(1, DEPTH / KK));
     blocks(Cg, &c.channels);
@@ -268,6 +305,8 @@ int64_t dg_conv_scratch(const dg_conv *g)
 {
     cut c = cut_of(g);
     if (c.alone) return 0;
+    if (c.point)
+        return (int64_t)sizeof(float) * dg_gemm_floats(c.outs, c.rows * g->Wo, g->C / g->G);
     int64_t result = c.images > 1 ? c.outs * c.images * c.rows * g->Wo : 0;
     return (int64_t)sizeof(float) * (c.channels * g->kh * g->kw * c.ld + result);
 }
@@ -312,6 +351,17 @@ static void alone(const dg_call *k, const job *j, int64_t n, int64_t channel)
     }
 }
 
+/* The outputs [first, first + outs) of some rows of one image, by a kernel of one element. */
+static void point(const dg_call *k, const job *j, int64_t n, int64_t first, int64_t outs,
+                  int64_t y0, int64_t rows, float *room)
+{
+    const dg_conv *g = &j->g;
+    int64_t Cg = g->C / g->G, P = g->H * g->W, group = first / (g->O / g->G);
+    dg_matrix w = {j->w + first * Cg, outs, Cg, Cg, 1},
+              x = {j->x + (n * g->C + group * Cg) * P + y0 * g->W, Cg, rows * g->W, P, 1};
+    dg_gemm(dg_isa_of(k), &w, &x, j->y + (n * g->O + first) * P + y0 * g->W, P, room);
+}
+
 static void piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
@@ -325,11 +375,13 @@ static void piece(const dg_call *k, int64_t p)
             images = at_most(c->images, g->N - n0);
     int64_t positions = images * rows * g->Wo, first = group * Og + o0;
 
+    float *col =
+        (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
     if (c->alone) {
         alone(k, j, n0, group);
+    } else if (c->point) {
+        for (int64_t n = n0; n < n0 + images; n++) point(k, j, n, first, outs, y0, rows, col);
     } else {
-        float *col =
-            (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
         float *y = j->y + ((n0 * g->O + first) * g->Ho + y0) * g->Wo, *to = y;
         int64_t ld = P,
                 whole = (positions + DG_TILE_COLUMNS - 1) / DG_TILE_COLUMNS * DG_TILE_COLUMNS;
@@ -341,8 +393,8 @@ static void piece(const dg_call *k, int64_t p)
             int64_t channels = at_most(c->channels, Cg - c0);
             const float *from = j->x + (n0 * g->C + group * Cg + c0) * g->H * g->W;
             for (int64_t i = 0; i < images; i++)
-                dg_im2col(g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows, col + i * P,
-                          c->ld);
+                dg_im2col(dg_isa_of(k), g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows,
+                          col + i * P, c->ld);
             /* What fills up the last tile reaches no result, but must not be denormal: that is
              * slow. */
             for (int64_t e = 0; e < channels * KK && whole > positions; e++)

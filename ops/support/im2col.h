@@ -36,8 +36,8 @@ int dg_conv_attrs(dg_build *b, const dg_attrs *from, dg_attr *out);
 
 /* Rows (c, a, b) for c in [0, channels) of the patches at output rows [y0, y1): col[(c * kh + a) *
  * kw + b][(i - y0) * Wo + j], rows `ld` apart. x: the first of the channels, [channels, H, W]. */
-void dg_im2col(const dg_conv *g, const float *x, int64_t channels, int64_t y0, int64_t y1,
-               float *col, int64_t ld);
+void dg_im2col(dg_isa isa, const dg_conv *g, const float *x, int64_t channels, int64_t y0,
+               int64_t y1, float *col, int64_t ld);
 /* The adjoint: adds the patches' rows to x (packed as above). */
 void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0,
                int64_t y1, float *x);
