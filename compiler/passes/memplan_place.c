@@ -6,11 +6,11 @@
  *        limits count comparisons.
  * Method greedy, each slot into the lowest gap that holds it (Pisarchyk & Lee 2020,
  *        arXiv:2001.03288), in several orders. What counts in an order are the large slots; what
- *        is large is part of the order's name, and the small ones follow by size. Slots that are
- *        taken where the arena is fullest may come first: there the bound is reached, so they must
- *        lie without gaps. Then the best order is improved by moving a large slot from the top of
- *        the arena, or one that stands in its way, to an earlier turn. The more there is to win the
- *        longer that goes on. */
+ *        is large is varied, and the small ones follow by size. Slots that are taken where the
+ *        arena is fullest may come first: there the bound is reached, so they must lie without
+ *        gaps. Where that is not enough, slots that end too high get earlier turns, all at once
+ *        (squeeze), at last single ones or those that stand in their way (search). The more there
+ *        is to win, the longer that goes on. */
 #include "compiler/passes/memplan.h"
 
 #include "compiler/base/os.h"
@@ -166,8 +166,8 @@ enum { SIZE, FULL_LAST, FULL_LIFE, FULL_FIRST, FULL_SIZE, LIFE, FIRST, AREA, ORD
 static const char *const order_names[ORDERS] = {
     "size", "full, last", "full, life", "full, first", "full, size", "life", "first", "area"};
 /* Large is what takes at least this part of the bound. */
-enum { PARTS = 4 };
-static const int64_t parts[PARTS] = {128, 512, 64, 32};
+enum { PARTS = 3 };
+static const int64_t parts[PARTS] = {64, 128, 512};
 
 /* Large ones in the order asked for, then the others by size; how many are large. */
 static int sort_slots(const dg_slot *s, int n, const int64_t *full, int64_t bound, int how,
@@ -241,9 +241,19 @@ static int64_t *fullest(const dg_slot *s, int n, dg_arena *a)
 
 /* ---- the search ---- */
 
+/* The largest sum of the large ones at one step. */
+static int64_t bound_of_large(const placer *p, const int32_t *order, int large, dg_arena *a)
+{
+    dg_slot *s = DG_NEW_ARRAY(a, dg_slot, large);
+    int32_t step;
+    for (int k = 0; k < large; k++) s[k] = p->slots[order[k]];
+    return dg_slots_bound(s, large, &step);
+}
+
 /* Comparisons: what is spent at least, and where a tenth of the bound may be won. */
 #define LEAST_WORK ((int64_t)1 << 20)
 #define MOST_WORK ((int64_t)1 << 25)
+#define SQUEEZE_WORK ((int64_t)1 << 19) /* before other slots are taken for large */
 
 /* Moves the element at `from` to the earlier turn `to`, the others keeping their order. */
 static void move(int32_t *order, int from, int to)
@@ -295,6 +305,52 @@ static void note(const placer *p, best *b, int64_t top)
     memcpy(b->offset, p->offset, (size_t)p->n * sizeof *b->offset);
 }
 
+/* The placement of the large slots that is made last, completed by the small ones. */
+static void complete(placer *p, spots *s, const int32_t *order, int large, best *b)
+{
+    note(p, b, place(p, s, order, large, p->n, b->top));
+}
+
+/* Rounds: slots that end above a target get an earlier turn, by a random part of theirs, and now
+ * and then another slot some other turn; every 16 rounds from the best order so far. Quick where a
+ * few slots are in the way of each other. Leaves the best order of the large ones. */
+static void squeeze(placer *p, int32_t *order, int large, int64_t enough, best *b, dg_arena *a)
+{
+    enum { AGAIN = 16 };
+    uint64_t seed = 0x646c;
+    spots all = new_spots(a, p->n);
+    int32_t *trial = DG_NEW_ARRAY(a, int32_t, p->n);
+    key *keys = DG_NEW_ARRAY(a, key, large);
+    int64_t top = INT64_MAX, low = bound_of_large(p, order, large, a);
+    memcpy(trial, order, (size_t)p->n * sizeof *trial);
+    for (int round = 0; p->work > 0 && b->top > enough && top > low; round++) {
+        all.n = 0;
+        int64_t got = place(p, &all, trial, 0, large, INT64_MAX);
+        if (got < top) {
+            top = got;
+            memcpy(order, trial, (size_t)large * sizeof *order);
+            if (top < b->top) complete(p, &all, trial, large, b);
+        } else if (round % AGAIN == AGAIN - 1) {
+            memcpy(trial, order, (size_t)large * sizeof *trial);
+            all.n = 0;
+            place(p, &all, trial, 0, large, INT64_MAX);
+        }
+        int64_t target = low + (top - low) * (round % 4) / 4;
+        for (int k = 0; k < large; k++) {
+            const dg_slot *s = &p->slots[trial[k]];
+            int64_t turn = (int64_t)k * 1024, part = (int64_t)(next_random(&seed) % 1024);
+            if (p->offset[trial[k]] + s->size > target)
+                turn = turn / 1024 * (205 + part * 3 / 4);
+            else if (next_random(&seed) % 32 == 0)
+                turn = turn / 1024 * (717 + part * 5 / 8);
+            keys[k] = (key){-turn, -k, trial[k]};
+        }
+        qsort(keys, (size_t)large, sizeof *keys, by_key);
+        for (int k = 0; k < large; k++) trial[k] = keys[k].id;
+        p->work -= 2 * large;
+    }
+}
+
 /* Each trial moves one large slot before another that it meets; what is not worse is kept. The slot
  * is one that ends at the top, or now and then one that meets such a one. Slots before the turn
  * changed keep their places. A placement of the large ones that is lower than all before gets the
@@ -328,7 +384,7 @@ static void search(placer *p, int32_t *order, int large, int64_t enough, best *b
         if (top >= b->top) continue;
         keep_first(&next, &now, p->n);
         for (int i = 0; i < now.n; i++) p->offset[order[now.turn[i]]] = now.offset[i];
-        note(p, b, place(p, &next, order, large, p->n, b->top));
+        complete(p, &next, order, large, b);
     }
 }
 
@@ -365,17 +421,25 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
     for (int i = 0; i < STARTS; i++) starts[i] = (start){INT64_MAX, 0, 0};
     /* what is left to win below these is not worth another order, or a search */
     int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 200;
+    bool searched = false;
     for (int part = 0; part < PARTS && b.top > (part == 0 ? near : enough); part++) {
+        start best_of_part = {INT64_MAX, part, 0};
         for (int how = 0; how < ORDERS && b.top > near; how++) {
             sort_slots(s, n, full, bound, how, parts[part], keys, order);
             all.n = 0;
             int64_t limit = b.top < INT64_MAX / 2 ? b.top + b.top / 32 : INT64_MAX,
                     top = place(&p, &all, order, 0, n, limit);
             keep_start(starts, (start){top, part, how});
+            if (top < best_of_part.top) best_of_part = (start){top, part, how};
             if (top >= b.top) continue;
             tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
             note(&p, &b, top);
         }
+        if (b.top <= enough || best_of_part.top == INT64_MAX) continue;
+        int large = sort_slots(s, n, full, bound, best_of_part.how, parts[part], keys, order);
+        p.work = SQUEEZE_WORK;
+        if (large > 1) squeeze(&p, order, large, enough, &b, a);
+        searched = true;
     }
     if (b.top > enough) {
         double excess = bound > 0 ? (double)(b.top - bound) / (double)bound * 10 : 0;
@@ -383,11 +447,14 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
         for (int i = 0; i < STARTS && starts[i].top < INT64_MAX; i++) {
             int large =
                 sort_slots(s, n, full, bound, starts[i].how, parts[starts[i].part], keys, order);
-            p.work = work / STARTS;
-            if (large > 1) search(&p, order, large, enough, &b, a);
+            if (large < 2) continue;
+            p.work = work / STARTS / 2;
+            squeeze(&p, order, large, enough, &b, a);
+            p.work = work / STARTS / 2;
+            search(&p, order, large, enough, &b, a);
         }
-        tried[(*n_tried)++] = (dg_heuristic){"search", b.top};
     }
+    if (searched) tried[(*n_tried)++] = (dg_heuristic){"search", b.top};
     for (int i = 0; i < n; i++) s[i].offset = b.offset[i];
     return b.top;
 }
