@@ -132,7 +132,7 @@ static double cost_of(const dg_prepare *p, const dg_conv *g, dg_conv_pass pass, 
 
 /* F(4x4) rounds some ten times as coarsely: that must buy this much, as a factor and in cycles. */
 #define COARSE 0.85
-#define SAVED 5e4
+#define SAVED 3e4
 
 static choice choose(const dg_prepare *p, const dg_conv *g, dg_conv_pass pass)
 {
