@@ -64,10 +64,14 @@ for i in 1 2 3; do
     same first.json again.json
 done
 
-# ten steps and a thousand: the same plan but for its tables
+# Ten steps and a thousand: the same plan but for its tables, which have a row for each step (24 KiB of the time and its projections).
 for steps in 10 1000; do
     exits 0 "$dg" plan "$examples/cifar10/model.dg" sample steps=$steps -q --canonical
-    grep -E "^peak|steps from" out.txt | sed 's/ at step.*bound/ bound/' >plan.$steps
+    grep "steps from" out.txt | sed 's/ from [0-9 ]* nodes//' >plan.$steps
+    "$dg" plan "$examples/cifar10/model.dg" sample steps=$steps --format json --canonical |
+        tr '{' '\n' | sed -n 's/.*"name": *"arena", *"bytes": *\([0-9]*\).*/\1/p' >arena.$steps
 done
+grown=$(($(cat arena.1000) - $(cat arena.10)))
+[ "$grown" -ge 0 ] && [ "$grown" -le $((990 * 24576)) ] || fail "the arena grows by $grown bytes from 10 to 1000 steps"
 same plan.10 plan.1000
 finish
