@@ -30,8 +30,9 @@ typedef struct costs {
 
 /* Fitted to the ratios between the ways, over 23 shapes forward and 15 for weights (12 and 8 below
  * AVX-512), from 1x256x4x4 to 64x32x32x32 and down to one channel. The way chosen is within a tenth
- * of the fastest but for convolutions of a few tenths of a millisecond and those with three channels
- * or fewer: there the margin that F(4x4) must win by, for its rounding, may cost half the time. */
+ * of the fastest but for convolutions of a few tenths of a millisecond and those with three
+ * channels or fewer: there the margin that F(4x4) must win by, for its rounding, may cost half the
+ * time. */
 static const costs of_isa[DG_ISAS] = {
     [DG_GENERIC] =
         {11, {88, 2070}, {341, 160}, {318, 652}, 0.018, {10.4, 11.3}, {0.57, 0.62}, 3800},
