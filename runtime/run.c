@@ -2,6 +2,7 @@
  * as text, .npy or .png. */
 #include "runtime/session.h"
 
+#include "compiler/base/json.h"
 #include "compiler/base/os.h"
 #include "runtime/checkpoint.h"
 #include "runtime/config.h"
@@ -66,6 +67,65 @@ static bool write_one(dg_diag *d, const char *path, const dg_plan_port *p, const
     return dg_npy_write(d, path, &p->type, data);
 }
 
+static void json_number(dg_json_writer *w, const dg_type *type, const void *data, int64_t i)
+{
+    switch (type->dtype) {
+    case DG_F32:
+        dg_json_double(w, (double)((const float *)data)[i]);
+        break;
+    case DG_F64:
+        dg_json_double(w, ((const double *)data)[i]);
+        break;
+    case DG_I32:
+        dg_json_int(w, ((const int32_t *)data)[i]);
+        break;
+    default:
+        dg_json_int(w, ((const uint8_t *)data)[i]);
+        break;
+    }
+}
+
+/* One object: rank 0 as a number, the elements of small results in order, of large ones the type
+ * alone. */
+static void json_results(const dg_session *s, const dg_run_options *o, void *const *results,
+                         dg_text *out)
+{
+    dg_json_writer w = {0};
+    const char *const texts[][2] = {{"event", "end"}, {"verb", "run"}, {"entry", o->entry}};
+    dg_json_open(&w, '{');
+    dg_json_key(&w, "v");
+    dg_json_int(&w, 1);
+    for (int i = 0; i < 3; i++) {
+        dg_json_key(&w, texts[i][0]);
+        dg_json_string(&w, texts[i][1]);
+    }
+    dg_json_key(&w, "exit");
+    dg_json_int(&w, 0);
+    if (o->out) {
+        dg_json_key(&w, "out");
+        dg_json_string(&w, o->out);
+    }
+    dg_json_key(&w, "results");
+    dg_json_open(&w, '{');
+    for (int i = 0; i < s->plan->n_outputs; i++) {
+        const dg_plan_port *p = &s->plan->outputs[i];
+        int64_t n = dg_shape_count(&p->type.shape);
+        dg_json_key(&w, p->name);
+        dg_json_open(&w, '{');
+        dg_json_key(&w, "type");
+        dg_json_string(&w, dg_type_name(s->arena, &p->type));
+        if (n <= SHOWN) dg_json_key(&w, p->type.shape.rank ? "values" : "value");
+        if (n <= SHOWN && p->type.shape.rank) dg_json_open(&w, '[');
+        for (int64_t k = 0; n <= SHOWN && k < n; k++) json_number(&w, &p->type, results[i], k);
+        if (n <= SHOWN && p->type.shape.rank) dg_json_close(&w, ']');
+        dg_json_close(&w, '}');
+    }
+    dg_json_close(&w, '}');
+    dg_json_close(&w, '}');
+    dg_text_addn(&w.text, "\n", 1);
+    *out = w.text;
+}
+
 /* Every output packed, in the session's arena: good after another plan has run. */
 static void **results_of(dg_session *s)
 {
@@ -91,9 +151,10 @@ static bool write_results(dg_session *s, dg_diag *d, dg_run_options *o, void *co
             ok = dg_npy_write(d, dg_path_join(s->arena, o->out, name), &port->type, results[i]);
         else if (o->out && i == 0)
             ok = write_one(d, o->out, port, results[i]);
-        if (!o->out || (port->report && port->type.shape.rank == 0))
+        if (!o->json && (!o->out || (port->report && port->type.shape.rank == 0)))
             add_result(&text, port, results[i]);
     }
+    if (o->json && ok) json_results(s, o, results, &text);
     o->text = text.at;
     return ok;
 }

@@ -339,9 +339,9 @@ typedef struct dg_run_options {
     const char *save;         /* file for the states it wrote; NULL */
     const char *out;          /* folder, .npy, .png, or NULL: small results as text */
     int64_t sample0;
-    bool has_seed;
+    bool has_seed, json;
     uint64_t seed;
-    char *text; /* out: results as text when `out` is NULL; free with dg_free */
+    char *text; /* out: results as text when `out` is NULL, with `json` as one object; dg_free it */
 } dg_run_options;
 DG_API dg_status dg_run_entry(dg_context *c, dg_run_options *o);
 

@@ -14,7 +14,8 @@ int cli_run(cli *c)
                         .out = c->text[OPT_OUTPUT],
                         .sample0 = c->number[OPT_SAMPLE0],
                         .has_seed = c->count[OPT_SEED] > 0,
-                        .seed = (uint64_t)c->number[OPT_SEED]};
+                        .seed = (uint64_t)c->number[OPT_SEED],
+                        .json = c->count[OPT_JSON] > 0};
     dg_arg_text *args, *defs, *inputs;
     if (!cli_arity(c, 2, -1) || !cli_defines(c, &defs, &o.n_defs) ||
         !cli_pairs(c, "argument", c->arguments.at + 2, c->arguments.n - 2, &args) ||

@@ -60,6 +60,21 @@ exits 8 "$dg" test failing.dg
 says "not yet"
 says "2.0"
 
+# results as an object: small ones with their elements in order, large ones by type
+cat >results.dg <<'END'
+entry both() -> f32[2] {
+  report("n", 3.5)
+  report("inf", exp(f32(1000.0)))
+  report("big", ones([100]))
+  return f32([1.0, 2.0])
+}
+END
+exits 0 "$dg" run results.dg both --json
+grep -qxF '{"v":1,"event":"end","verb":"run","entry":"both","exit":0,"results":{"result":{"type":"f32[2]","values":[1.0,2.0]},"n":{"type":"f32","value":3.5},"inf":{"type":"f32","value":"inf"},"big":{"type":"f32[100]"}}}' out.txt ||
+    fail "dg run --json: $(cat out.txt)"
+exits 0 "$dg" run results.dg both --json -o both
+grep -qF '"exit":0,"out":"both","results":{' out.txt && [ -f both/big.npy ] || fail "dg run --json -o: $(cat out.txt)"
+
 # plans: the same bytes again, dumps that continue
 exits 0 "$dg" plan good.dg apply --format json --canonical -o a.json
 exits 0 "$dg" plan good.dg apply --format json --canonical -o b.json
