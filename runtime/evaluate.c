@@ -312,7 +312,7 @@ bool dg_evaluate(dg_job *j, dg_arena *a, dg_diag *d, dg_store *store, const dg_d
                   .out = out,
                   .table = strcmp(o->verb, "curve") == 0,
                   .result = -1,
-                  .trips = {j->context, o->verb, 0, 1, dg_clock()}};
+                  .trips = {.context = j->context, .verb = o->verb, .of = 1, .start = dg_clock()}};
     *out = (dg_evaluation){0};
     runner main = {0};
     bool ok = start_runner(&e, j->program, &main) && run_all(&e, &main);

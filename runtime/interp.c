@@ -238,7 +238,7 @@ static bool run_session(interp *p, dg_session *s, dg_made *made, const target *t
 {
     dg_maker *m = p->maker;
     s->seed = m->seed;
-    dg_trips trips = {m->context, "interp", 0, 1, dg_clock()};
+    dg_trips trips = {.context = m->context, .verb = "interp", .of = 1, .start = dg_clock()};
     dg_trips_watch(s, &trips);
     dg_diag *d = dg_plan_diag(s->plan, m->arena);
     bool ok = dg_session_ready(s, d) && dg_maker_weights(m, s->plan, made) && fill(p, s) &&

@@ -254,7 +254,10 @@ static bool run_all(dg_sampler *s, dg_session *run, dg_diag *d, dg_samples *out)
     if (!make_room(d, s, each, n, out)) return false;
     int64_t end = begin + n, first = begin / batch * batch;
     dg_trips *trips = DG_NEW(run->arena, dg_trips);
-    *trips = (dg_trips){s->context, "sample", 0, (end - first + batch - 1) / batch, dg_clock()};
+    *trips = (dg_trips){.context = s->context,
+                        .verb = "sample",
+                        .of = (end - first + batch - 1) / batch,
+                        .start = dg_clock()};
     dg_trips_watch(run, trips);
     char *packed = dg_arena_alloc(run->arena, each * (size_t)batch + 1);
     for (; first < end; first += batch, trips->done++) {

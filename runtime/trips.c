@@ -17,7 +17,8 @@ static void show(const dg_trips *t, int64_t done, int64_t total)
 
 static void on_trip(void *ctx, int64_t done, int64_t total)
 {
-    const dg_trips *t = ctx;
+    dg_trips *t = ctx;
+    t->within = total;
     show(t, t->done * total + done, t->of * total);
 }
 
@@ -29,5 +30,5 @@ void dg_trips_watch(dg_session *s, dg_trips *t)
 
 void dg_trips_show(const dg_trips *t)
 {
-    show(t, t->done, t->of);
+    if (!t->within) show(t, t->done, t->of);
 }

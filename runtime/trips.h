@@ -9,6 +9,7 @@ typedef struct dg_trips {
     const char *verb;
     int64_t done, of; /* runs; the caller counts */
     double start;
+    int64_t within; /* trips of a run; 0: there was none so far */
 } dg_trips;
 
 /* Begins to count; `t` must live as long as the session runs. */
