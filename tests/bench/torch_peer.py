@@ -62,6 +62,7 @@ class Unet(Net):
         return F.conv2d(x, w, self.w(path + ".b"), stride=stride, padding=int(w.shape[-1]) // 2)
 
     def norm(self, path, x):
+        x = x.float()  # nothing in f32; torch 1.13 has no group norm of bf16 by parameters of f32 on CPU
         return F.group_norm(x, min(32, int(x.shape[1])), self.w(path + ".g"), self.w(path + ".b"), 1e-5)
 
     def block(self, path, x, emb):
