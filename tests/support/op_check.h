@@ -10,8 +10,8 @@
  * For an OK case, with values that are the same in every run: every kernel that fits, on every ISA
  * of this machine, against ref in double (packed, transposed and gapped inputs where the kernel
  * takes strides; over its inputs where the op may; the bits the same on one and several threads;
- * nothing read or written outside); view() and expand() against ref; grad against central
- * differences of ref in double, and the gradient of that again. */
+ * nothing read or written outside); view(), expand(), simplify() and stack() against ref; grad
+ * against central differences of ref in double, and the gradient of that again. */
 #ifndef DG_TESTS_SUPPORT_OP_CHECK_H
 #define DG_TESTS_SUPPORT_OP_CHECK_H
 
@@ -25,8 +25,8 @@ typedef struct op_case {
     int int_low, int_high; /* ints are uniform in int_low .. int_high - 1; both 0: -9 .. 9 */
     /* Sets the n values of an input that are not to be as above; NULL: none. */
     void (*fill)(int input, int64_t n, double *values);
-    const char *fails; /* the run stops with a message that contains this */
-    double tolerance; /* mean squared error over mean square; 0: 1e-12, or 1e-10 for products */
+    const char *fails;  /* the run stops with a message that contains this */
+    double tolerance;   /* mean squared error over mean square; 0: 1e-12, or 1e-10 for products */
     bool no_grad_check; /* values at a kink, or too many */
     bool no_second_check;
 } op_case;
