@@ -19,7 +19,7 @@ struct dg_compilation {
     dg_module *module;
     dg_plan *plan;
     dg_pass_options passes; /* as asked for, without our own hook */
-    const char *blas_core;
+    const char *(*blas_core)(void);
     const dg_plan_file *files;
     int n_files;
     DG_VEC(dg_stage_time) times;
@@ -334,8 +334,7 @@ dg_compilation *dg_compile(dg_diag *d, const dg_compile_options *o)
     double begun = dg_clock();
     dg_arena *arena = dg_arena_new();
     dg_compilation *c = DG_NEW(arena, dg_compilation);
-    *c = (dg_compilation){.arena = arena, .passes = o->passes};
-    if (o->blas_core) c->blas_core = dg_arena_text(arena, o->blas_core, strlen(o->blas_core));
+    *c = (dg_compilation){.arena = arena, .passes = o->passes, .blas_core = o->blas_core};
     if (o->passes.skip) {
         int n = 0;
         while (o->passes.skip[n]) n++;

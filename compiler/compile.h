@@ -12,7 +12,7 @@ typedef struct dg_compile_options {
     const dg_setting_in *args;
     int n_args;
     dg_pass_options passes;
-    const char *blas_core;
+    const char *(*blas_core)(void); /* of dg_plan_options */
     const char *dump; /* stage wanted: "ast", "graph", a pass, "memplan" or "plan"; NULL: none */
     dg_text *dump_text;
     const char *from; /* text of a dump to continue from instead of source; with its name */

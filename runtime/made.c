@@ -44,7 +44,7 @@ void dg_made_take_plan(dg_made *m, dg_arena *a, const dg_plan *p)
     m->graph = dg_graph_hash(p);
     m->precision = dg_plan_precision(p);
     m->isa = dg_isa_name(p->isa);
-    m->blas_core = p->blas_core ? p->blas_core : "";
+    m->blas_core = p->blas_core;
     m->program = "dg " DG_VERSION;
     m->conv = owner->context->options.conv ? owner->context->options.conv : "";
     m->skip = "";

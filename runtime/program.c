@@ -147,6 +147,12 @@ typedef struct job {
     dg_compile_options options;
 } job;
 
+static const char *loaded_core(void)
+{
+    dg_blas_load(NULL); /* a machine without it can still look at plans: "none" */
+    return dg_blas_core();
+}
+
 static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args)
 {
     j->arena = dg_arena_new();
@@ -154,13 +160,10 @@ static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args
     j->diag = dg_context_diag(c, j->arena, j->sources);
     dg_setting_in *list;
     if (!dg_settings_of(c, j->arena, j->diag, args, n_args, &list)) return false;
-    const char *why;
-    dg_blas_load(&why); /* the plan's header names the core type; a machine without OpenBLAS can
-                           still look at plans */
     j->options = (dg_compile_options){.args = list,
                                       .n_args = n_args,
                                       .passes = dg_context_passes(c),
-                                      .blas_core = dg_blas_core()};
+                                      .blas_core = loaded_core};
     return true;
 }
 

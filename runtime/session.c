@@ -88,7 +88,7 @@ static dg_exec_check check_of(const dg_context *c)
 static bool run_plan(dg_session *s, dg_exec *e, dg_diag *d)
 {
     dg_context *c = s->context;
-    if (!dg_context_blas(c, d)) return false;
+    if (dg_plan_calls_lapack(e->plan) && !dg_context_blas(c, d)) return false;
     e->pool = dg_context_pool(c);
     if (!dg_pool_reserve(e->pool, e->plan->scratch)) {
         char text[32];

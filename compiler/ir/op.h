@@ -97,6 +97,7 @@ typedef struct dg_kernel {
     /* Bytes in the arena, shared by all pieces; and of each worker. NULL: none. */
     int64_t (*workspace)(const dg_infer *types, const dg_strip *strip);
     int64_t (*scratch)(const dg_infer *types, const dg_strip *strip);
+    bool lapack; /* calls LAPACK: its library has to be there, and decides how results round */
 } dg_kernel;
 
 /* One run of n elements, n <= DG_STRIP_RUN, packed arrays that do not overlap but for out == in[i].

@@ -641,7 +641,6 @@ static void make_header(maker *k, const dg_plan_options *o)
     p->reference = o->passes->reference;
     p->bf16 = o->passes->bf16;
     p->isa = o->passes->isa;
-    p->blas_core = text_of(k, o->blas_core);
     p->nodes = o->nodes;
     dg_plan_file *files = DG_NEW_ARRAY(k->a, dg_plan_file, o->n_files);
     for (int i = 0; i < o->n_files; i++)
@@ -732,6 +731,13 @@ static void make_summary(maker *k)
     assert(p->reference || p->bound == k->l->bound_bytes);
 }
 
+bool dg_plan_calls_lapack(const dg_plan *p)
+{
+    for (int s = 0; s < p->n_steps; s++)
+        if (p->steps[s].kernel && p->steps[s].kernel->lapack) return true;
+    return false;
+}
+
 dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_options *o)
 {
     dg_graph *g = m->graph;
@@ -776,6 +782,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
             (dg_heuristic){text_of(&k, l->heuristics.at[i].name), l->heuristics.at[i].bytes};
     p->heuristics = heuristics;
     p->n_heuristics = (int)l->heuristics.n;
+    p->blas_core = text_of(&k, o->blas_core && dg_plan_calls_lapack(p) ? o->blas_core() : "none");
     make_summary(&k);
     dg_arena_free(scratch);
     return p;

@@ -142,7 +142,7 @@ typedef struct dg_plan {
     int n_config, n_args;
     const dg_setting *config, *args;
     dg_isa isa;
-    const char *blas_core;
+    const char *blas_core; /* of the library that its kernels call; "none" where none does */
     /* body */
     int n_values, n_steps, n_loops, n_places, n_inputs, n_outputs;
     int n_decisions, n_heuristics;
@@ -182,7 +182,7 @@ typedef struct dg_plan_options {
     const dg_pass_options *passes;
     const dg_plan_file *files;
     int n_files;
-    const char *blas_core;
+    const char *(*blas_core)(void); /* asked where a kernel calls LAPACK; NULL: "none" */
     int nodes;
 } dg_plan_options;
 /* Bytes of the arena that are taken at each step, workspace included: n_steps + 1 numbers, the last
@@ -191,6 +191,7 @@ int64_t *dg_plan_live(const dg_plan *p, dg_arena *a);
 /* By base: the steps from which to which its buffer is taken; to < 0: none in the arena. */
 void dg_plan_taken(const dg_plan *p, int32_t *from, int32_t *to, dg_arena *a);
 dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_options *o);
+bool dg_plan_calls_lapack(const dg_plan *p);
 /* Of the canonical JSON: what makes two plans the same. Written out for each call, some milliseconds
  * for a large plan. */
 uint64_t dg_plan_hash(const dg_plan *p);

@@ -236,8 +236,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"lapack_f32", run, .dtype = DG_F32, .scratch = scratch},
-    {"lapack_f64", run, .dtype = DG_F64, .scratch = scratch},
+    {"lapack_f32", run, .dtype = DG_F32, .scratch = scratch, .lapack = true},
+    {"lapack_f64", run, .dtype = DG_F64, .scratch = scratch, .lapack = true},
     {0},
 };
 

@@ -92,8 +92,7 @@ static void load(void)
     }
     if (!held && !library) {
         snprintf(blas.why, sizeof blas.why,
-                 "no OpenBLAS was found (package libopenblas0-pthread); plain loops find "
-                 "eigenvectors instead");
+                 "no OpenBLAS was found (package libopenblas0-pthread)");
         return;
     }
     char *(*core)(void), *(*config)(void);

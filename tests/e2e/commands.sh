@@ -106,4 +106,21 @@ exits 2 "$dg" ops con2d
 says "did you mean 'conv2d'?"
 exits 0 "$dg" explain E018
 exits 2 "$dg" explain E0
+
+# OpenBLAS is loaded for eigenvectors alone; within 400 MB of addresses it cannot be (nor can the
+# shadow memory of a sanitizer).
+cat >spread.dg <<'END'
+entry spread(n: int = 3) -> f32[n] {
+  (w, v) = eigh(ones([n, n]))
+  return w
+}
+END
+exits 0 "$dg" run spread.dg spread
+if (ulimit -v 400000 && "$dg" --version >/dev/null 2>&1); then
+    exits 0 bash -c 'ulimit -v 400000; "$1" run good.dg ones_sum' - "$dg"
+    exits 5 bash -c 'ulimit -v 400000; "$1" run spread.dg spread' - "$dg"
+    says "E520"
+fi
+"$dg" plan good.dg ones_sum --format json >plan.json
+grep -q '"blas_core": "none"' plan.json || fail "a plan without LAPACK names its core"
 finish

@@ -51,7 +51,6 @@ static made compile(const char *entry, const char *dump, const char *from, bool 
         .source = &front,
         .entry = entry,
         .passes = {.isa = DG_GENERIC, .reference = reference, .skip = skip, .verify = true},
-        .blas_core = "none",
         .dump = dump,
         .dump_text = &x.dump,
         .from = from,

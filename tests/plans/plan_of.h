@@ -56,7 +56,7 @@ static inline plan_text plan_within(const char *name, const char *text, const ch
         return t;
     }
     t.plan = dg_plan_make(t.module, &layout,
-                          &(dg_plan_options){.passes = &o, .nodes = nodes, .blas_core = "none"});
+                          &(dg_plan_options){.passes = &o, .nodes = nodes});
     dg_vec_free(&layout.heuristics);
     dg_vec_free(&layout.decisions);
     if (!t.plan) fail_msg("%s", plan_messages(&t));
