@@ -215,6 +215,84 @@ int dg_drop_dead(dg_graph *g, dg_arena *scratch)
     return sweep(g, &l, 0);
 }
 
+/* ---- nodes computed in another way ---- */
+
+dg_build dg_build_before(dg_graph *g, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(g, n);
+    return (dg_build){.graph = g,
+                      .region = i->region,
+                      .before = n,
+                      .scope = i->scope,
+                      .origin = i->origin,
+                      .phase = i->phase,
+                      .remat = i->remat};
+}
+
+typedef struct remaker {
+    dg_module *m;
+    const char *what;
+    dg_remake_fn *make;
+    void *ctx;
+    dg_node at;
+    DG_VEC(dg_value) map; /* identity but for replaced outputs */
+} remaker;
+
+static void say_refused(void *ctx, const dg_infer *t)
+{
+    remaker *r = ctx;
+    const dg_origin *o = dg_node_of(r->m->graph, r->at)->origin;
+    dg_error(r->m->diag, "E901", o ? o->span : DG_NOWHERE, "%s was refused by %s: %s", r->what,
+             t->op->name, t->what ? t->what : "?");
+}
+
+static void fill_map(remaker *r)
+{
+    for (size_t v = r->map.n; v < r->m->graph->values.n; v++) dg_vec_push(&r->map, (dg_value)v);
+}
+
+static void remake_node(remaker *r, dg_node n)
+{
+    dg_graph *g = r->m->graph;
+    dg_node_info i = *dg_node_of(g, n); /* by value: adding moves the array */
+    dg_build b = dg_build_before(g, n);
+    b.refused = say_refused;
+    b.ctx = r;
+    r->at = n;
+    dg_value *out = DG_NEW_ARRAY(g->arena, dg_value, i.n_out), fresh = (dg_value)g->values.n;
+    for (int k = 0; k < i.n_out; k++) out[k] = DG_NONE;
+    if (!r->make(r->ctx, &b, &i, out)) return;
+    fill_map(r);
+    for (int k = 0; k < i.n_out; k++) {
+        if (out[k] == DG_NONE) continue;
+        if (out[k] >= fresh) dg_value_of(g, out[k])->path = dg_value_of(g, i.out[k])->path;
+        r->map.at[i.out[k]] = out[k];
+    }
+    dg_graph_unlink(g, n);
+}
+
+static void remake_region(remaker *r, dg_region region)
+{
+    DG_EACH_NODE(r->m->graph, region, n) {
+        const dg_node_info *i = dg_node_of(r->m->graph, n);
+        if (i->body != DG_NONE)
+            remake_region(r, i->body);
+        else if (!i->strip)
+            remake_node(r, n);
+    }
+}
+
+bool dg_remake_nodes(dg_module *m, const char *what, dg_remake_fn *make, void *ctx)
+{
+    remaker r = {.m = m, .what = what, .make = make, .ctx = ctx};
+    int errors = dg_diag_errors(m->diag);
+    remake_region(&r, 0);
+    fill_map(&r);
+    dg_apply_map(m->graph, r.map.at);
+    dg_vec_free(&r.map);
+    return dg_diag_errors(m->diag) == errors;
+}
+
 /* ---- copying ---- */
 
 static dg_value mapped(const dg_value *map, dg_value v)
@@ -222,25 +300,32 @@ static dg_value mapped(const dg_value *map, dg_value v)
     return map[v] == DG_NONE ? v : map[v];
 }
 
+dg_node dg_copy_node(dg_graph *g, dg_node n, dg_region r, dg_node before, const dg_value *in)
+{
+    dg_node_info i = *dg_node_of(g, n); /* by value: adding moves the array */
+    dg_type *types = DG_NEW_ARRAY(g->arena, dg_type, i.n_out);
+    for (int k = 0; k < i.n_out; k++) types[k] = *dg_type_of(g, i.out[k]);
+    dg_node copy = dg_graph_add(g, r, before, i.op, i.attrs, in, i.n_in, types, i.n_out);
+    dg_node_info *c = dg_node_of(g, copy);
+    c->scope = i.scope;
+    c->origin = i.origin;
+    c->phase = i.phase;
+    c->remat = i.remat;
+    c->strip = i.strip;
+    c->prologue = i.prologue;
+    c->n_own = i.n_own;
+    c->kernel = i.kernel;
+    return copy;
+}
+
 static void clone_region(dg_graph *g, dg_region from, dg_region to, dg_node before, dg_value *map)
 {
     for (dg_node n = dg_region_of(g, from)->first; n != DG_NONE; n = dg_node_of(g, n)->next) {
         dg_node_info i = *dg_node_of(g, n); /* by value: adding moves the array */
-        dg_arena *a = g->arena;
-        dg_value *in = DG_NEW_ARRAY(a, dg_value, i.n_in);
-        dg_type *types = DG_NEW_ARRAY(a, dg_type, i.n_out);
+        dg_value *in = DG_NEW_ARRAY(g->arena, dg_value, i.n_in);
         for (int k = 0; k < i.n_in; k++) in[k] = mapped(map, i.in[k]);
-        for (int k = 0; k < i.n_out; k++) types[k] = *dg_type_of(g, i.out[k]);
-        dg_node copy = dg_graph_add(g, to, before, i.op, i.attrs, in, i.n_in, types, i.n_out);
-        dg_node_info *c = dg_node_of(g, copy);
-        c->scope = i.scope;
-        c->origin = i.origin;
-        c->phase = i.phase;
-        c->remat = i.remat;
-        c->strip = i.strip;
-        c->prologue = i.prologue;
-        c->n_own = i.n_own;
-        c->kernel = i.kernel;
+        dg_node copy = dg_copy_node(g, n, to, before, in);
+        const dg_node_info *c = dg_node_of(g, copy);
         for (int k = 0; k < i.n_out; k++) {
             map[i.out[k]] = c->out[k];
             dg_value_of(g, c->out[k])->path = dg_value_of(g, i.out[k])->path;

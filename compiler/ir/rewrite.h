@@ -22,6 +22,21 @@ dg_uses dg_uses_of(const dg_graph *g, dg_arena *a);
 void dg_replace_uses(dg_graph *g, dg_value from, dg_value to);
 void dg_apply_map(dg_graph *g, dg_value *map);
 
+/* A builder that puts nodes before n and gives them its scope, origin, phase and remat. */
+dg_build dg_build_before(dg_graph *g, dg_node n);
+
+/* Nodes computed in another way. `make` is asked about each node but loops, and what it makes is
+ * not asked about: it builds before n and gives what stands for n's outputs, DG_NONE where the old
+ * one was not read, or says that n stays as it is. A value that is new takes over the path. False
+ * after reporting E901: a shape rule refused what was built, `what` says by whom ("an expansion").
+ */
+typedef bool dg_remake_fn(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out);
+bool dg_remake_nodes(dg_module *m, const char *what, dg_remake_fn *make, void *ctx);
+
+/* A node like n but for what it reads, with n's kernel, scope, origin, phase and remat; its outputs
+ * have no path. n has no body. */
+dg_node dg_copy_node(dg_graph *g, dg_node n, dg_region r, dg_node before, const dg_value *in);
+
 /* Unlinks nodes whose results nobody reads (but effects), in all regions, to a fixed point; drops
  * carries that nobody reads. Returns how many nodes went. */
 int dg_drop_dead(dg_graph *g, dg_arena *scratch);

@@ -56,18 +56,6 @@ void dg_fuse_decide(dg_fuse *f, dg_node n, dg_value v, bool yes, const char *rea
 
 /* ---- preparation ---- */
 
-static dg_build builder_at(dg_graph *g, dg_node n)
-{
-    const dg_node_info *node = dg_node_of(g, n);
-    return (dg_build){.graph = g,
-                      .region = node->region,
-                      .before = n,
-                      .scope = node->scope,
-                      .origin = node->origin,
-                      .phase = node->phase,
-                      .remat = node->remat};
-}
-
 /* A sum over trailing and other axes of an elementwise value: the trailing ones first, where a
  * strip can do it, so that the summed value need not be stored. So with the sum of everything,
  * whose rows can then be cut into pieces. */
@@ -94,7 +82,7 @@ static void split_sum(dg_graph *g, dg_node n)
     }
     if (trailing == 0 || trailing == axes->n || (whole && all < LARGE) || row == 1) return;
 
-    dg_build b = builder_at(g, n);
+    dg_build b = dg_build_before(g, n);
     b.name = "rows";
     dg_axes list = {.n = trailing};
     for (int i = 0; i < trailing; i++) list.axis[i] = shape.rank - trailing + i;

@@ -150,19 +150,13 @@ static void split(splitter *s, dg_value v)
         dg_node n = s->uses.at[u].node;
         const dg_node_info *node = dg_node_of(s->g, n);
         dg_value old = node->out[0];
-        cut c = {.b = {.graph = s->g,
-                       .region = node->region,
-                       .before = n,
-                       .scope = node->scope,
-                       .origin = node->origin,
-                       .phase = node->phase,
-                       .remat = node->remat,
-                       .name = ""},
+        cut c = {.b = dg_build_before(s->g, n),
                  .shape = shape,
                  .region = r,
                  .start = dg_attr_ints(&node->attrs, "start", NULL),
                  .stop = dg_attr_ints(&node->attrs, "stop", NULL),
                  .step = dg_attr_ints(&node->attrs, "step", NULL)};
+        c.b.name = "";
         s->epoch++;
         dg_value made = part_of(s, &c, v, true);
         dg_value_of(s->g, made)->path = dg_value_of(s->g, old)->path;

@@ -364,23 +364,11 @@ static bool choose(recomputer *r, int64_t least, choice *best)
 static dg_node copy_node(recomputer *r, dg_node n, dg_node before, const dg_value *in)
 {
     dg_graph *g = r->g;
-    dg_node_info i = *dg_node_of(g, n);
-    dg_type *types = DG_NEW_ARRAY(r->a, dg_type, i.n_out);
-    for (int k = 0; k < i.n_out; k++) types[k] = *dg_type_of(g, i.out[k]);
-    dg_node copy = dg_graph_add(g, dg_node_of(g, before)->region, before, i.op, i.attrs, in, i.n_in,
-                                types, i.n_out);
-    dg_node_info *c = dg_node_of(g, copy);
-    c->scope = i.scope;
-    c->origin = i.origin;
-    c->phase = i.phase;
-    c->remat = i.remat;
-    c->strip = i.strip;
-    c->prologue = i.prologue;
-    c->n_own = i.n_own;
-    c->kernel = i.kernel;
-    for (int k = 0; k < i.n_out; k++)
+    dg_node copy = dg_copy_node(g, n, dg_node_of(g, before)->region, before, in);
+    const dg_node_info *c = dg_node_of(g, copy), *i = dg_node_of(g, n);
+    for (int k = 0; k < c->n_out; k++)
         dg_value_of(g, c->out[k])->path =
-            dg_intern_printf(g->strings, "%s.again", dg_value_of(g, i.out[k])->path);
+            dg_intern_printf(g->strings, "%s.again", dg_value_of(g, i->out[k])->path);
     return copy;
 }
 

@@ -55,16 +55,10 @@ static void refused(void *ctx, const dg_infer *t)
 
 static dg_build builder(simplifier *s, dg_node n)
 {
-    const dg_node_info *i = dg_node_of(s->g, n);
-    return (dg_build){.graph = s->g,
-                      .region = i->region,
-                      .before = n,
-                      .scope = i->scope,
-                      .origin = i->origin,
-                      .phase = i->phase,
-                      .remat = i->remat,
-                      .refused = refused,
-                      .ctx = s};
+    dg_build b = dg_build_before(s->g, n);
+    b.refused = refused;
+    b.ctx = s;
+    return b;
 }
 
 /* ---- constants ---- */
