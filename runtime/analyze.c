@@ -9,8 +9,8 @@
  * run before those that count. */
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
-#include "compiler/base/rng.h"
 #include "compiler/plan/explain.h"
+#include "runtime/inputs.h"
 #include "runtime/roof.h"
 #include "runtime/session.h"
 
@@ -46,19 +46,6 @@ typedef struct analysis {
 
 /* ---- runs ---- */
 
-static void fill_inputs(const analysis *x, dg_session *s)
-{
-    for (int i = 0; i < s->plan->n_inputs; i++) {
-        const dg_type *t = &s->plan->inputs[i].type;
-        float *data = dg_session_input(s, i);
-        if (t->dtype != DG_F32) continue; /* zeros, as the session made them */
-        dg_rng r = {.key = x->o->seed + (uint64_t)i};
-        int64_t count = dg_shape_count(&t->shape);
-        dg_rng_uniform(&r, 0, count, data);
-        for (int64_t e = 0; e < count; e++) data[e] = 2 * data[e] - 1;
-    }
-}
-
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -84,7 +71,7 @@ static bool measure(analysis *x)
            *one = DG_NEW_ARRAY(x->arena, double, x->runs), spread;
     bool ok = s != NULL;
     if (ok) {
-        fill_inputs(x, s);
+        dg_inputs_random(s, x->o->seed);
         dg_session_seed(s, x->o->seed);
         ok = dg_session_run(s) == DG_OK;
     }
@@ -283,24 +270,6 @@ static void write_text(const analysis *x, dg_text *t)
 
 /* ---- as JSON ---- */
 
-static void key_number(dg_json_writer *w, const char *key, double v)
-{
-    dg_json_key(w, key);
-    dg_json_double(w, v);
-}
-
-static void key_int(dg_json_writer *w, const char *key, int64_t v)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, v);
-}
-
-static void key_text(dg_json_writer *w, const char *key, const char *v)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, v);
-}
-
 static void json_sums(const analysis *x, dg_json_writer *w, const char *title,
                       const char *(*name)(const analysis *x, int32_t s))
 {
@@ -310,9 +279,9 @@ static void json_sums(const analysis *x, dg_json_writer *w, const char *title,
     dg_json_open(w, '[');
     for (int i = 0; i < n; i++) {
         dg_json_open(w, '{');
-        key_text(w, "name", list[i].name);
-        key_number(w, "est_ms", list[i].est / 1e6);
-        key_number(w, "ms", list[i].ns / 1e6);
+        dg_json_string_field(w, "name", list[i].name);
+        dg_json_double_field(w, "est_ms", list[i].est / 1e6);
+        dg_json_double_field(w, "ms", list[i].ns / 1e6);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -323,14 +292,14 @@ static void write_json(const analysis *x, dg_text *t)
     dg_json_writer w = {.text = *t, .pretty = true};
     const turn *order = turns(x);
     dg_json_open(&w, '{');
-    key_text(&w, "format", "dg-analysis/1.0");
-    key_int(&w, "runs", x->runs);
-    key_int(&w, "threads", x->threads);
-    key_number(&w, "ms", x->whole / 1e6);
-    key_int(&w, "arena_planned", x->plan->arena_bytes);
-    key_int(&w, "arena_touched", (int64_t)x->touched);
-    key_int(&w, "planned", x->planned);
-    key_int(&w, "resident_growth", (int64_t)x->grown);
+    dg_json_string_field(&w, "format", "dg-analysis/1.0");
+    dg_json_int_field(&w, "runs", x->runs);
+    dg_json_int_field(&w, "threads", x->threads);
+    dg_json_double_field(&w, "ms", x->whole / 1e6);
+    dg_json_int_field(&w, "arena_planned", x->plan->arena_bytes);
+    dg_json_int_field(&w, "arena_touched", (int64_t)x->touched);
+    dg_json_int_field(&w, "planned", x->planned);
+    dg_json_int_field(&w, "resident_growth", (int64_t)x->grown);
     dg_json_key(&w, "steps");
     dg_json_open(&w, '[');
     for (int k = 0; k < x->plan->n_steps; k++) {
@@ -339,16 +308,16 @@ static void write_json(const analysis *x, dg_text *t)
         const dg_plan_step *i = &x->plan->steps[s];
         double trips = dg_step_trips(x->plan, s), ns = x->rows[s].ns / trips;
         dg_json_open(&w, '{');
-        key_int(&w, "id", s);
-        key_text(&w, "kernel", i->label);
-        key_text(&w, "path", name_of(x->plan, i));
-        key_number(&w, "trips", trips);
-        key_number(&w, "est_ms", x->rows[s].est / trips / 1e6);
-        key_number(&w, "ms", ns / 1e6);
-        key_number(&w, "spread_ms", x->rows[s].spread / trips / 1e6);
-        key_number(&w, "gflops", ns > 0 ? i->flops / ns : 0);
-        key_number(&w, "gbytes", ns > 0 ? (double)i->bytes_rw / ns : 0);
-        if (x->roof.gflops > 0) key_number(&w, "of_roof", of_roof(x, s));
+        dg_json_int_field(&w, "id", s);
+        dg_json_string_field(&w, "kernel", i->label);
+        dg_json_string_field(&w, "path", name_of(x->plan, i));
+        dg_json_double_field(&w, "trips", trips);
+        dg_json_double_field(&w, "est_ms", x->rows[s].est / trips / 1e6);
+        dg_json_double_field(&w, "ms", ns / 1e6);
+        dg_json_double_field(&w, "spread_ms", x->rows[s].spread / trips / 1e6);
+        dg_json_double_field(&w, "gflops", ns > 0 ? i->flops / ns : 0);
+        dg_json_double_field(&w, "gbytes", ns > 0 ? (double)i->bytes_rw / ns : 0);
+        if (x->roof.gflops > 0) dg_json_double_field(&w, "of_roof", of_roof(x, s));
         dg_json_close(&w, '}');
     }
     dg_json_close(&w, ']');

@@ -9,7 +9,7 @@
  * Keeps  fresh parameters of the context's seed; floats uniform in [-1, 1), whole numbers 0. */
 #include "compiler/base/json.h"
 #include "compiler/base/os.h"
-#include "compiler/base/rng.h"
+#include "runtime/inputs.h"
 #include "runtime/roof.h"
 #include "runtime/session.h"
 
@@ -114,19 +114,6 @@ static bool choose(bench *b)
 
 /* ---- runs ---- */
 
-static void fill_inputs(const bench *b, dg_session *s)
-{
-    for (int i = 0; i < s->plan->n_inputs; i++) {
-        const dg_type *t = &s->plan->inputs[i].type;
-        float *data = dg_session_input(s, i);
-        if (t->dtype != DG_F32) continue; /* zeros, as the session made them */
-        dg_rng r = {.key = b->o->seed + (uint64_t)i};
-        int64_t count = dg_shape_count(&t->shape);
-        dg_rng_uniform(&r, 0, count, data);
-        for (int64_t e = 0; e < count; e++) data[e] = 2 * data[e] - 1;
-    }
-}
-
 static bool prepare(bench *b, bench_case *x)
 {
     dg_context *c = b->context;
@@ -140,7 +127,7 @@ static bool prepare(bench *b, bench_case *x)
     x->store = dg_store_new(c);
     x->session = dg_session_new(x->plan, x->store);
     if (!x->session) return false;
-    fill_inputs(b, x->session);
+    dg_inputs_random(x->session, b->o->seed);
     dg_session_seed(x->session, b->o->seed);
     start = dg_clock();
     if (dg_session_run(x->session) != DG_OK) return false;
@@ -268,18 +255,12 @@ static void write_json(bench *b, dg_text *out)
 {
     dg_json_writer w = {.pretty = true};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "format");
-    dg_json_string(&w, "dg-bench/1.0");
-    dg_json_key(&w, "version");
-    dg_json_string(&w, dg_version());
-    dg_json_key(&w, "file");
-    dg_json_string(&w, dg_path_base(b->file));
-    dg_json_key(&w, "isa");
-    dg_json_string(&w, dg_isa_name(b->context->isa));
-    dg_json_key(&w, "threads");
-    dg_json_int(&w, b->context->threads);
-    dg_json_key(&w, "other_cpu");
-    dg_json_double(&w, b->others);
+    dg_json_string_field(&w, "format", "dg-bench/1.0");
+    dg_json_string_field(&w, "version", dg_version());
+    dg_json_string_field(&w, "file", dg_path_base(b->file));
+    dg_json_string_field(&w, "isa", dg_isa_name(b->context->isa));
+    dg_json_int_field(&w, "threads", b->context->threads);
+    dg_json_double_field(&w, "other_cpu", b->others);
     if (b->o->roof) {
         const struct {
             const char *name;
@@ -291,8 +272,7 @@ static void write_json(bench *b, dg_text *out)
         dg_json_key(&w, "roof");
         dg_json_open(&w, '{');
         for (int i = 0; i < 4; i++) {
-            dg_json_key(&w, roof[i].name);
-            dg_json_double(&w, roof[i].value);
+            dg_json_double_field(&w, roof[i].name, roof[i].value);
         }
         dg_json_close(&w, '}');
     }
@@ -309,29 +289,21 @@ static void write_json(bench *b, dg_text *out)
                      {"min_ms", x->seconds[0]},
                      {"p90_ms", high(x)}};
         dg_json_open(&w, '{');
-        dg_json_key(&w, "name");
-        dg_json_string(&w, x->name);
-        dg_json_key(&w, "runs");
-        dg_json_int(&w, x->n);
+        dg_json_string_field(&w, "name", x->name);
+        dg_json_int_field(&w, "runs", x->n);
         for (int t = 0; t < 5; t++) {
-            dg_json_key(&w, times[t].name);
-            dg_json_double(&w, times[t].value * 1e3);
+            dg_json_double_field(&w, times[t].name, times[t].value * 1e3);
         }
-        dg_json_key(&w, "flops");
-        dg_json_int(&w, x->flops);
-        dg_json_key(&w, "gflops");
-        dg_json_double(&w, gflops(x));
-        dg_json_key(&w, "arena_bytes");
-        dg_json_int(&w, x->plan->arena_bytes);
+        dg_json_int_field(&w, "flops", x->flops);
+        dg_json_double_field(&w, "gflops", gflops(x));
+        dg_json_int_field(&w, "arena_bytes", x->plan->arena_bytes);
         if (x->before > 0) {
-            dg_json_key(&w, "ratio");
-            dg_json_double(&w, median(x) / x->before);
+            dg_json_double_field(&w, "ratio", median(x) / x->before);
         }
         dg_json_close(&w, '}');
     }
     dg_json_close(&w, ']');
-    dg_json_key(&w, "peak_rss_bytes");
-    dg_json_int(&w, (int64_t)dg_rss_peak_bytes());
+    dg_json_int_field(&w, "peak_rss_bytes", (int64_t)dg_rss_peak_bytes());
     dg_json_close(&w, '}');
     dg_text_addn(out, w.text.at, w.text.n);
     dg_text_add(out, "\n");

@@ -88,22 +88,16 @@ static bool write_manifest(struct dg_store *s, dg_diag *d, dg_arena *a, const ch
 {
     dg_json_writer w = {.pretty = true};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "format");
-    dg_json_int(&w, FORMAT);
-    dg_json_key(&w, "step");
-    dg_json_int(&w, s->step);
-    dg_json_key(&w, "seed");
-    dg_json_string(&w, dg_arena_printf(a, "%" PRIu64, f->seed));
-    dg_json_key(&w, "plan");
-    dg_json_string(&w, dg_arena_printf(a, "%016" PRIx64, f->plan_hash));
+    dg_json_int_field(&w, "format", FORMAT);
+    dg_json_int_field(&w, "step", s->step);
+    dg_json_string_field(&w, "seed", dg_arena_printf(a, "%" PRIu64, f->seed));
+    dg_json_string_field(&w, "plan", dg_arena_printf(a, "%016" PRIx64, f->plan_hash));
     const char *names[] = {"isa", "blas_core", "build"},
                *values[] = {f->isa, f->blas_core, f->build};
     for (int i = 0; i < 3; i++) {
-        dg_json_key(&w, names[i]);
-        dg_json_string(&w, values[i] ? values[i] : "");
+        dg_json_string_field(&w, names[i], values[i] ? values[i] : "");
     }
-    dg_json_key(&w, "driver");
-    dg_json_string(&w, f->extra ? f->extra : "");
+    dg_json_string_field(&w, "driver", f->extra ? f->extra : "");
     dg_json_key(&w, "files");
     dg_json_open(&w, '{');
     bool ok = true;
@@ -113,10 +107,8 @@ static bool write_manifest(struct dg_store *s, dg_diag *d, dg_arena *a, const ch
         ok = hash_of(d, dg_path_join(a, folder, parts[i]), &hash, &bytes);
         dg_json_key(&w, parts[i]);
         dg_json_open(&w, '{');
-        dg_json_key(&w, "bytes");
-        dg_json_int(&w, (int64_t)bytes);
-        dg_json_key(&w, "xxh64");
-        dg_json_string(&w, dg_arena_printf(a, "%016" PRIx64, hash));
+        dg_json_int_field(&w, "bytes", (int64_t)bytes);
+        dg_json_string_field(&w, "xxh64", dg_arena_printf(a, "%016" PRIx64, hash));
         dg_json_close(&w, '}');
     }
     dg_json_close(&w, '}');

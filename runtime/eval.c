@@ -99,36 +99,18 @@ static void text_line(dg_text *t, const char *name, double value)
     dg_text_add(t, "  %-16s %.6g\n", name, value);
 }
 
-static void whole_field(dg_json_writer *w, const char *key, int64_t v)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, v);
-}
-
-static void double_field(dg_json_writer *w, const char *key, double v)
-{
-    dg_json_key(w, key);
-    dg_json_double(w, v);
-}
-
-static void text_field(dg_json_writer *w, const char *key, const char *v)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, v);
-}
-
 static void begin_object(const measure *m, const char *verb, dg_json_writer *w)
 {
     dg_json_open(w, '{');
-    whole_field(w, "v", 1);
-    text_field(w, "event", "end");
-    text_field(w, "verb", verb);
-    whole_field(w, "exit", 0);
-    text_field(w, "entry", m->entry);
-    text_field(w, "data", m->data->kind);
-    text_field(w, "split", m->split);
-    whole_field(w, "n", m->result.n);
-    whole_field(w, "step", m->maker.store->step);
+    dg_json_int_field(w, "v", 1);
+    dg_json_string_field(w, "event", "end");
+    dg_json_string_field(w, "verb", verb);
+    dg_json_int_field(w, "exit", 0);
+    dg_json_string_field(w, "entry", m->entry);
+    dg_json_string_field(w, "data", m->data->kind);
+    dg_json_string_field(w, "split", m->split);
+    dg_json_int_field(w, "n", m->result.n);
+    dg_json_int_field(w, "step", m->maker.store->step);
 }
 
 static void end_object(dg_json_writer *w)
@@ -145,9 +127,9 @@ static void add_parts(const measure *m, dg_json_writer *w)
         const dg_outcome *n = &e->numbers[i];
         if (!is_part(n)) continue;
         if (n->shape.rank == 0)
-            double_field(w, n->name, n->at[0]);
+            dg_json_double_field(w, n->name, n->at[0]);
         else
-            whole_field(w, n->name, dg_shape_count(&n->shape));
+            dg_json_int_field(w, n->name, dg_shape_count(&n->shape));
     }
     dg_json_key(w, "parts");
     dg_json_open(w, '{');
@@ -166,8 +148,8 @@ static void eval_json(const measure *m, dg_text *out)
 {
     dg_json_writer w = {0};
     begin_object(m, "eval", &w);
-    double_field(&w, "bits_per_dim", m->result.mean);
-    double_field(&w, "se", m->result.error);
+    dg_json_double_field(&w, "bits_per_dim", m->result.mean);
+    dg_json_double_field(&w, "se", m->result.error);
     add_parts(m, &w);
     end_object(&w);
     *out = w.text;
@@ -335,7 +317,7 @@ static void curve_json(const measure *m, const points *p, dg_text *out)
     const char *const own[] = {"bits_per_dim", "stderr"}, *const as[] = {"bits_per_dim", "se"};
     for (int i = 0; i < 2; i++) {
         const dg_outcome *n = dg_evaluation_find(&m->result, own[i]);
-        if (n && n->shape.rank == 0) double_field(&w, as[i], n->at[0]);
+        if (n && n->shape.rank == 0) dg_json_double_field(&w, as[i], n->at[0]);
     }
     for (int k = 0; k < 3; k++) {
         dg_json_key(&w, names[k]);

@@ -60,14 +60,11 @@ static bool start_runner(evaluate *e, dg_program *p, runner *r)
 
 static bool has_batch(evaluate *e)
 {
-    dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(e->job->context, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, d, &e->job->program->source);
+    dg_front *f = dg_program_front(e->job->program);
     const dg_config_info *list;
     int n = f ? dg_front_configs(f, &list) : 0;
     bool has = false;
     for (int i = 0; i < n && !has; i++) has = strcmp(list[i].name, "batch") == 0;
-    dg_arena_free(a);
     return has;
 }
 

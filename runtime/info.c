@@ -21,8 +21,7 @@ typedef struct facts {
 
 static void fact(facts *f, const char *key, const char *value)
 {
-    dg_json_key(&f->json, key);
-    dg_json_string(&f->json, value);
+    dg_json_string_field(&f->json, key, value);
     dg_text_add(&f->text, "%-16s %s\n", key, value);
 }
 

@@ -2,6 +2,8 @@
  * does not fit before anything runs. */
 #include "runtime/inputs.h"
 
+#include "compiler/base/rng.h"
+
 #include "runtime/data/npy.h"
 #include "runtime/safetensors.h"
 
@@ -215,5 +217,18 @@ void dg_put_inputs(dg_session *s, const dg_dataset *data, const dg_binding *b)
     default:
         for (int64_t i = 0; i < n; i++) ((uint8_t *)to)[i] = (uint8_t)b->x[i];
         break;
+    }
+}
+
+void dg_inputs_random(dg_session *s, uint64_t seed)
+{
+    for (int i = 0; i < s->plan->n_inputs; i++) {
+        const dg_type *t = &s->plan->inputs[i].type;
+        float *data = dg_session_input(s, i);
+        if (t->dtype != DG_F32) continue;
+        dg_rng r = {.key = seed + (uint64_t)i};
+        int64_t count = dg_shape_count(&t->shape);
+        dg_rng_uniform(&r, 0, count, data);
+        for (int64_t e = 0; e < count; e++) data[e] = 2 * data[e] - 1;
     }
 }

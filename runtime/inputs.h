@@ -10,6 +10,9 @@
  * number fits, checked against its shape. Reports E2xx unknown names, E44x shapes. */
 bool dg_inputs_from_files(dg_diag *d, dg_session *s, const dg_arg_text *list, int n);
 
+/* Numbers from -1 to 1 in inputs of f32, for runs that are only timed; others stay zero. */
+void dg_inputs_random(dg_session *s, uint64_t seed);
+
 /* How a data set fills an entry's inputs: `x` data and `y` labels, or as the map says (value "data"
  * or "labels"). All leading axes beyond the sample's own are the batch: they must agree between the
  * inputs. */

@@ -211,19 +211,15 @@ static void say_result(interp *p, const dg_samples *s, const char *out)
     dg_maker *m = p->maker;
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "v");
-    dg_json_int(&w, 1);
+    dg_json_int_field(&w, "v", 1);
     const char *const texts[][2] = {{"event", "end"},    {"verb", "interp"},   {"out", out},
                                     {"entry", p->entry}, {"from", p->ends[0]}, {"to", p->ends[1]},
                                     {"space", p->space}};
     for (int i = 0; i < 7; i++) {
-        dg_json_key(&w, texts[i][0]);
-        dg_json_string(&w, texts[i][1]);
+        dg_json_string_field(&w, texts[i][0], texts[i][1]);
     }
-    dg_json_key(&w, "exit");
-    dg_json_int(&w, 0);
-    dg_json_key(&w, "frames");
-    dg_json_int(&w, s->type.shape.dim[0]);
+    dg_json_int_field(&w, "exit", 0);
+    dg_json_int_field(&w, "frames", s->type.shape.dim[0]);
     dg_json_close(&w, '}');
     dg_progress shown = {.verb = "interp",
                          .next_save = -1,

@@ -363,18 +363,6 @@ static bool judge(judged *g)
 
 /* ---- what is said ---- */
 
-static void whole_field(dg_json_writer *w, const char *key, int64_t v)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, v);
-}
-
-static void text_field(dg_json_writer *w, const char *key, const char *v)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, v);
-}
-
 static bool is_own(const dg_outcome *n)
 {
     return n->report && n->shape.rank == 0 && strcmp(n->name, "n") != 0 &&
@@ -385,26 +373,26 @@ static void as_json(const judged *g, dg_text *out)
 {
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    whole_field(&w, "v", 1);
-    text_field(&w, "event", "end");
-    text_field(&w, "verb", "eval");
-    whole_field(&w, "exit", 0);
+    dg_json_int_field(&w, "v", 1);
+    dg_json_string_field(&w, "event", "end");
+    dg_json_string_field(&w, "verb", "eval");
+    dg_json_int_field(&w, "exit", 0);
     if (g->from_run) {
-        text_field(&w, "entry", g->entry);
-        whole_field(&w, "step", g->maker.store->step);
-        text_field(&w, "seed", dg_arena_printf(g->judge.arena, "%" PRIu64, g->maker.seed));
+        dg_json_string_field(&w, "entry", g->entry);
+        dg_json_int_field(&w, "step", g->maker.store->step);
+        dg_json_string_field(&w, "seed",
+                             dg_arena_printf(g->judge.arena, "%" PRIu64, g->maker.seed));
     }
-    text_field(&w, "judge", g->judge.config->judge_entry);
-    whole_field(&w, "judge_step", g->judge.store->step);
-    text_field(&w, "data", g->real->kind);
-    text_field(&w, "split", g->split);
-    whole_field(&w, "n", g->n);
-    whole_field(&w, "n_real", g->n_real);
+    dg_json_string_field(&w, "judge", g->judge.config->judge_entry);
+    dg_json_int_field(&w, "judge_step", g->judge.store->step);
+    dg_json_string_field(&w, "data", g->real->kind);
+    dg_json_string_field(&w, "split", g->split);
+    dg_json_int_field(&w, "n", g->n);
+    dg_json_int_field(&w, "n_real", g->n_real);
     for (int i = 0; i < g->result.n_numbers; i++) {
         const dg_outcome *n = &g->result.numbers[i];
         if (!is_own(n)) continue;
-        dg_json_key(&w, n->name);
-        dg_json_double(&w, n->at[0]);
+        dg_json_double_field(&w, n->name, n->at[0]);
     }
     dg_json_close(&w, '}');
     dg_text_addn(&w.text, "\n", 1);

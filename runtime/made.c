@@ -80,8 +80,7 @@ static void put_pairs(writer *w, const char *key, const dg_arg_text *list, int n
     dg_json_writer j = {0};
     dg_json_open(&j, '{');
     for (int i = 0; i < n; i++) {
-        dg_json_key(&j, list[i].name);
-        dg_json_string(&j, list[i].value);
+        dg_json_string_field(&j, list[i].name, list[i].value);
     }
     dg_json_close(&j, '}');
     put(w, key, j.text.at);

@@ -16,15 +16,11 @@
 static bool any_entry(dg_maker *m, bool (*visit)(const dg_entry_info *e, const void *ctx),
                       const void *ctx)
 {
-    dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(m->context, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, d, &m->program->source);
+    dg_front *f = dg_program_front(m->program);
     const dg_entry_info *list = NULL;
     int n = f ? dg_front_entries(f, &list) : 0;
     bool found = false;
     for (int i = 0; i < n && !found; i++) found = list[i].kind != DG_TEST && visit(&list[i], ctx);
-    dg_context_flush(m->context, d);
-    dg_arena_free(a);
     return found;
 }
 
@@ -75,16 +71,13 @@ void dg_maker_default(dg_maker *m, const char *argument, const char *value)
 
 static int classes_of(dg_maker *m)
 {
-    dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(m->context, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, d, &m->program->source);
+    dg_front *f = dg_program_front(m->program);
     const dg_config_info *list;
     int n = f ? dg_front_configs(f, &list) : 0;
     int64_t classes = 0;
     for (int i = 0; i < n; i++)
         if (strcmp(list[i].name, "classes") == 0 && list[i].text)
             dg_parse_int(list[i].text, strlen(list[i].text), &classes);
-    dg_arena_free(a);
     return classes > 0 && classes < 1 << 20 ? (int)classes : 0;
 }
 

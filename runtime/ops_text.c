@@ -46,21 +46,17 @@ static void op_json(dg_json_writer *w, const dg_op *op)
     const char *keys[] = {"name", "inputs", "outputs", "doc"},
                *values[] = {op->name, op->inputs, op->outputs, op->doc};
     for (int i = 0; i < 4; i++) {
-        dg_json_key(w, keys[i]);
-        dg_json_string(w, values[i] ? values[i] : "");
+        dg_json_string_field(w, keys[i], values[i] ? values[i] : "");
     }
     dg_json_key(w, "attributes");
     dg_json_open(w, '[');
     for (const dg_attr_spec *s = op->attrs; s && s->name; s++) {
         dg_json_open(w, '{');
-        dg_json_key(w, "name");
-        dg_json_string(w, s->name);
-        dg_json_key(w, "kind");
-        dg_json_string(w, kind_names[s->kind]);
+        dg_json_string_field(w, "name", s->name);
+        dg_json_string_field(w, "kind", kind_names[s->kind]);
         dg_json_key(w, "required");
         dg_json_bool(w, s->required);
-        dg_json_key(w, "doc");
-        dg_json_string(w, s->doc ? s->doc : "");
+        dg_json_string_field(w, "doc", s->doc ? s->doc : "");
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');

@@ -49,23 +49,25 @@ void dg_program_free(dg_program *p)
     free(p);
 }
 
-/* A front of its own for each question: sources are small, and nothing is shared between
- * compilations. */
-static dg_front *open_front(dg_program *p, dg_arena *a, dg_diag **d)
+dg_front *dg_program_front(dg_program *p)
 {
-    *d = dg_context_diag(p->context, a, dg_sources_new(a));
-    return dg_front_open(a, *d, &p->source);
+    if (p->opened) return p->front;
+    p->opened = true;
+    p->sources = dg_sources_new(p->arena);
+    dg_diag *d = dg_context_diag(p->context, p->arena, p->sources);
+    p->front = dg_front_open(p->arena, d, &p->source);
+    dg_context_flush(p->context, d);
+    return p->front;
 }
 
 int dg_program_entries(dg_program *p, const dg_entry **out)
 {
     *out = p->entries;
     if (p->entries) return p->n_entries;
-    dg_arena *a = dg_arena_new();
-    dg_diag *d;
-    dg_front *f = open_front(p, a, &d);
-    const dg_entry_info *info = NULL;
-    int n = f ? dg_front_entries(f, &info) : 0;
+    dg_front *f = dg_program_front(p);
+    if (!f) return -1;
+    const dg_entry_info *info;
+    int n = dg_front_entries(f, &info);
     dg_entry *list = DG_NEW_ARRAY(p->arena, dg_entry, n + 1);
     for (int i = 0; i < n; i++) {
         list[i].name = dg_arena_text(p->arena, info[i].name, strlen(info[i].name));
@@ -76,9 +78,6 @@ int dg_program_entries(dg_program *p, const dg_entry **out)
                                                   : DG_KIND_ENTRY;
         list[i].in_main = info[i].in_main;
     }
-    dg_status status = dg_context_flush(p->context, d);
-    dg_arena_free(a);
-    if (status != DG_OK) return -1;
     p->entries = *out = list;
     return p->n_entries = n;
 }
@@ -99,8 +98,8 @@ static bool needs_arguments(const dg_entry_info *e)
 dg_status dg_program_check(dg_program *p, const char *entry)
 {
     dg_arena *a = dg_arena_new();
-    dg_diag *d;
-    dg_front *f = open_front(p, a, &d);
+    dg_diag *d = dg_context_diag(p->context, a, dg_sources_new(a));
+    dg_front *f = dg_front_open(a, d, &p->source);
     if (f && dg_front_check(f, a)) {
         const dg_entry_info *list;
         int n = dg_front_entries(f, &list);
@@ -160,10 +159,8 @@ static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args
     j->diag = dg_context_diag(c, j->arena, j->sources);
     dg_setting_in *list;
     if (!dg_settings_of(c, j->arena, j->diag, args, n_args, &list)) return false;
-    j->options = (dg_compile_options){.args = list,
-                                      .n_args = n_args,
-                                      .passes = dg_context_passes(c),
-                                      .blas_core = loaded_core};
+    j->options = (dg_compile_options){
+        .args = list, .n_args = n_args, .passes = dg_context_passes(c), .blas_core = loaded_core};
     return true;
 }
 

@@ -380,20 +380,14 @@ static void put_result(replay *r, dg_replay_options *o, bool same, dg_status sta
     }
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "v");
-    dg_json_int(&w, 1);
-    dg_json_key(&w, "event");
-    dg_json_string(&w, "end");
-    dg_json_key(&w, "verb");
-    dg_json_string(&w, "replay");
-    dg_json_key(&w, "exit");
-    dg_json_int(&w, status);
+    dg_json_int_field(&w, "v", 1);
+    dg_json_string_field(&w, "event", "end");
+    dg_json_string_field(&w, "verb", "replay");
+    dg_json_int_field(&w, "exit", status);
     dg_json_key(&w, "same");
     dg_json_bool(&w, same);
-    dg_json_key(&w, "made_by");
-    dg_json_string(&w, r->made.verb);
-    dg_json_key(&w, "bytes");
-    dg_json_int(&w, (int64_t)r->file.length);
+    dg_json_string_field(&w, "made_by", r->made.verb);
+    dg_json_int_field(&w, "bytes", (int64_t)r->file.length);
     dg_json_close(&w, '}');
     dg_text_addn(&w.text, "\n", 1);
     o->text = w.text.at;

@@ -93,17 +93,13 @@ static void json_results(const dg_session *s, const dg_run_options *o, void *con
     dg_json_writer w = {0};
     const char *const texts[][2] = {{"event", "end"}, {"verb", "run"}, {"entry", o->entry}};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "v");
-    dg_json_int(&w, 1);
+    dg_json_int_field(&w, "v", 1);
     for (int i = 0; i < 3; i++) {
-        dg_json_key(&w, texts[i][0]);
-        dg_json_string(&w, texts[i][1]);
+        dg_json_string_field(&w, texts[i][0], texts[i][1]);
     }
-    dg_json_key(&w, "exit");
-    dg_json_int(&w, 0);
+    dg_json_int_field(&w, "exit", 0);
     if (o->out) {
-        dg_json_key(&w, "out");
-        dg_json_string(&w, o->out);
+        dg_json_string_field(&w, "out", o->out);
     }
     dg_json_key(&w, "results");
     dg_json_open(&w, '{');
@@ -112,8 +108,7 @@ static void json_results(const dg_session *s, const dg_run_options *o, void *con
         int64_t n = dg_shape_count(&p->type.shape);
         dg_json_key(&w, p->name);
         dg_json_open(&w, '{');
-        dg_json_key(&w, "type");
-        dg_json_string(&w, dg_type_name(s->arena, &p->type));
+        dg_json_string_field(&w, "type", dg_type_name(s->arena, &p->type));
         if (n <= SHOWN) dg_json_key(&w, p->type.shape.rank ? "values" : "value");
         if (n <= SHOWN && p->type.shape.rank) dg_json_open(&w, '[');
         for (int64_t k = 0; n <= SHOWN && k < n; k++) json_number(&w, &p->type, results[i], k);

@@ -115,17 +115,16 @@ static bool copy_import(dg_diag *d, dg_arena *a, const dg_program *p, const char
 
 bool dg_run_copy_graph(dg_diag *d, dg_program *p, const char *run)
 {
+    dg_front *f = dg_program_front(p);
+    if (!f) return false;
     dg_arena *a = dg_arena_new();
-    dg_diag *own = dg_context_diag(p->context, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, own, &p->source);
-    const int32_t *files = NULL;
-    int n = f ? dg_front_files(f, &files) : 0;
-    bool ok = f != NULL;
+    const int32_t *files;
+    int n = dg_front_files(f, &files);
+    bool ok = true;
     for (int i = 0; ok && i < n; i++) {
-        const dg_source *s = dg_source_at(dg_diag_sources(own), files[i]);
+        const dg_source *s = dg_source_at(p->sources, files[i]);
         ok = i == 0 ? write_source(d, a, run, DG_RUN_GRAPH, s) : copy_import(d, a, p, run, s);
     }
-    dg_context_flush(p->context, own);
     dg_arena_free(a);
     return ok;
 }
@@ -236,25 +235,13 @@ int dg_run_classes(const char *run)
     return n > 0 && n < 1 << 20 ? (int)n : 0;
 }
 
-static void text_field(dg_json_writer *w, const char *key, const char *value)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, value);
-}
-
-static void whole_field(dg_json_writer *w, const char *key, int64_t value)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, value);
-}
-
 static void data_field(dg_json_writer *w, const dg_dataset *s)
 {
     dg_json_key(w, "data");
     dg_json_open(w, '{');
-    text_field(w, "kind", s->kind);
-    whole_field(w, "samples", s->reader.count);
-    whole_field(w, "classes", s->classes);
+    dg_json_string_field(w, "kind", s->kind);
+    dg_json_int_field(w, "samples", s->reader.count);
+    dg_json_int_field(w, "classes", s->classes);
     dg_json_key(w, "shape");
     dg_json_open(w, '[');
     for (int i = 0; i < s->shape.rank; i++) dg_json_int(w, s->shape.dim[i]);
@@ -275,7 +262,7 @@ static void add_command(dg_json_writer *w)
     text[n] = 0;
     dg_text shown = {0};
     dg_text_escape(&shown, text, strlen(text), sizeof text);
-    text_field(w, "command", shown.at ? shown.at : "");
+    dg_json_string_field(w, "command", shown.at ? shown.at : "");
     dg_text_free(&shown);
 }
 
@@ -289,20 +276,20 @@ bool dg_run_write_facts(dg_context *c, dg_diag *d, const char *run, const dg_run
     const char *started = json_string_value(json_object_get(old, "started"));
     dg_json_writer w = {.pretty = true};
     dg_json_open(&w, '{');
-    text_field(&w, "status", f->status);
-    whole_field(&w, "step", f->step);
-    whole_field(&w, "steps", f->steps);
-    text_field(&w, "seed", dg_arena_printf(a, "%" PRIu64, f->seed));
-    text_field(&w, "plan", dg_arena_printf(a, "%016" PRIx64, f->plan_hash));
+    dg_json_string_field(&w, "status", f->status);
+    dg_json_int_field(&w, "step", f->step);
+    dg_json_int_field(&w, "steps", f->steps);
+    dg_json_string_field(&w, "seed", dg_arena_printf(a, "%" PRIu64, f->seed));
+    dg_json_string_field(&w, "plan", dg_arena_printf(a, "%016" PRIx64, f->plan_hash));
     data_field(&w, f->data);
-    text_field(&w, "dg", dg_version());
-    text_field(&w, "isa", dg_isa_name(c->isa));
-    text_field(&w, "blas_core", dg_blas_core());
-    whole_field(&w, "threads", c->threads);
-    text_field(&w, "host", host);
+    dg_json_string_field(&w, "dg", dg_version());
+    dg_json_string_field(&w, "isa", dg_isa_name(c->isa));
+    dg_json_string_field(&w, "blas_core", dg_blas_core());
+    dg_json_int_field(&w, "threads", c->threads);
+    dg_json_string_field(&w, "host", host);
     add_command(&w);
-    text_field(&w, "started", started ? started : now);
-    text_field(&w, "written", now);
+    dg_json_string_field(&w, "started", started ? started : now);
+    dg_json_string_field(&w, "written", now);
     dg_json_close(&w, '}');
     dg_text_addn(&w.text, "\n", 1);
     bool ok = dg_file_replace(d, dg_path_join(a, run, DG_RUN_FACTS), w.text.at, w.text.n);

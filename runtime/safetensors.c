@@ -442,8 +442,7 @@ bool dg_st_write(dg_diag *d, const char *path, const dg_st_out *tensors, int n,
     for (int i = 0; i < n; i++) {
         dg_json_key(&w, tensors[i].name);
         dg_json_open(&w, '{');
-        dg_json_key(&w, "dtype");
-        dg_json_string(&w, dtypes[tensors[i].dtype].name);
+        dg_json_string_field(&w, "dtype", dtypes[tensors[i].dtype].name);
         dg_json_key(&w, "shape");
         dg_json_open(&w, '[');
         for (int k = 0; k < tensors[i].shape.rank; k++) dg_json_int(&w, tensors[i].shape.dim[k]);

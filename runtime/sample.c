@@ -23,24 +23,17 @@ static void say_result(dg_maker *m, const char *out, const dg_samples *s, const 
     dg_context *c = m->context;
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "v");
-    dg_json_int(&w, 1);
+    dg_json_int_field(&w, "v", 1);
     const char *const texts[][2] = {
         {"event", "end"}, {"verb", "sample"}, {"out", out}, {"entry", made->entry}};
     for (int i = 0; i < 4; i++) {
-        dg_json_key(&w, texts[i][0]);
-        dg_json_string(&w, texts[i][1]);
+        dg_json_string_field(&w, texts[i][0], texts[i][1]);
     }
-    dg_json_key(&w, "exit");
-    dg_json_int(&w, 0);
-    dg_json_key(&w, "n");
-    dg_json_int(&w, s->type.shape.dim[0]);
-    dg_json_key(&w, "sample0");
-    dg_json_int(&w, s->sample0);
-    dg_json_key(&w, "seed");
-    dg_json_string(&w, dg_arena_printf(m->arena, "%" PRIu64, made->seed));
-    dg_json_key(&w, "step");
-    dg_json_int(&w, made->step);
+    dg_json_int_field(&w, "exit", 0);
+    dg_json_int_field(&w, "n", s->type.shape.dim[0]);
+    dg_json_int_field(&w, "sample0", s->sample0);
+    dg_json_string_field(&w, "seed", dg_arena_printf(m->arena, "%" PRIu64, made->seed));
+    dg_json_int_field(&w, "step", made->step);
     dg_json_close(&w, '}');
     dg_progress p = {.verb = "sample",
                      .next_save = -1,

@@ -14,9 +14,15 @@ struct dg_program {
     dg_front_options source;
     dg_setting_in *config;
     int n_config;
+    bool opened; /* front and sources: dg_program_front() */
+    dg_front *front;
+    dg_sources *sources;
     const dg_entry *entries;
     int n_entries;
 };
+/* What the program declares, for questions about it: read once, and reported about then; NULL: it
+ * cannot be read. Compilations read for themselves, since plans may outlive the program. */
+dg_front *dg_program_front(dg_program *p);
 
 typedef struct dg_plan_owner { /* dg_plan.owner: kept for the initialisers */
     dg_context *context;
@@ -34,9 +40,10 @@ struct dg_session {
     dg_exec exec;
     uint64_t seed;
     int64_t sample0;
-    bool ready;  /* places exist and are initialised */
-    void **results; /* by output: packed copies of the last public run, which other plans do not touch */
-    bool *bound; /* by input */
+    bool ready;     /* places exist and are initialised */
+    void **results; /* by output: packed copies of the last public run, which other plans do not
+                       touch */
+    bool *bound;    /* by input */
     int64_t ports_bytes;
 };
 

@@ -120,23 +120,19 @@ static void add_clock(const dg_trainer *t, dg_json_writer *w)
     dg_utc_now(now);
     dg_json_key(w, "clock");
     dg_json_open(w, '{');
-    dg_json_key(w, "time");
-    dg_json_string(w, now);
-    dg_json_key(w, "seconds");
-    dg_json_double(w, floor((dg_clock() - t->start) * 1000) / 1000);
+    dg_json_string_field(w, "time", now);
+    dg_json_double_field(w, "seconds", floor((dg_clock() - t->start) * 1000) / 1000);
     dg_json_key(w, "step_s");
     double median = median_seconds(t);
     dg_json_double(w, median > 0 ? floor(1e4 / median) / 1e4 : 0);
-    dg_json_key(w, "rss_mb");
-    dg_json_int(w, (int64_t)(dg_rss_bytes() >> 20));
+    dg_json_int_field(w, "rss_mb", (int64_t)(dg_rss_bytes() >> 20));
     dg_json_close(w, '}');
 }
 
 static void begin_line(const dg_trainer *t, dg_json_writer *w)
 {
     dg_json_open(w, '{');
-    dg_json_key(w, "step");
-    dg_json_int(w, t->store->step);
+    dg_json_int_field(w, "step", t->store->step);
 }
 
 static bool end_line(dg_trainer *t, dg_json_writer *w)
@@ -153,10 +149,8 @@ bool dg_train_log_event(dg_trainer *t, const char *event, const char *text)
 {
     dg_json_writer w = {0};
     begin_line(t, &w);
-    dg_json_key(&w, "event");
-    dg_json_string(&w, event);
-    dg_json_key(&w, "text");
-    dg_json_string(&w, text);
+    dg_json_string_field(&w, "event", event);
+    dg_json_string_field(&w, "text", text);
     return end_line(t, &w);
 }
 
@@ -166,8 +160,8 @@ static bool log_means(dg_trainer *t)
     dg_json_writer w = {0};
     begin_line(t, &w);
     for (int i = 0; i < t->n_numbers; i++) {
-        dg_json_key(&w, t->names[i]);
-        dg_json_double(&w, t->summed ? t->sums[i] / (double)t->summed : t->last[i]);
+        dg_json_double_field(&w, t->names[i],
+                             t->summed ? t->sums[i] / (double)t->summed : t->last[i]);
         t->sums[i] = 0;
     }
     t->summed = 0;
@@ -195,13 +189,11 @@ static bool evaluate(dg_trainer *t)
     dg_json_key(&w, "eval");
     dg_json_open(&w, '{');
     if (ok && e.n_values) {
-        dg_json_key(&w, c->eval_entry);
-        dg_json_double(&w, e.mean);
+        dg_json_double_field(&w, c->eval_entry, e.mean);
     }
     for (int i = 0; ok && i < e.n_numbers; i++) {
         if (!e.numbers[i].report || e.numbers[i].shape.rank != 0) continue;
-        dg_json_key(&w, e.numbers[i].name);
-        dg_json_double(&w, e.numbers[i].at[0]);
+        dg_json_double_field(&w, e.numbers[i].name, e.numbers[i].at[0]);
     }
     dg_json_close(&w, '}');
     if (ok)
@@ -294,17 +286,13 @@ char *dg_train_extra(const dg_trainer *t, dg_arena *a)
 {
     dg_json_writer w = {0};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "window");
-    dg_json_int(&w, (int64_t)t->window);
-    dg_json_key(&w, "mishaps");
-    dg_json_int(&w, t->mishaps);
-    dg_json_key(&w, "summed");
-    dg_json_int(&w, t->summed);
+    dg_json_int_field(&w, "window", (int64_t)t->window);
+    dg_json_int_field(&w, "mishaps", t->mishaps);
+    dg_json_int_field(&w, "summed", t->summed);
     dg_json_key(&w, "sums");
     dg_json_open(&w, '{');
     for (int i = 0; i < t->n_numbers; i++) {
-        dg_json_key(&w, t->names[i]);
-        dg_json_double(&w, t->sums[i]);
+        dg_json_double_field(&w, t->names[i], t->sums[i]);
     }
     dg_json_close(&w, '}');
     dg_json_close(&w, '}');

@@ -130,18 +130,12 @@ static bool write_crash(dg_trainer *t, int64_t step, const char *what, double va
     }
     dg_json_writer w = {.pretty = true};
     dg_json_open(&w, '{');
-    dg_json_key(&w, "step");
-    dg_json_int(&w, step);
-    dg_json_key(&w, "seed");
-    dg_json_int(&w, t->config->seed);
-    dg_json_key(&w, "window");
-    dg_json_int(&w, (int64_t)t->window);
-    dg_json_key(&w, "what");
-    dg_json_string(&w, what);
-    dg_json_key(&w, "value");
-    dg_json_string(&w, dg_double_text(value, number));
-    dg_json_key(&w, "first");
-    dg_json_string(&w, culprit ? culprit : "");
+    dg_json_int_field(&w, "step", step);
+    dg_json_int_field(&w, "seed", t->config->seed);
+    dg_json_int_field(&w, "window", (int64_t)t->window);
+    dg_json_string_field(&w, "what", what);
+    dg_json_string_field(&w, "value", dg_double_text(value, number));
+    dg_json_string_field(&w, "first", culprit ? culprit : "");
     dg_json_close(&w, '}');
     dg_text_addn(&w.text, "\n", 1);
     ok = ok && dg_file_replace(t->diag, dg_path_join(a, folder, "crash.json"), w.text.at, w.text.n);

@@ -402,32 +402,22 @@ void dg_message_json(const dg_diag *d, const dg_message *m, dg_text *out)
     for (int i = 0; i < m->n_notes; i++) helps += m->notes[i].help;
 
     dg_json_open(&w, '{');
-    dg_json_key(&w, "event");
-    dg_json_string(&w, m->severity == DG_ERROR ? "error" : "warning");
-    dg_json_key(&w, "id");
-    dg_json_string(&w, m->id);
+    dg_json_string_field(&w, "event", m->severity == DG_ERROR ? "error" : "warning");
+    dg_json_string_field(&w, "id", m->id);
     if (s) {
         dg_position p = dg_source_position(s, m->span.begin),
                     e = dg_source_position(s, m->span.end);
-        dg_json_key(&w, "file");
-        dg_json_string(&w, s->name);
-        dg_json_key(&w, "line");
-        dg_json_int(&w, p.line);
-        dg_json_key(&w, "column");
-        dg_json_int(&w, p.column);
-        dg_json_key(&w, "end_line");
-        dg_json_int(&w, e.line);
-        dg_json_key(&w, "end_column");
-        dg_json_int(&w, e.column);
+        dg_json_string_field(&w, "file", s->name);
+        dg_json_int_field(&w, "line", p.line);
+        dg_json_int_field(&w, "column", p.column);
+        dg_json_int_field(&w, "end_line", e.line);
+        dg_json_int_field(&w, "end_column", e.column);
     } else {
-        dg_json_key(&w, "place");
-        dg_json_string(&w, m->place ? m->place : "dg");
+        dg_json_string_field(&w, "place", m->place ? m->place : "dg");
     }
-    dg_json_key(&w, "message");
-    dg_json_string(&w, m->what);
+    dg_json_string_field(&w, "message", m->what);
     if (m->beside) {
-        dg_json_key(&w, "beside");
-        dg_json_string(&w, m->beside);
+        dg_json_string_field(&w, "beside", m->beside);
     }
     if (m->n_notes > helps) {
         dg_json_key(&w, "notes");

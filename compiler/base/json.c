@@ -186,3 +186,21 @@ void dg_json_string(dg_json_writer *w, const char *s)
     before(w);
     write_text(w, s);
 }
+
+void dg_json_int_field(dg_json_writer *w, const char *key, int64_t v)
+{
+    dg_json_key(w, key);
+    dg_json_int(w, v);
+}
+
+void dg_json_double_field(dg_json_writer *w, const char *key, double v)
+{
+    dg_json_key(w, key);
+    dg_json_double(w, v);
+}
+
+void dg_json_string_field(dg_json_writer *w, const char *key, const char *s)
+{
+    dg_json_key(w, key);
+    dg_json_string(w, s);
+}

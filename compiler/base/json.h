@@ -25,5 +25,9 @@ void dg_json_double(dg_json_writer *w, double v); /* not finite: "inf", "-inf", 
 void dg_json_bool(dg_json_writer *w, bool v);
 void dg_json_null(dg_json_writer *w);
 void dg_json_string(dg_json_writer *w, const char *s);
+/* A key with its value. */
+void dg_json_int_field(dg_json_writer *w, const char *key, int64_t v);
+void dg_json_double_field(dg_json_writer *w, const char *key, double v);
+void dg_json_string_field(dg_json_writer *w, const char *key, const char *s);
 
 #endif

@@ -13,12 +13,6 @@
 
 typedef dg_json_writer writer;
 
-static void int_at(writer *w, const char *key, int64_t v)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, v);
-}
-
 static void id_at(writer *w, const char *key, int64_t v) /* null for none */
 {
     dg_json_key(w, key);
@@ -88,11 +82,10 @@ static void attrs_at(writer *w, const dg_attrs *attrs)
         const dg_attr *a = &attrs->at[i];
         switch (a->kind) {
         case DG_INT:
-            int_at(w, a->name, a->v.i);
+            dg_json_int_field(w, a->name, a->v.i);
             break;
         case DG_FLOAT:
-            dg_json_key(w, a->name);
-            dg_json_double(w, a->v.f);
+            dg_json_double_field(w, a->name, a->v.f);
             break;
         case DG_INTS:
             ints_at(w, a->name, a->v.ints, a->n);
@@ -150,22 +143,22 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
 {
     dg_json_key(w, "summary");
     dg_json_open(w, '{');
-    int_at(w, "peak", p->peak);
-    int_at(w, "peak_step", p->peak_step);
-    int_at(w, "bound", p->bound);
-    int_at(w, "order_free_bound", p->order_free_bound);
-    dg_json_key(w, "ratio");
-    dg_json_double(w, p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
-    int_at(w, "naive", p->naive);
-    int_at(w, "workspace", p->workspace_peak);
-    int_at(w, "scratch", p->scratch);
-    int_at(w, "steps", p->n_steps);
-    int_at(w, "values", p->n_values);
-    int_at(w, "nodes", p->nodes);
-    int_at(w, "in_place", s->in_place);
-    int_at(w, "swapped", s->swaps);
-    int_at(w, "copies", s->copies);
-    int_at(w, "recomputed", s->again);
+    dg_json_int_field(w, "peak", p->peak);
+    dg_json_int_field(w, "peak_step", p->peak_step);
+    dg_json_int_field(w, "bound", p->bound);
+    dg_json_int_field(w, "order_free_bound", p->order_free_bound);
+    dg_json_double_field(w, "ratio",
+                         p->bound > 0 ? (double)p->arena_bytes / (double)p->bound : 1.0);
+    dg_json_int_field(w, "naive", p->naive);
+    dg_json_int_field(w, "workspace", p->workspace_peak);
+    dg_json_int_field(w, "scratch", p->scratch);
+    dg_json_int_field(w, "steps", p->n_steps);
+    dg_json_int_field(w, "values", p->n_values);
+    dg_json_int_field(w, "nodes", p->nodes);
+    dg_json_int_field(w, "in_place", s->in_place);
+    dg_json_int_field(w, "swapped", s->swaps);
+    dg_json_int_field(w, "copies", s->copies);
+    dg_json_int_field(w, "recomputed", s->again);
     dg_json_key(w, "flops");
     number(w, s->flops);
     dg_json_key(w, "heuristics");
@@ -173,14 +166,13 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
     for (int i = 0; i < p->n_heuristics; i++) {
         dg_json_open(w, '{');
         text_at(w, "name", p->heuristics[i].name);
-        int_at(w, "bytes", p->heuristics[i].bytes);
+        dg_json_int_field(w, "bytes", p->heuristics[i].bytes);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
     if (!canonical) {
         hash_at(w, "hash", dg_plan_hash(p));
-        dg_json_key(w, "seconds");
-        dg_json_double(w, p->seconds);
+        dg_json_double_field(w, "seconds", p->seconds);
     }
     dg_json_close(w, '}');
 }
@@ -189,8 +181,8 @@ static void region(writer *w, const char *name, int64_t bytes)
 {
     dg_json_open(w, '{');
     text_at(w, "name", name);
-    int_at(w, "bytes", bytes);
-    int_at(w, "align", DG_ALIGN);
+    dg_json_int_field(w, "bytes", bytes);
+    dg_json_int_field(w, "align", DG_ALIGN);
     dg_json_close(w, '}');
 }
 
@@ -246,20 +238,20 @@ static void value(writer *w, const dg_plan *p, int32_t id)
 {
     const dg_plan_value *v = &p->values[id];
     dg_json_open(w, '{');
-    int_at(w, "id", id);
+    dg_json_int_field(w, "id", id);
     text_at(w, "path", v->path);
     text_at(w, "src", v->src);
     type_at(w, &v->type);
     ints_at(w, "strides", v->stride, v->type.shape.rank);
     text_at(w, "region", dg_home_name(v->home));
-    int_at(w,
-           v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place"
-           : v->home == DG_HOME_IO                              ? "port"
-                                                                : "offset",
-           v->offset);
-    int_at(w, "bytes", v->bytes);
-    int_at(w, "first", v->first);
-    int_at(w, "last", v->last);
+    dg_json_int_field(w,
+                      v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place"
+                      : v->home == DG_HOME_IO                              ? "port"
+                                                                           : "offset",
+                      v->offset);
+    dg_json_int_field(w, "bytes", v->bytes);
+    dg_json_int_field(w, "first", v->first);
+    dg_json_int_field(w, "last", v->last);
     id_at(w, "producer", v->producer);
     id_at(w, "loop", v->loop);
     text_at(w, "role", dg_role_name(v->role));
@@ -267,9 +259,9 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     if (v->alias) {
         dg_json_open(w, '{');
         text_at(w, "how", v->alias);
-        int_at(w, "base", v->base);
-        int_at(w, "of", v->of);
-        int_at(w, "shift", v->shift);
+        dg_json_int_field(w, "base", v->base);
+        dg_json_int_field(w, "of", v->of);
+        dg_json_int_field(w, "shift", v->shift);
         dg_json_close(w, '}');
     } else {
         dg_json_null(w);
@@ -302,8 +294,8 @@ static void strip_at(writer *w, const dg_strip *s)
     dg_json_open(w, '[');
     for (int i = 0; i < s->n_out; i++) {
         dg_json_open(w, '{');
-        int_at(w, "register", s->out[i].reg);
-        int_at(w, "reduce", s->out[i].reduce);
+        dg_json_int_field(w, "register", s->out[i].reg);
+        dg_json_int_field(w, "reduce", s->out[i].reduce);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -315,7 +307,7 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     static const char *const kinds[] = {"kernel", "copy", "loop", "loop_end", "check"};
     const dg_plan_step *s = &p->steps[id];
     dg_json_open(w, '{');
-    int_at(w, "id", id);
+    dg_json_int_field(w, "id", id);
     text_at(w, "kind", kinds[s->kind]);
     text_at(w, "kernel", s->label);
     ids_at(w, "reads", s->in, s->n_in);
@@ -324,18 +316,18 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     dg_json_open(w, '[');
     if (s->workspace_bytes > 0) {
         dg_json_open(w, '{');
-        int_at(w, "offset", s->workspace);
-        int_at(w, "bytes", s->workspace_bytes);
+        dg_json_int_field(w, "offset", s->workspace);
+        dg_json_int_field(w, "bytes", s->workspace_bytes);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
-    int_at(w, "scratch", s->scratch_bytes);
+    dg_json_int_field(w, "scratch", s->scratch_bytes);
     dg_json_key(w, "flops");
     number(w, s->flops);
-    int_at(w, "bytes_rw", s->bytes_rw);
+    dg_json_int_field(w, "bytes_rw", s->bytes_rw);
     text_at(w, "phase", dg_phase_name(s->phase));
     id_at(w, "loop", s->loop);
-    int_at(w, "nodes", s->nodes);
+    dg_json_int_field(w, "nodes", s->nodes);
     text_at(w, "scope", s->scope);
     text_at(w, "src", s->src);
     text_at(w, "why", s->why);
@@ -347,7 +339,7 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     if (s->prologue) {
         dg_json_key(w, "prologue");
         dg_json_open(w, '{');
-        int_at(w, "operand", s->prologue->operand);
+        dg_json_int_field(w, "operand", s->prologue->operand);
         dg_json_key(w, "strip");
         strip_at(w, s->prologue->strip);
         dg_json_close(w, '}');
@@ -359,22 +351,22 @@ static void loop(writer *w, const dg_plan *p, int32_t id)
 {
     const dg_plan_loop *l = &p->loops[id];
     dg_json_open(w, '{');
-    int_at(w, "id", id);
-    int_at(w, "begin", l->begin);
-    int_at(w, "end", l->end);
+    dg_json_int_field(w, "id", id);
+    dg_json_int_field(w, "begin", l->begin);
+    dg_json_int_field(w, "end", l->end);
     id_at(w, "parent", l->parent);
-    int_at(w, "trips", l->trips);
-    int_at(w, "trip", l->trip);
+    dg_json_int_field(w, "trips", l->trips);
+    dg_json_int_field(w, "trip", l->trip);
     id_at(w, "stop", l->stop);
     dg_json_key(w, "carries");
     dg_json_open(w, '[');
     for (int i = 0; i < l->n_carries; i++) {
         const dg_plan_carry *c = &l->carries[i];
         dg_json_open(w, '{');
-        int_at(w, "init", c->init);
-        int_at(w, "arg", c->arg);
-        int_at(w, "next", c->next);
-        int_at(w, "out", c->out);
+        dg_json_int_field(w, "init", c->init);
+        dg_json_int_field(w, "arg", c->arg);
+        dg_json_int_field(w, "next", c->next);
+        dg_json_int_field(w, "out", c->out);
         text_at(w, "how", dg_carry_how(p, c));
         bool_at(w, "copy_in", c->copy_in);
         dg_json_close(w, '}');
@@ -391,7 +383,7 @@ static void decision(writer *w, const dg_decision *d)
     id_at(w, "value", d->value);
     text_at(w, "outcome", d->outcome);
     text_at(w, "reason", d->reason);
-    int_at(w, "bytes", d->bytes);
+    dg_json_int_field(w, "bytes", d->bytes);
     dg_json_close(w, '}');
 }
 

@@ -314,38 +314,27 @@ void dg_explain_peak(const dg_plan *p, const dg_explain_options *o, dg_text *t)
 
 /* ---- as JSON ---- */
 
-static void key_int(dg_json_writer *w, const char *key, int64_t v)
-{
-    dg_json_key(w, key);
-    dg_json_int(w, v);
-}
-
-static void key_text(dg_json_writer *w, const char *key, const char *v)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, v);
-}
-
 void dg_explain_peak_json(const dg_plan *p, const dg_explain_options *o, dg_text *out)
 {
     dg_arena *a = dg_arena_new();
     report r = report_of(p, o->depth, a);
     dg_json_writer w = {.text = *out, .pretty = true};
     dg_json_open(&w, '{');
-    key_text(&w, "format", "dg-peak/1.0");
-    key_int(&w, "step", r.step);
-    key_int(&w, "bytes", r.sum);
-    key_int(&w, "arena", p->arena_bytes);
+    dg_json_string_field(&w, "format", "dg-peak/1.0");
+    dg_json_int_field(&w, "step", r.step);
+    dg_json_int_field(&w, "bytes", r.sum);
+    dg_json_int_field(&w, "arena", p->arena_bytes);
     dg_json_key(&w, "scopes");
     dg_json_open(&w, '[');
     for (size_t k = 0; k < r.scopes.n; k++) {
         dg_json_open(&w, '{');
-        key_text(&w, "scope", r.scopes.at[k].path);
-        key_int(&w, "bytes", r.scopes.at[k].sum);
+        dg_json_string_field(&w, "scope", r.scopes.at[k].path);
+        dg_json_int_field(&w, "bytes", r.scopes.at[k].sum);
         dg_json_key(&w, "roles");
         dg_json_open(&w, '{');
         for (int c = 0; c < COLUMNS; c++)
-            if (r.scopes.at[k].by[c] > 0) key_int(&w, column_name(c), r.scopes.at[k].by[c]);
+            if (r.scopes.at[k].by[c] > 0)
+                dg_json_int_field(&w, column_name(c), r.scopes.at[k].by[c]);
         dg_json_close(&w, '}');
         dg_json_close(&w, '}');
     }
@@ -359,9 +348,9 @@ void dg_explain_peak_json(const dg_plan *p, const dg_explain_options *o, dg_text
             dg_json_int(&w, r.owners.at[i].value);
         else
             dg_json_null(&w);
-        key_text(&w, "path", r.owners.at[i].path);
-        key_text(&w, "role", column_name(r.owners.at[i].column));
-        key_int(&w, "bytes", r.owners.at[i].bytes);
+        dg_json_string_field(&w, "path", r.owners.at[i].path);
+        dg_json_string_field(&w, "role", column_name(r.owners.at[i].column));
+        dg_json_int_field(&w, "bytes", r.owners.at[i].bytes);
         dg_json_close(&w, '}');
     }
     dg_json_close(&w, ']');
@@ -369,10 +358,10 @@ void dg_explain_peak_json(const dg_plan *p, const dg_explain_options *o, dg_text
     dg_json_open(&w, '[');
     for (size_t i = 0; i < r.ways.n; i++) {
         dg_json_open(&w, '{');
-        key_int(&w, "again", r.ways.at[i].value);
-        key_int(&w, "for_step", r.ways.at[i].need);
-        key_int(&w, "bytes", r.ways.at[i].bytes);
-        key_int(&w, "ns", (int64_t)r.ways.at[i].ns);
+        dg_json_int_field(&w, "again", r.ways.at[i].value);
+        dg_json_int_field(&w, "for_step", r.ways.at[i].need);
+        dg_json_int_field(&w, "bytes", r.ways.at[i].bytes);
+        dg_json_int_field(&w, "ns", (int64_t)r.ways.at[i].ns);
         dg_json_close(&w, '}');
     }
     dg_json_close(&w, ']');

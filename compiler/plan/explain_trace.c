@@ -21,42 +21,29 @@ typedef struct tracer {
     double at; /* microseconds */
 } tracer;
 
-static void key_text(dg_json_writer *w, const char *key, const char *v)
-{
-    dg_json_key(w, key);
-    dg_json_string(w, v);
-}
-
 static void slice(tracer *t, const char *name, const char *category, double micros, int row)
 {
     dg_json_open(&t->w, '{');
-    key_text(&t->w, "name", name);
-    key_text(&t->w, "cat", category);
-    key_text(&t->w, "ph", "X");
-    dg_json_key(&t->w, "ts");
-    dg_json_double(&t->w, t->at);
-    dg_json_key(&t->w, "dur");
-    dg_json_double(&t->w, micros);
-    dg_json_key(&t->w, "pid");
-    dg_json_int(&t->w, 0);
-    dg_json_key(&t->w, "tid");
-    dg_json_int(&t->w, row);
+    dg_json_string_field(&t->w, "name", name);
+    dg_json_string_field(&t->w, "cat", category);
+    dg_json_string_field(&t->w, "ph", "X");
+    dg_json_double_field(&t->w, "ts", t->at);
+    dg_json_double_field(&t->w, "dur", micros);
+    dg_json_int_field(&t->w, "pid", 0);
+    dg_json_int_field(&t->w, "tid", row);
     dg_json_close(&t->w, '}');
 }
 
 static void counter(tracer *t, int64_t bytes)
 {
     dg_json_open(&t->w, '{');
-    key_text(&t->w, "name", "live bytes");
-    key_text(&t->w, "ph", "C");
-    dg_json_key(&t->w, "ts");
-    dg_json_double(&t->w, t->at);
-    dg_json_key(&t->w, "pid");
-    dg_json_int(&t->w, 0);
+    dg_json_string_field(&t->w, "name", "live bytes");
+    dg_json_string_field(&t->w, "ph", "C");
+    dg_json_double_field(&t->w, "ts", t->at);
+    dg_json_int_field(&t->w, "pid", 0);
     dg_json_key(&t->w, "args");
     dg_json_open(&t->w, '{');
-    dg_json_key(&t->w, "bytes");
-    dg_json_int(&t->w, bytes);
+    dg_json_int_field(&t->w, "bytes", bytes);
     dg_json_close(&t->w, '}');
     dg_json_close(&t->w, '}');
 }
@@ -117,7 +104,7 @@ void dg_explain_trace(const dg_plan *p, const double *ns, dg_text *out)
     dg_arena *a = dg_arena_new();
     tracer t = {.p = p, .ns = ns, .live = dg_plan_live(p, a), .w = {.text = *out, .pretty = true}};
     dg_json_open(&t.w, '{');
-    key_text(&t.w, "displayTimeUnit", "ms");
+    dg_json_string_field(&t.w, "displayTimeUnit", "ms");
     dg_json_key(&t.w, "traceEvents");
     dg_json_open(&t.w, '[');
     trace_steps(&t, 0, p->n_steps);

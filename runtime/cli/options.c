@@ -301,22 +301,19 @@ static void option_json(dg_json_writer *w, const cli_spec *s)
                                         "bytes", "choice", "choice", "list"};
     char letter[2] = {s->letter, 0};
     dg_json_open(w, '{');
-    dg_json_key(w, "name");
-    dg_json_string(w, s->name);
+    dg_json_string_field(w, "name", s->name);
     dg_json_key(w, "letter");
     if (s->letter)
         dg_json_string(w, letter);
     else
         dg_json_null(w);
-    dg_json_key(w, "kind");
-    dg_json_string(w, kinds[s->kind]);
+    dg_json_string_field(w, "kind", kinds[s->kind]);
     dg_json_key(w, "value");
     if (s->value)
         dg_json_string(w, s->value);
     else
         dg_json_null(w);
-    dg_json_key(w, "help");
-    dg_json_string(w, s->help);
+    dg_json_string_field(w, "help", s->help);
     dg_json_close(w, '}');
 }
 
@@ -328,12 +325,9 @@ void cli_help_json(dg_text *out)
     dg_json_open(&w, '[');
     for (int i = 0; verbs[i].name; i++) {
         dg_json_open(&w, '{');
-        dg_json_key(&w, "name");
-        dg_json_string(&w, verbs[i].name);
-        dg_json_key(&w, "arguments");
-        dg_json_string(&w, verbs[i].arguments);
-        dg_json_key(&w, "summary");
-        dg_json_string(&w, verbs[i].summary);
+        dg_json_string_field(&w, "name", verbs[i].name);
+        dg_json_string_field(&w, "arguments", verbs[i].arguments);
+        dg_json_string_field(&w, "summary", verbs[i].summary);
         dg_json_key(&w, "options");
         dg_json_open(&w, '[');
         for (int o = 0; o < OPT_COUNT; o++)
