@@ -1,8 +1,6 @@
 /* ops/inner/bf16_weights.c: weights of a convolution as the left tiles that conv2d_bf16 reads. */
 #include "ops/support/amx_conv.h"
 
-#include "ops/support/tile.h"
-
 #include <string.h>
 
 enum { W };
@@ -62,33 +60,71 @@ static void ref(const dg_call *k)
 
 enum { CELL = DG_AMX_PANEL * DG_AMX_DEPTH }; /* output by input channels that one piece takes */
 
-/* One panel and chunk: to [tap][32 o][32 c]. The floats are turned to [.., tap][c] first. */
+/* 32 kernels of which `n` are there; the others are zeros. */
+static const float *whole(const float *x, int64_t n, int64_t taps, float *room)
+{
+    if (n == 32) return x;
+    memcpy(room, x, sizeof *x * (size_t)(n * taps));
+    memset(room + n * taps, 0, sizeof *x * (size_t)((32 - n) * taps));
+    return room;
+}
+
+/* Scratch: 32 kernels, numbers [tap][32 c][32 o], pairs [16][32]. */
+typedef struct places {
+    float *kernels;
+    uint16_t *rows;
+    uint32_t *pairs;
+} places;
+
+static places places_of(char *at, int64_t taps)
+{
+    places p = {.kernels = (float *)(void *)at};
+    p.rows = (uint16_t *)(void *)(p.kernels + 32 * taps);
+    p.pairs = (uint32_t *)(void *)(p.rows + taps * CELL);
+    return p;
+}
+
+static int64_t scratch(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    int64_t taps = t->in[W].shape.dim[2] * t->in[W].shape.dim[3];
+    return 4 * 32 * taps + 2 * taps * CELL + 4 * CELL / 2;
+}
+
+/* One panel and chunk: to [tap][32 o][32 c]. */
+static void plain(const weights *v, const places *at, int64_t o0, int64_t c0, uint16_t *to)
+{
+    int64_t outs = v->O - o0 < 32 ? v->O - o0 : 32, channels = v->C - c0 < 32 ? v->C - c0 : 32;
+    if (outs < 32) memset(to, 0, sizeof *to * (size_t)(v->taps * CELL));
+    for (int64_t o = 0; o < outs; o++) {
+        const float *w = v->w + ((o0 + o) * v->C + c0) * v->taps;
+        dg_bf16_deal(whole(w, channels, v->taps, at->kernels), v->taps, to + o * 32, CELL);
+    }
+}
+
+static void turned(const weights *v, const places *at, int64_t o0, int64_t c0, uint16_t *to)
+{
+    int64_t outs = v->O - o0 < 32 ? v->O - o0 : 32, channels = v->C - c0 < 32 ? v->C - c0 : 32;
+    if (channels < 32) memset(at->rows, 0, sizeof *to * (size_t)(v->taps * CELL));
+    for (int64_t c = 0; c < channels; c++) {
+        const float *w = v->w + ((c0 + c) * v->O + o0) * v->taps;
+        dg_bf16_deal(whole(w, outs, v->taps, at->kernels), v->taps, at->rows + c * 32, CELL);
+    }
+    for (int64_t tap = v->taps - 1; tap >= 0; tap--, to += CELL) {
+        const uint16_t *rows = at->rows + tap * CELL;
+        for (int64_t i = 0; i < 16; i++)
+            dg_bf16_mix(rows + 2 * i * 32, rows + (2 * i + 1) * 32, 32, at->pairs + i * 32);
+        dg_bf16_turn(16, 32, at->pairs, 32, (uint32_t *)(void *)to, 16);
+    }
+}
+
 static void piece(const dg_call *k, int64_t p)
 {
     const weights *v = k->arg;
-    dg_isa isa = dg_isa_of(k);
-    int64_t chunks = dg_amx_chunks(v->C), o0 = p / chunks * 32, c0 = p % chunks * 32;
-    int64_t outs = v->O - o0 < 32 ? v->O - o0 : 32, channels = v->C - c0 < 32 ? v->C - c0 : 32;
-    uint16_t *to = v->to + p * v->taps * CELL;
-    float *rows = k->scratch, *square = rows + v->taps * CELL;
-    if (outs < 32 || channels < 32) memset(to, 0, sizeof *to * (size_t)(v->taps * CELL));
-    if (!v->turned) {
-        for (int64_t o = 0; o < outs; o++) {
-            dg_tile_transpose(isa, channels, v->taps, v->w + ((o0 + o) * v->C + c0) * v->taps,
-                              v->taps, rows, 32);
-            for (int64_t tap = 0; tap < v->taps; tap++)
-                dg_bf16_row(rows + tap * 32, channels, to + tap * CELL + o * 32);
-        }
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++)
-        dg_tile_transpose(isa, outs, v->taps, v->w + ((c0 + c) * v->O + o0) * v->taps, v->taps,
-                          rows + c * 32, CELL);
-    for (int64_t tap = 0; tap < v->taps; tap++) {
-        dg_tile_transpose(isa, channels, outs, rows + (v->taps - 1 - tap) * CELL, 32, square, 32);
-        for (int64_t o = 0; o < outs; o++)
-            dg_bf16_row(square + o * 32, channels, to + tap * CELL + o * 32);
-    }
+    int64_t chunks = dg_amx_chunks(v->C);
+    places at = places_of(k->scratch, v->taps);
+    (v->turned ? turned : plain)(v, &at, p / chunks * 32, p % chunks * 32,
+                                 v->to + p * v->taps * CELL);
 }
 
 static void amx_f32(const dg_call *k)
@@ -97,12 +133,6 @@ static void amx_f32(const dg_call *k)
     v.w = k->in[W].data;
     v.to = k->out[0].data;
     dg_parallel_with(k, dg_amx_panels(v.O) * dg_amx_chunks(v.C), piece, &v);
-}
-
-static int64_t scratch(const dg_infer *t, const dg_strip *s)
-{
-    (void)s;
-    return (int64_t)sizeof(float) * (t->in[W].shape.dim[2] * t->in[W].shape.dim[3] + 1) * CELL;
 }
 
 static bool fits(const dg_infer *t)

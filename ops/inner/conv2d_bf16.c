@@ -1,9 +1,10 @@
 /* ops/inner/conv2d_bf16.c: conv2d on operands rounded to bf16, with sums in f32.
  *
- * A piece takes some rows of y (or some small images) and a share of the output channels: it lays
- * out what it reads of x as right tiles, [image][chunk of 32 channels][copy][16 pairs][outputs]
- * (amx_conv.h), and then goes through panels of 32 output channels by 32 outputs. Tiles of sums
- * have the layout of y, so they go straight to where they belong. */
+ * A block of some rows of y (or of some small images) reads a part of x, laid out as right tiles
+ * [image][chunk of 32 channels][copy][16 pairs][numbers] (amx_conv.h). Then come panels of 32
+ * output channels by 32 outputs. Tiles of sums have the layout of y, so they go straight to where
+ * they belong. A piece is a block with all its panels; where blocks are few, all of x is laid out
+ * first, in the workspace, and a piece takes some panels of a block. */
 #include "ops/support/amx_conv.h"
 #include "ops/support/prologue.h"
 
@@ -52,7 +53,7 @@ static dg_amx_taps taps_of(const dg_attrs *a, dg_shape x)
                  .right = pad[3]};
     g.Ho = (g.H + g.top + g.bottom - g.dh * (g.kh - 1) - 1) / g.sh + 1;
     g.Wo = (g.W + g.left + g.right - g.dw * (g.kw - 1) - 1) / g.sw + 1;
-    return dg_amx_taps_of(&g, up);
+    return dg_amx_taps_of(&g, up, DG_AMX_SIDE);
 }
 
 static bool infer(dg_infer *t)
@@ -113,10 +114,12 @@ typedef struct cut {
     int64_t images, rows, panels; /* of a piece */
     int64_t nimages, nrows, npanels;
     int64_t steps;       /* chunks by taps */
-    int64_t tiles;       /* of 16 outputs, in the rows of one image */
     int64_t ld;          /* words of a row of pairs */
-    int64_t image_words; /* of one image as staged */
-    int64_t read;        /* floats of 32 channels of x, where a prologue makes them */
+    int64_t chunk_words; /* of 32 channels of one image as staged */
+    int64_t image_words;
+    int64_t channels; /* that a prologue makes at a time */
+    int64_t read;     /* floats of these */
+    uint32_t *staged; /* of all blocks, if they are staged first */
 } cut;
 
 static int64_t blocks(int64_t n, int64_t *size)
@@ -126,11 +129,11 @@ static int64_t blocks(int64_t n, int64_t *size)
     return (n + *size - 1) / *size;
 }
 
-/* Some hundred outputs in a piece, so that what is staged of x stays in the second cache and the
+/* Some hundred outputs in a block, so that what is staged of x stays in the second cache and the
  * rows that neighbours stage too are few. */
 static cut cut_of(const dg_amx_taps *t)
 {
-    enum { OUTPUTS = 256, FEW_OUTPUTS = 64, PIECES = 8, FEW_PANELS = 2 };
+    enum { OUTPUTS = 512, FEW_OUTPUTS = 64, PIECES = 8, FEW_PANELS = 2 };
     const dg_conv *g = &t->g;
     cut c = {.t = *t, .images = 1, .rows = g->Ho, .panels = dg_amx_panels(g->O)};
     int64_t P = g->Ho * g->Wo;
@@ -143,7 +146,9 @@ static cut cut_of(const dg_amx_taps *t)
         c.nrows = blocks(g->Ho, &c.rows);
         c.npanels = blocks(dg_amx_panels(g->O), &c.panels);
         if (c.nimages * c.nrows * c.npanels >= PIECES) break;
-        if (c.panels > FEW_PANELS)
+        if (c.images > 1 && c.images * P > 4 * FEW_OUTPUTS)
+            c.images = (c.images + 1) / 2;
+        else if (c.panels > FEW_PANELS)
             c.panels = (c.panels + 1) / 2;
         else if (c.images > 1 && c.images * P > FEW_OUTPUTS)
             c.images = (c.images + 1) / 2;
@@ -153,12 +158,21 @@ static cut cut_of(const dg_amx_taps *t)
             break;
     }
     c.steps = dg_amx_chunks(g->C) * g->kh * g->kw;
-    c.tiles = (c.rows * g->Wo + DG_AMX_SIDE - 1) / DG_AMX_SIDE;
-    c.ld = dg_amx_ld((c.rows + t->below) * g->Wo + DG_AMX_SIDE);
-    int64_t high = (c.rows + t->below) * g->sh / t->up + t->phases + 1;
-    c.read = DG_AMX_DEPTH * (high < t->h ? high : t->h) * t->w;
-    c.image_words = dg_amx_chunks(g->C) * t->copies * DG_AMX_SIDE * c.ld;
+    c.ld = dg_amx_ld((c.rows + t->below) * t->pitch + DG_AMX_SIDE);
+    c.chunk_words = t->copies * DG_AMX_SIDE * c.ld;
+    c.image_words = dg_amx_chunks(g->C) * c.chunk_words;
+    c.channels = dg_amx_taps_channels(t, c.rows, &c.read);
     return c;
+}
+
+static bool first_staged(const cut *c)
+{
+    return c->npanels > 1;
+}
+
+static int64_t block_bytes(const cut *c)
+{
+    return 4 * c->images * c->image_words;
 }
 
 /* Scratch behind the strip's: the room of staging; offsets of steps in both operands; a block of
@@ -173,7 +187,7 @@ static int64_t line(int64_t bytes)
 static int64_t scratch_bytes(const cut *c)
 {
     return line(4 * dg_amx_taps_room(&c->t)) + 2 * line(4 * c->steps) + 4 * SUMS +
-           line(4 * c->read) + 4 * c->images * c->image_words;
+           line(4 * c->read) + (first_staged(c) ? 0 : block_bytes(c));
 }
 
 typedef struct places {
@@ -202,47 +216,68 @@ static void list_steps(const cut *c, const places *at)
 {
     const dg_conv *g = &c->t.g;
     int64_t taps = g->kh * g->kw;
-    for (int64_t s = 0; s < c->steps; s++) {
-        int64_t a = s % taps / g->kw, b = s % taps % g->kw;
-        int64_t copy = s / taps * c->t.copies + dg_amx_tap_copy(&c->t, a, b);
-        at->left[s] = (int32_t)(s * 2 * DG_AMX_BYTES);
-        at->right[s] =
-            (int32_t)(4 * (copy * DG_AMX_SIDE * c->ld + dg_amx_tap_row(&c->t, a) * g->Wo));
+    for (int64_t tap = 0; tap < taps; tap++) {
+        int64_t a = tap / g->kw, b = tap % g->kw,
+                right =
+                    dg_amx_tap_copy(&c->t, a, b) * DG_AMX_SIDE * c->ld + dg_amx_tap_at(&c->t, a, b);
+        for (int64_t s = tap; s < c->steps; s += taps, right += c->chunk_words) {
+            at->left[s] = (int32_t)(s * 2 * DG_AMX_BYTES);
+            at->right[s] = (int32_t)(4 * right);
+        }
     }
 }
 
-/* What 32 channels of the rows of one image give. */
-static void stage_chunk(const dg_call *k, const cut *c, const places *at, int64_t n, int64_t c0,
-                        int64_t y0, int64_t rows, uint32_t *to)
+/* Images [n, end) and rows [y0, y1) of y. */
+typedef struct block {
+    int64_t n, end, y0, y1;
+} block;
+
+static block block_of(const cut *c, int64_t i)
 {
     const dg_conv *g = &c->t.g;
-    int64_t channels = g->C - c0 < DG_AMX_DEPTH ? g->C - c0 : DG_AMX_DEPTH, r0, r1,
-            used = rows * g->Wo;
-    dg_rows x = {0};
-    dg_amx_stage_reads(&c->t, y0, rows, &r0, &r1);
-    if (r1 > r0) x = dg_prologue_rows(k, X, n, c0, c0 + channels, r0, r1, at->rows);
-    for (int64_t copy = 0; copy < c->t.copies; copy++)
-        for (int64_t i = 0; i < DG_AMX_DEPTH; i += 2, to += c->ld) {
-            if (i >= channels || r1 == r0) {
-                memset(to, 0, 4 * (size_t)c->ld);
-                continue;
-            }
-            const float *even = x.data + i * x.plane;
-            dg_amx_stage_pair(&c->t, even, i + 1 < channels ? even + x.plane : NULL, r0, y0, rows,
-                              copy, at->room, to);
-            memset(to + used, 0, 4 * (size_t)(c->ld - used));
-        }
+    int64_t n = i / c->nrows * c->images, y0 = i % c->nrows * c->rows;
+    return (block){n, n + c->images < g->N ? n + c->images : g->N, y0,
+                   y0 + c->rows < g->Ho ? y0 + c->rows : g->Ho};
 }
 
-static void stage(const dg_call *k, const cut *c, const places *at, int64_t n0, int64_t images,
-                  int64_t y0, int64_t rows)
+/* What 32 channels of one image give. Numbers behind the last row reach only outputs that are not
+ * kept. */
+static void stage_chunk(const dg_call *k, const cut *c, const places *at, int64_t n, int64_t c0,
+                        const block *b, uint32_t *to)
 {
-    uint32_t *to = at->x;
-    for (int64_t n = n0; n < n0 + images; n++)
-        for (int64_t c0 = 0; c0 < c->t.g.C; c0 += DG_AMX_DEPTH) {
-            stage_chunk(k, c, at, n, c0, y0, rows + c->t.below, to);
-            to += c->t.copies * DG_AMX_SIDE * c->ld;
-        }
+    const dg_conv *g = &c->t.g;
+    int64_t channels = g->C - c0 < DG_AMX_DEPTH ? g->C - c0 : DG_AMX_DEPTH, r0, r1;
+    dg_amx_stage_reads(&c->t, b->y0, b->y1 - b->y0 + c->t.below, &r0, &r1);
+    if (channels < DG_AMX_DEPTH || r1 == r0) memset(to, 0, 4 * (size_t)c->chunk_words);
+    for (int64_t i = 0; i < channels && r1 > r0; i += c->channels) {
+        int64_t some = channels - i < c->channels ? channels - i : c->channels;
+        dg_rows x = dg_prologue_rows(k, X, n, c0 + i, c0 + i + some, r0, r1, at->rows);
+        dg_amx_source from = {x.data, x.plane, some, r0};
+        for (int64_t copy = 0; copy < c->t.copies; copy++)
+            dg_amx_stage_pairs(&c->t, &from, b->y0, b->y1 - b->y0 + c->t.below, copy, at->room,
+                               to + (copy * DG_AMX_SIDE + i / 2) * c->ld, c->ld);
+    }
+}
+
+static void stage(const dg_call *k, const cut *c, const places *at, const block *b, uint32_t *to)
+{
+    for (int64_t n = b->n; n < b->end; n++)
+        for (int64_t c0 = 0; c0 < c->t.g.C; c0 += DG_AMX_DEPTH, to += c->chunk_words)
+            stage_chunk(k, c, at, n, c0, b, to);
+}
+
+/* One chunk of one image of a block. */
+static void stage_piece(const dg_call *k, int64_t p)
+{
+    const cut *c = k->arg;
+    int64_t chunks = dg_amx_chunks(c->t.g.C), chunk = p % chunks, i = p / chunks % c->images,
+            blocked = p / chunks / c->images;
+    block b = block_of(c, blocked);
+    places at = places_of(k, c);
+    if (b.n + i < b.end)
+        stage_chunk(k, c, &at, b.n + i, chunk * DG_AMX_DEPTH, &b,
+                    c->staged + (blocked * c->images + i) * c->image_words +
+                        chunk * c->chunk_words);
 }
 
 /* Where the outputs of one tile go. */
@@ -271,42 +306,50 @@ static void multiply(const cut *c, const places *at, const char *w, int64_t outs
                    4 * (size_t)to[i].n);
 }
 
+/* A panel: `outs` output channels from o on, of all outputs of the block. */
+static void multiply_panel(const dg_call *k, const cut *c, const places *at, const block *b,
+                           const uint32_t *x, int64_t o, int64_t outs)
+{
+    const dg_conv *g = &c->t.g;
+    const char *w =
+        (const char *)k->in[PACKED].data + o / DG_AMX_PANEL * c->steps * 2 * DG_AMX_BYTES;
+    int64_t P = g->Ho * g->Wo, Q = (b->y1 - b->y0) * g->Wo;
+    target pair[2];
+    int held = 0;
+    for (int64_t n = b->n; n < b->end; n++, x += c->image_words) {
+        float *y = (float *)k->out[0].data + (n * g->O + o) * P + b->y0 * g->Wo;
+        for (int64_t q = 0; q < Q; q += DG_AMX_SIDE) {
+            pair[held++] = (target){.x = x + dg_amx_output_at(&c->t, q),
+                                    .y = y + q,
+                                    .n = Q - q < DG_AMX_SIDE ? Q - q : DG_AMX_SIDE};
+            if (held < 2 && (q + DG_AMX_SIDE < Q || n + 1 < b->end)) continue;
+            multiply(c, at, w, outs, pair, held);
+            held = 0;
+        }
+    }
+}
+
 static void piece(const dg_call *k, int64_t p)
 {
     const cut *c = k->arg;
     const dg_conv *g = &c->t.g;
-    int64_t panel0 = p % c->npanels * c->panels, y0 = p / c->npanels % c->nrows * c->rows,
-            n0 = p / (c->npanels * c->nrows) * c->images;
-    int64_t images = g->N - n0 < c->images ? g->N - n0 : c->images,
-            rows = g->Ho - y0 < c->rows ? g->Ho - y0 : c->rows;
-    int64_t P = g->Ho * g->Wo, Q = rows * g->Wo, tiles = (Q + DG_AMX_SIDE - 1) / DG_AMX_SIDE;
-    int64_t end =
-        (panel0 + c->panels) * DG_AMX_PANEL < g->O ? (panel0 + c->panels) * DG_AMX_PANEL : g->O;
+    block b = block_of(c, p / c->npanels);
+    int64_t first = p % c->npanels * c->panels * DG_AMX_PANEL,
+            end = first + c->panels * DG_AMX_PANEL < g->O ? first + c->panels * DG_AMX_PANEL : g->O;
     places at = places_of(k, c);
+    const uint32_t *x = at.x;
+    if (c->staged)
+        x = c->staged + p / c->npanels * c->images * c->image_words;
+    else
+        stage(k, c, &at, &b, at.x);
     list_steps(c, &at);
-    stage(k, c, &at, n0, images, y0, rows);
     dg_amx_begin();
-    for (int64_t o = panel0 * DG_AMX_PANEL; o < end; o += DG_AMX_PANEL) {
-        const char *w =
-            (const char *)k->in[PACKED].data + o / DG_AMX_PANEL * c->steps * 2 * DG_AMX_BYTES;
-        int64_t outs = end - o < DG_AMX_PANEL ? end - o : DG_AMX_PANEL;
-        target pair[2];
-        int held = 0;
-        for (int64_t i = 0; i < images * tiles; i++) {
-            int64_t n = i / tiles, q = i % tiles * DG_AMX_SIDE;
-            pair[held++] =
-                (target){.x = at.x + n * c->image_words + q,
-                         .y = (float *)k->out[0].data + ((n0 + n) * g->O + o) * P + y0 * g->Wo + q,
-                         .n = Q - q < DG_AMX_SIDE ? Q - q : DG_AMX_SIDE};
-            if (held < 2 && i + 1 < images * tiles) continue;
-            multiply(c, &at, w, outs, pair, held);
-            held = 0;
-        }
-    }
+    for (int64_t o = first; o < end; o += DG_AMX_PANEL)
+        multiply_panel(k, c, &at, &b, x, o, end - o < DG_AMX_PANEL ? end - o : DG_AMX_PANEL);
     dg_amx_end();
     if (!k->strip) return;
-    int64_t first = panel0 * DG_AMX_PANEL, start[4] = {n0, first, y0, 0},
-            extent[4] = {images, end - first, rows, g->Wo};
+    int64_t start[4] = {b.n, first, b.y0, 0},
+            extent[4] = {b.end - b.n, end - first, b.y1 - b.y0, g->Wo};
     dg_epilogue(k, start, extent);
 }
 
@@ -314,7 +357,12 @@ static void amx_f32(const dg_call *k)
 {
     dg_amx_taps t = taps_of(k->attrs, k->in[X].shape);
     cut c = cut_of(&t);
-    dg_parallel_with(k, c.nimages * c.nrows * c.npanels, piece, &c);
+    int64_t nblocks = c.nimages * c.nrows;
+    if (first_staged(&c)) {
+        c.staged = k->workspace;
+        dg_parallel_with(k, nblocks * c.images * dg_amx_chunks(t.g.C), stage_piece, &c);
+    }
+    dg_parallel_with(k, nblocks * c.npanels, piece, &c);
 }
 
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
@@ -322,6 +370,14 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
     cut c = cut_of(&taps);
     return dg_strips_bytes(t->prologue, s) + scratch_bytes(&c);
+}
+
+static int64_t workspace(const dg_infer *t, const dg_strip *s)
+{
+    (void)s;
+    dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
+    cut c = cut_of(&taps);
+    return first_staged(&c) ? c.nimages * c.nrows * block_bytes(&c) : 0;
 }
 
 static bool fits(const dg_infer *t)
@@ -340,7 +396,7 @@ static double flops(const dg_infer *t)
 
 static const dg_kernel kernels[] = {
     {"amx_f32", amx_f32, .dtype = DG_F32, .prologue = 1 << X, .least_isa = DG_AVX512, .fits = fits,
-     .scratch = scratch},
+     .workspace = workspace, .scratch = scratch},
     {0},
 };
 

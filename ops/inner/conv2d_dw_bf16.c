@@ -81,7 +81,7 @@ typedef struct cut {
     int64_t slab, slabs;    /* units of a piece */
     int64_t blocks, otiles; /* of 32 input, of 16 output channels */
     int64_t copies, lda;    /* of x; numbers in a row of one */
-    int64_t read;           /* floats of 32 channels of x, where a prologue makes them */
+    int64_t channels, read; /* of x that a prologue makes at a time; floats of these */
     const float *dy;
     uint32_t *right; /* dy^T [unit][otiles][deep / 2][16] */
     float *sums;     /* [slabs][dw] */
@@ -108,9 +108,9 @@ static int64_t blocks(int64_t n, int64_t *size)
 static cut cut_of(const dg_conv *g)
 {
     enum { SMALL = 256, POSITIONS = 1024, OF_SMALL = 512, PIECES = 8 };
-    cut c = {.t = dg_amx_taps_of(g, 1), .images = 1, .rows = g->Ho, .nrows = 1};
     int64_t P = g->Ho * g->Wo;
-    c.small = P < SMALL;
+    cut c = {.small = P < SMALL, .images = 1, .rows = g->Ho, .nrows = 1};
+    c.t = dg_amx_taps_of(g, 1, c.small ? 0 : DG_AMX_DEPTH);
     if (c.small) {
         c.images = at_most(g->N, OF_SMALL / P);
     } else {
@@ -125,9 +125,8 @@ static cut cut_of(const dg_conv *g)
         (c.units + (PIECES + c.blocks - 1) / c.blocks - 1) / ((PIECES + c.blocks - 1) / c.blocks);
     c.slabs = blocks(c.units, &c.slab);
     c.copies = c.small ? g->kh * g->kw : c.t.copies;
-    int64_t high = (c.rows + c.t.below) * g->sh + c.t.phases + 1;
-    c.read = DG_AMX_DEPTH * at_most(high, g->H) * g->W;
-    c.lda = 2 * dg_amx_ld((c.small ? c.deep : c.deep + c.t.below * g->Wo) / 2 + DG_AMX_SIDE);
+    c.channels = dg_amx_taps_channels(&c.t, c.rows, &c.read);
+    c.lda = 2 * dg_amx_ld((c.small ? c.deep : (c.rows + c.t.below) * c.t.pitch) / 2 + DG_AMX_PANEL);
     return c;
 }
 
@@ -171,7 +170,7 @@ static places places_of(const cut *c, char *at)
     p.sums = (float *)(void *)(at + first[4]);
     p.rows = (float *)(void *)(at + first[5]);
     for (int64_t s = 0; s < steps; s++) {
-        p.left[s] = (int32_t)(s * DG_AMX_DEPTH * 2);
+        p.left[s] = (int32_t)(2 * dg_amx_output_at(&c->t, s * DG_AMX_DEPTH));
         p.right[s] = (int32_t)(s * DG_AMX_BYTES);
     }
     return p;
@@ -201,33 +200,41 @@ static void turn_piece(const dg_call *k, int64_t p)
                  c->right + p * c->deep / 2 * DG_AMX_SIDE, DG_AMX_SIDE);
 }
 
-/* The copies of 32 channels of one image; `done` numbers of each row stand already. */
+/* Some channels of one image, in rows i and following of all copies; `done` numbers of each row
+ * stand already. */
+static void stage_channels(const cut *c, const places *at, const dg_amx_source *x, const unit *u,
+                           int64_t i, int64_t done)
+{
+    const dg_conv *g = &c->t.g;
+    for (int64_t copy = 0; copy < c->copies; copy++) {
+        uint16_t *to = at->x + (copy * DG_AMX_DEPTH + i) * c->lda + done;
+        int64_t a = copy / g->kw;
+        if (c->small)
+            dg_amx_stage_rows(&c->t, x, dg_amx_tap_row(&c->t, a), g->Ho,
+                              dg_amx_tap_copy(&c->t, a, copy % g->kw), at->room, to, c->lda);
+        else
+            dg_amx_stage_rows(&c->t, x, u->y0, u->rows + c->t.below, copy, at->room, to, c->lda);
+    }
+}
+
+/* The copies of 32 channels of one image. */
 static void stage_image(const dg_call *k, const cut *c, const places *at, int64_t c0, int64_t n,
                         const unit *u, int64_t done)
 {
-    const dg_conv *g = &c->t.g;
-    int64_t channels = at_most(DG_AMX_DEPTH, g->C - c0), rows = u->rows + c->t.below, r0, r1;
-    dg_rows x = {0};
-    dg_amx_stage_reads(&c->t, u->y0, rows, &r0, &r1);
-    if (r1 > r0) x = dg_prologue_rows(k, X, n, c0, c0 + channels, r0, r1, at->rows);
-    for (int64_t copy = 0; copy < c->copies && r1 > r0; copy++)
-        for (int64_t i = 0; i < channels; i++) {
-            const float *from = x.data + i * x.plane;
-            uint16_t *to = at->x + (copy * DG_AMX_DEPTH + i) * c->lda + done;
-            int64_t a = copy / g->kw;
-            if (c->small)
-                dg_amx_stage_row(&c->t, from, r0, dg_amx_tap_row(&c->t, a), g->Ho,
-                                 dg_amx_tap_copy(&c->t, a, copy % g->kw), at->room, to);
-            else
-                dg_amx_stage_row(&c->t, from, r0, u->y0, rows, copy, at->room, to);
-        }
+    int64_t channels = at_most(DG_AMX_DEPTH, c->t.g.C - c0), r0, r1;
+    dg_amx_stage_reads(&c->t, u->y0, u->rows + c->t.below, &r0, &r1);
+    for (int64_t i = 0; i < channels && r1 > r0; i += c->channels) {
+        int64_t some = at_most(c->channels, channels - i);
+        dg_rows x = dg_prologue_rows(k, X, n, c0 + i, c0 + i + some, r0, r1, at->rows);
+        stage_channels(c, at, &(dg_amx_source){x.data, x.plane, some, r0}, u, i, done);
+    }
 }
 
 static void stage(const dg_call *k, const cut *c, const places *at, int64_t c0, const unit *u)
 {
     const dg_conv *g = &c->t.g;
     int64_t channels = at_most(DG_AMX_DEPTH, g->C - c0), r0, r1,
-            done = c->small ? u->images * g->Ho * g->Wo : (u->rows + c->t.below) * g->Wo;
+            done = c->small ? u->images * g->Ho * g->Wo : (u->rows + c->t.below) * c->t.pitch;
     for (int64_t n = 0; n < u->images; n++)
         stage_image(k, c, at, c0, u->n + n, u, n * g->Ho * g->Wo);
     dg_amx_stage_reads(&c->t, u->y0, u->rows + c->t.below, &r0, &r1);
@@ -242,11 +249,10 @@ static void stage(const dg_call *k, const cut *c, const places *at, int64_t c0, 
 /* The numbers of x that one tap reads, in the first of 32 rows. */
 static const uint16_t *tap_of(const cut *c, const places *at, int64_t tap)
 {
-    const dg_conv *g = &c->t.g;
-    int64_t a = tap / g->kw;
+    int64_t a = tap / c->t.g.kw, b = tap % c->t.g.kw;
     if (c->small) return at->x + tap * DG_AMX_DEPTH * c->lda;
-    return at->x + dg_amx_tap_copy(&c->t, a, tap % g->kw) * DG_AMX_DEPTH * c->lda +
-           dg_amx_tap_row(&c->t, a) * g->Wo;
+    return at->x + dg_amx_tap_copy(&c->t, a, b) * DG_AMX_DEPTH * c->lda +
+           dg_amx_tap_at(&c->t, a, b);
 }
 
 static void piece(const dg_call *k, int64_t p)

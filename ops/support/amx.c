@@ -129,7 +129,7 @@ void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand
 
 /* ---- rounding ---- */
 
-TARGET void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
+TARGET static inline void round_row(const float *x, int64_t n, uint16_t *to)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32)
@@ -142,7 +142,7 @@ TARGET void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
     }
 }
 
-TARGET void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+TARGET static inline void round_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
 {
     static const uint16_t mixed[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
@@ -161,6 +161,45 @@ TARGET void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *t
     __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m & all, y + i),
                                                   _mm512_maskz_loadu_ps(m, x + i));
     _mm512_mask_storeu_epi32(to + i, m, _mm512_permutexvar_epi16(mix, halves));
+}
+
+/* A few zeros, without the call that clearing a long row is worth. */
+TARGET static inline void clear_pairs(uint32_t *to, int64_t n)
+{
+    for (; n > 16; n -= 16, to += 16) _mm512_storeu_si512(to, _mm512_setzero_si512());
+    _mm512_mask_storeu_epi32(to, (__mmask16)((1u << n) - 1), _mm512_setzero_si512());
+}
+
+TARGET static inline void clear_row(uint16_t *to, int64_t n)
+{
+    for (; n > 16; n -= 16, to += 16) _mm256_storeu_si256((__m256i *)to, _mm256_setzero_si256());
+    _mm256_mask_storeu_epi16(to, (__mmask16)((1u << n) - 1), _mm256_setzero_si256());
+}
+
+/* Number i * taps + tap stands in source vector v = (i * taps + tap) / 32. A tap finds its numbers
+ * in all of them at places that do not depend on v, so it takes one permutation and, of each
+ * vector, the lanes that are there. */
+enum { DEALT = 32 }; /* taps at most; there are rarely more than 9 */
+
+TARGET static void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+{
+    __m512i source[DEALT];
+    for (int64_t v = 0; v < taps; v++)
+        source[v] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 32 * v + 16),
+                                                 _mm512_loadu_ps(x + 32 * v));
+    static const uint16_t counted[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                                         11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                         22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    __m512i place = _mm512_mullo_epi16(_mm512_loadu_si512(counted), _mm512_set1_epi16((short)taps));
+    for (int64_t tap = 0; tap < taps; tap++) {
+        __m512i all = _mm512_setzero_si512(), vector = _mm512_srli_epi16(place, 5);
+        for (int64_t v = 0; v < taps; v++) {
+            __mmask32 here = _mm512_cmpeq_epi16_mask(vector, _mm512_set1_epi16((short)v));
+            all = _mm512_mask_permutexvar_epi16(all, here, place, source[v]);
+        }
+        _mm512_storeu_si512(to + tap * ldt, all);
+        place = _mm512_add_epi16(place, _mm512_set1_epi16(1));
+    }
 }
 
 #else /* no tiles: nothing of this runs, because nobody is ready */
@@ -184,18 +223,87 @@ void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand
     (void)steps, (void)a, (void)b, (void)add, (void)c, (void)ldc;
 }
 
-void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
+static inline void round_row(const float *x, int64_t n, uint16_t *to)
 {
     for (int64_t i = 0; i < n; i++) to[i] = dg_bf16_bits(x[i]);
 }
 
-void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+static inline void round_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
 {
     for (int64_t i = 0; i < n; i++)
         to[i] = dg_bf16_bits(x[i]) | (y ? (uint32_t)dg_bf16_bits(y[i]) << 16 : 0);
 }
 
+static inline void clear_pairs(uint32_t *to, int64_t n)
+{
+    memset(to, 0, sizeof *to * (size_t)n);
+}
+
+static inline void clear_row(uint16_t *to, int64_t n)
+{
+    memset(to, 0, sizeof *to * (size_t)n);
+}
+
+enum { DEALT = 0 };
+
+static void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+{
+    (void)x, (void)taps, (void)to, (void)ldt;
+}
+
+#define TARGET
+
 #endif
+
+TARGET void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
+{
+    round_row(x, n, to);
+}
+
+TARGET void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+{
+    round_pairs(x, y, n, to);
+}
+
+/* Zeros between the numbers of a row and those of the next. */
+static inline int64_t gap_behind(const dg_bf16_frame *f, int64_t row)
+{
+    return f->ldt - f->n - (row + 1 == f->rows ? f->before : 0);
+}
+
+TARGET void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
+{
+    clear_row(to, f->before);
+    to += f->before;
+    for (int64_t i = 0; i < f->rows; i++, x += f->ldx, to += f->ldt) {
+        round_row(x, f->n, to);
+        clear_row(to + f->n, gap_behind(f, i));
+    }
+}
+
+TARGET void dg_bf16_pair_rows(const dg_bf16_frame *f, const float *x, const float *y, uint32_t *to)
+{
+    clear_pairs(to, f->before);
+    to += f->before;
+    for (int64_t i = 0; i < f->rows; i++, to += f->ldt) {
+        round_pairs(x + i * f->ldx, y ? y + i * f->ldx : NULL, f->n, to);
+        clear_pairs(to + f->n, gap_behind(f, i));
+    }
+}
+
+void dg_bf16_deal(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+{
+    if (taps <= DEALT) {
+        deal_some(x, taps, to, ldt);
+        return;
+    }
+    for (int64_t e = 0; e < 32 * taps; e++) to[e % taps * ldt + e / taps] = dg_bf16_bits(x[e]);
+}
+
+TARGET void dg_bf16_mix(const uint16_t *x, const uint16_t *y, int64_t n, uint32_t *to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = x[i] | (uint32_t)y[i] << 16;
+}
 
 void dg_bf16_turn(int64_t rows, int64_t cols, const uint32_t *from, int64_t ldf, uint32_t *to,
                   int64_t ldt)

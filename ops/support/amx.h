@@ -44,6 +44,23 @@ void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand
 void dg_bf16_row(const float *x, int64_t n, uint16_t *to);
 /* to[i] = the pair x[i], y[i]; y NULL: zeros. */
 void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to);
+
+/* Rows of n numbers each, with zeros before and behind them. */
+typedef struct dg_bf16_frame {
+    int64_t rows, n;
+    int64_t before; /* zeros */
+    int64_t ldx;    /* from a row of x to the next */
+    int64_t ldt;    /* numbers or pairs in a row of `to`: before + n + zeros behind */
+} dg_bf16_frame;
+
+void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to);
+void dg_bf16_pair_rows(const dg_bf16_frame *f, const float *x, const float *y, uint32_t *to);
+
+/* to[tap][i] = bf16(x[i * taps + tap]) for i in [0, 32), rows of `to` ldt apart: 32 small kernels
+ * that lie one behind the other, tap by tap. */
+void dg_bf16_deal(const float *x, int64_t taps, uint16_t *to, int64_t ldt);
+/* to[i] = the pair x[i], y[i] of numbers that are bf16 already. */
+void dg_bf16_mix(const uint16_t *x, const uint16_t *y, int64_t n, uint32_t *to);
 /* to[j][i] = from[i][j] for i in [0, rows), j in [0, cols): words. */
 void dg_bf16_turn(int64_t rows, int64_t cols, const uint32_t *from, int64_t ldf, uint32_t *to,
                   int64_t ldt);

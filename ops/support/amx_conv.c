@@ -13,129 +13,149 @@ static int64_t at_most(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-dg_amx_taps dg_amx_taps_of(const dg_conv *g, int64_t up)
+dg_amx_taps dg_amx_taps_of(const dg_conv *g, int64_t up, int64_t together)
 {
     dg_amx_taps t = {.g = *g, .h = (g->H - 1) / up + 1, .w = (g->W - 1) / up + 1, .up = up};
     int64_t reach = g->dh * (g->kh - 1);
+    t.shared = together && g->sw == 1 && up == 1 && g->kw > 1 && g->Wo % together == 0;
     t.phases = at_most(g->sh, reach + 1);
-    t.copies = t.phases * g->kw;
+    t.copies = t.shared ? t.phases : t.phases * g->kw;
+    t.pitch = t.shared ? g->Wo + g->dw * (g->kw - 1) : g->Wo;
     t.below = reach / g->sh;
     return t;
 }
 
 int64_t dg_amx_taps_room(const dg_amx_taps *t)
 {
-    return 2 * t->g.Wo;
+    return 2 * t->pitch;
 }
 
-/* Outputs [*lo, *hi) of a row that find column j * sw + shift inside. */
-static void inside(const dg_conv *g, int64_t shift, int64_t *lo, int64_t *hi)
+int64_t dg_amx_taps_channels(const dg_amx_taps *t, int64_t rows, int64_t *floats)
 {
+    enum { FLOATS = 12288 };
+    int64_t high = (rows + t->below) * t->g.sh / t->up + t->phases + 1,
+            plane = at_most(high, t->h) * t->w, channels = DG_AMX_DEPTH;
+    while (channels > 2 && channels * plane > FLOATS) channels /= 2;
+    *floats = channels * plane;
+    return channels;
+}
+
+/* Numbers [*lo, *hi) of a copy's row find column j * sw + shift inside. */
+static void inside(const dg_amx_taps *t, int64_t shift, int64_t *lo, int64_t *hi)
+{
+    const dg_conv *g = &t->g;
     *lo = shift >= 0 ? 0 : (-shift + g->sw - 1) / g->sw;
     *hi = g->W - 1 - shift < 0 ? 0 : (g->W - 1 - shift) / g->sw + 1;
-    *lo = at_most(*lo, g->Wo);
-    *hi = at_least(at_most(*hi, g->Wo), *lo);
+    *lo = at_most(*lo, t->pitch);
+    *hi = at_least(at_most(*hi, t->pitch), *lo);
 }
 
 /* The numbers [lo, hi) of one row: where they lie, or gathered in `room`. */
 static const float *numbers(const dg_amx_taps *t, const float *row, int64_t shift, int64_t lo,
                             int64_t hi, float *room)
 {
-    const dg_conv *g = &t->g;
-    if (g->sw == 1 && t->up == 1) return row + lo + shift;
-    for (int64_t j = lo; j < hi; j++) {
-        int64_t q = j * g->sw + shift;
-        room[j - lo] = q % t->up == 0 ? row[q / t->up] : 0;
+    int64_t sw = t->g.sw, up = t->up;
+    if (sw == 1 && up == 1) return row + lo + shift;
+    if (up == 1) {
+        for (int64_t j = lo; j < hi; j++) room[j - lo] = row[j * sw + shift];
+        return room;
     }
+    memset(room, 0, sizeof *room * (size_t)(hi - lo));
+    int64_t j = lo, step = 1; /* the first that stands there; from one to the next */
+    while (j < hi && (j * sw + shift) % up != 0) j++;
+    while (step * sw % up != 0) step++;
+    for (; j < hi; j += step) room[j - lo] = row[(j * sw + shift) / up];
     return room;
 }
 
-/* Row i of a copy: x's row, -1 where there is none. */
-static int64_t row_of(const dg_amx_taps *t, int64_t i, int64_t copy)
-{
-    int64_t r = i * t->g.sh + copy / t->g.kw - t->g.top;
-    return r >= 0 && r < t->g.H && r % t->up == 0 ? r / t->up : -1;
-}
-
-/* Of a plain copy (steps of one, maps of one width), x's rows [*first, *end) follow each other from
- * row *at of the copy on. */
-static bool plain(const dg_amx_taps *t, int64_t y0, int64_t rows, int64_t *at, int64_t *first,
-                  int64_t *end)
-{
-    const dg_conv *g = &t->g;
-    if (g->sh != 1 || g->sw != 1 || t->up != 1 || g->Wo != g->W) return false;
-    *first = at_least(y0 - g->top, 0);
-    *end = at_least(at_most(y0 - g->top + rows, g->H), *first);
-    *at = *first - (y0 - g->top);
-    return true;
-}
-
-/* Where a copy comes from and goes to: rows of one channel, or of two as pairs. */
+/* Rows of a copy, with a line for each channel or each pair of channels. */
 typedef struct staging {
-    const float *x, *y;
-    int64_t r0; /* x's row that stands there */
+    const dg_amx_taps *t;
+    const dg_amx_source *from;
     bool pairs;
     char *to;
-    int64_t size; /* bytes of what is made of one column */
+    int64_t line;  /* bytes from line to line */
+    int64_t lines; /* in use */
+    float *room;
 } staging;
 
-static void clear(const staging *s, int64_t at, int64_t n)
+static void clear(const staging *s, int64_t first, int64_t rows)
 {
-    memset(s->to + at * s->size, 0, (size_t)(n * s->size));
+    int64_t size = (s->pairs ? 4 : 2) * s->t->pitch;
+    if (rows <= 0) return;
+    for (int64_t i = 0; i < s->lines; i++)
+        memset(s->to + i * s->line + first * size, 0, (size_t)(rows * size));
 }
 
-static void convert(const staging *s, const float *x, const float *y, int64_t n, int64_t at)
+/* The first of the channels of a line, and the second one; NULL: there is none. */
+static const float *first_of(const staging *s, int64_t line)
 {
+    return s->from->x + (s->pairs ? 2 * line : line) * s->from->plane;
+}
+
+static const float *second_of(const staging *s, int64_t line)
+{
+    if (!s->pairs || 2 * line + 1 == s->from->channels) return NULL;
+    return s->from->x + (2 * line + 1) * s->from->plane;
+}
+
+/* Rows of a line from `first` on: n numbers behind `lo` zeros, and zeros behind them. */
+static void convert(const staging *s, int64_t line, const float *x, const float *y, int64_t n,
+                    int64_t first, int64_t rows, int64_t lo)
+{
+    const dg_amx_taps *t = s->t;
+    char *to = s->to + line * s->line + (s->pairs ? 4 : 2) * first * t->pitch;
+    dg_bf16_frame f = {.rows = rows, .n = n, .before = lo, .ldx = t->w, .ldt = t->pitch};
+    if (n == t->w && n == t->pitch) /* rows follow each other */
+        f = (dg_bf16_frame){.rows = 1, .n = rows * n, .ldt = rows * n};
     if (s->pairs)
-        dg_bf16_pairs(x, y, n, (uint32_t *)(void *)s->to + at);
+        dg_bf16_pair_rows(&f, x, y, (uint32_t *)(void *)to);
     else
-        dg_bf16_row(x, n, (uint16_t *)(void *)s->to + at);
+        dg_bf16_rows(&f, x, (uint16_t *)(void *)to);
 }
 
-/* n columns from `at` on, in each of some rows. */
-static void clear_columns(const staging *s, int64_t rows, int64_t W, int64_t at, int64_t n)
+/* Steps of one: all rows of a line in one go. Copy's row 0 is x's row r. */
+static void stage_plain(const staging *s, int64_t r, int64_t rows, int64_t shift, int64_t lo,
+                        int64_t hi)
 {
-    uint32_t *pairs = (uint32_t *)(void *)s->to + at;
-    uint16_t *single = (uint16_t *)(void *)s->to + at;
-    for (int64_t j = 0; j < n; j++) {
-        for (int64_t i = 0; s->pairs && i < rows; i++) pairs[i * W + j] = 0;
-        for (int64_t i = 0; !s->pairs && i < rows; i++) single[i * W + j] = 0;
+    int64_t H = s->t->h, first = at_least(r, 0), end = at_least(at_most(r + rows, H), first),
+            at = at_most(first - r, rows), behind = at + end - first,
+            from = (first - s->from->r0) * s->t->w + lo + shift;
+    clear(s, 0, at);
+    for (int64_t i = 0; i < s->lines && end > first; i++) {
+        const float *x = first_of(s, i), *y = second_of(s, i);
+        convert(s, i, x + from, y ? y + from : NULL, hi - lo, at, end - first, lo);
     }
+    clear(s, behind, rows - behind);
 }
 
-/* In one go, and then the columns are cleared that the shift brought in from neighbouring rows. */
-static void stage_plain(const staging *s, int64_t W, int64_t shift, int64_t at, int64_t first,
-                        int64_t end)
+static void stage(const staging *s, int64_t y0, int64_t rows, int64_t copy)
 {
-    int64_t cut = shift < 0 ? -shift : shift, n = (end - first) * W - cut;
-    int64_t from = (first - s->r0) * W + (shift > 0 ? cut : 0);
-    convert(s, s->x + from, s->y ? s->y + from : NULL, n, at * W + (shift < 0 ? cut : 0));
-    clear_columns(s, end - first, W, at * W + (shift < 0 ? 0 : W - cut), cut);
-}
-
-static void stage(const dg_amx_taps *t, const staging *s, int64_t y0, int64_t rows, int64_t copy,
-                  float *room)
-{
+    const dg_amx_taps *t = s->t;
     const dg_conv *g = &t->g;
-    int64_t shift = copy % g->kw * g->dw - g->left, W = g->Wo, lo, hi, at, first, end;
-    inside(g, shift, &lo, &hi);
-    if (plain(t, y0, rows, &at, &first, &end) && hi > lo && end > first) {
-        clear(s, 0, at * W);
-        stage_plain(s, W, shift, at, first, end);
-        clear(s, (at + end - first) * W, (rows - at - end + first) * W);
+    int64_t shift = (t->shared ? 0 : copy % g->kw * g->dw) - g->left,
+            phase = copy * t->phases / t->copies, r = y0 * g->sh + phase - g->top, lo, hi;
+    inside(t, shift, &lo, &hi);
+    if (hi == lo) {
+        clear(s, 0, rows);
         return;
     }
-    for (int64_t i = 0; i < rows; i++) {
-        int64_t r = row_of(t, y0 + i, copy);
-        if (r < 0 || hi == lo) {
-            clear(s, i * W, W);
+    if (g->sh == 1 && g->sw == 1 && t->up == 1) {
+        stage_plain(s, r, rows, shift, lo, hi);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++, r += g->sh) {
+        if (r < 0 || r >= g->H || r % t->up != 0) {
+            clear(s, i, 1);
             continue;
         }
-        const float *x = numbers(t, s->x + (r - s->r0) * t->w, shift, lo, hi, room), *y = NULL;
-        if (s->y) y = numbers(t, s->y + (r - s->r0) * t->w, shift, lo, hi, room + W);
-        clear(s, i * W, lo);
-        convert(s, x, y, hi - lo, i * W + lo);
-        clear(s, i * W + hi, W - hi);
+        int64_t from = (r / t->up - s->from->r0) * t->w;
+        for (int64_t l = 0; l < s->lines; l++) {
+            const float *x = first_of(s, l), *y = second_of(s, l);
+            x = numbers(t, x + from, shift, lo, hi, s->room);
+            if (y) y = numbers(t, y + from, shift, lo, hi, s->room + t->pitch);
+            convert(s, l, x, y, hi - lo, i, 1, lo);
+        }
     }
 }
 
@@ -148,16 +168,16 @@ void dg_amx_stage_reads(const dg_amx_taps *t, int64_t y0, int64_t rows, int64_t 
     *r1 = last < 0 ? *r0 : at_least(at_most(last, g->H - 1) / t->up + 1, *r0);
 }
 
-void dg_amx_stage_row(const dg_amx_taps *t, const float *x, int64_t r0, int64_t y0, int64_t rows,
-                      int64_t copy, float *room, uint16_t *to)
+void dg_amx_stage_rows(const dg_amx_taps *t, const dg_amx_source *x, int64_t y0, int64_t rows,
+                       int64_t copy, float *room, uint16_t *to, int64_t ldt)
 {
-    stage(t, &(staging){x, NULL, r0, false, (char *)to, 2}, y0, rows, copy, room);
+    stage(&(staging){t, x, false, (char *)to, 2 * ldt, x->channels, room}, y0, rows, copy);
 }
 
-void dg_amx_stage_pair(const dg_amx_taps *t, const float *x, const float *y, int64_t r0, int64_t y0,
-                       int64_t rows, int64_t copy, float *room, uint32_t *to)
+void dg_amx_stage_pairs(const dg_amx_taps *t, const dg_amx_source *x, int64_t y0, int64_t rows,
+                        int64_t copy, float *room, uint32_t *to, int64_t ldt)
 {
-    stage(t, &(staging){x, y, r0, true, (char *)to, 4}, y0, rows, copy, room);
+    stage(&(staging){t, x, true, (char *)to, 4 * ldt, (x->channels + 1) / 2, room}, y0, rows, copy);
 }
 
 /* ---- in the graph ---- */
