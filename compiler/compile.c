@@ -146,6 +146,9 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
     }
     time_stage(c, "check", &hook.clock);
     plan->seconds = dg_clock() - begun;
+    plan->n_stages = (int)c->times.n;
+    plan->stages = dg_arena_copy(plan->arena, c->times.at, c->times.n * sizeof *c->times.at);
+    c->times.n = 0; /* the initialisers' plan has its own */
     if (dump && strcmp(dump, "memplan") == 0) dg_print_module(m, dump_text);
     if (dump && strcmp(dump, "plan") == 0)
         dg_explain_text(plan, &(dg_explain_options){.width = 110, .threads = 1}, dump_text);
@@ -351,12 +354,6 @@ dg_compilation *dg_compile(dg_diag *d, const dg_compile_options *o)
 dg_plan *dg_compilation_plan(dg_compilation *c)
 {
     return c->plan;
-}
-
-const dg_stage_time *dg_compilation_times(const dg_compilation *c, int *n)
-{
-    *n = (int)c->times.n;
-    return c->times.at;
 }
 
 void dg_compilation_free(dg_compilation *c)

@@ -20,11 +20,6 @@ typedef struct dg_compile_options {
     size_t from_length;
 } dg_compile_options;
 
-typedef struct dg_stage_time {
-    const char *stage; /* "front", the passes, "memplan", "plan", "check" */
-    double seconds;
-} dg_stage_time;
-
 /* A compilation keeps the front and the module, for the initialisers. NULL after reporting. What
  * `o` points to need not outlive the call, but for `front` and the strings of `passes.skip`. */
 typedef struct dg_compilation dg_compilation;
@@ -35,7 +30,6 @@ dg_plan *dg_compilation_plan(dg_compilation *c);
  * places); NULL when there is nothing to do or after reporting (look at dg_diag_errors). May be
  * called several times. */
 dg_plan *dg_compile_init(dg_compilation *c, dg_diag *d, const bool *present);
-const dg_stage_time *dg_compilation_times(const dg_compilation *c, int *n);
 void dg_compilation_free(dg_compilation *c); /* not the plans */
 
 #endif

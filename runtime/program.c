@@ -239,6 +239,7 @@ char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
     dg_explain_options o = {.width = v->width ? v->width : 110,
                             .summary_only = v->summary,
                             .canonical = v->canonical,
+                            .stages = v->stages,
                             .depth = v->depth,
                             .threads = owner->context->threads};
     dg_text out = {0};

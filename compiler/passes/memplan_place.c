@@ -5,11 +5,11 @@
  * Keeps  slots taken at one step share no byte. Nothing depends on time, addresses or threads:
  *        limits count comparisons.
  * Method greedy, each slot into the lowest gap that holds it (Pisarchyk & Lee 2020,
- *        arXiv:2001.03288), in several orders. What counts in an order are the large slots; what
- *        is large is varied, and the small ones follow by size. Slots that are taken where the
- *        arena is fullest may come first: there the bound is reached, so they must lie without
- *        gaps. Where that is not enough, slots that end too high get earlier turns, all at once
- *        (squeeze), at last single ones or those that stand in their way (search). The more there
+ *        arXiv:2001.03288), in several orders. Slots that are taken where the arena is fullest come
+ *        first, since there they must lie without gaps; for most graphs that is all it takes. Else
+ *        what counts in an order are the large slots; what is large is varied, and the small ones
+ *        follow by size. Where that is not enough, slots that end too high get earlier turns, all
+ * at once (squeeze), at last single ones or those that stand in their way (search). The more there
  *        is to win, the longer that goes on. */
 #include "compiler/passes/memplan.h"
 
@@ -97,21 +97,26 @@ static void keep_first(spots *to, const spots *from, int32_t turn)
  * small slots find their gap early. */
 static int64_t lowest_gap(const spots *s, const dg_slot *slot, int64_t *work)
 {
-    enum { RUN = 64 };
-    int32_t met[RUN];
+    enum { RUN = 64, WORD = sizeof(uint64_t) };
+    _Alignas(WORD) uint8_t met[RUN] = {0};
     int64_t low = 0;
     for (int begin = 0; begin < s->n; begin += RUN) {
         const int32_t *first = s->first + begin, *last = s->last + begin;
-        int run = s->n - begin < RUN ? s->n - begin : RUN, n = 0;
-        for (int i = 0; i < run; i++) {
-            met[n] = i;
-            n += (last[i] >= slot->first) & (first[i] <= slot->last);
-        }
-        *work -= run / 4 + n + 1;
-        for (int i = 0; i < n; i++) {
-            int m = begin + met[i];
-            if (s->offset[m] - low >= slot->size) return low;
-            if (s->end[m] > low) low = s->end[m];
+        int run = s->n - begin < RUN ? s->n - begin : RUN;
+        for (int i = 0; i < run; i++) met[i] = (last[i] >= slot->first) & (first[i] <= slot->last);
+        *work -= run / 4 + 1;
+        for (int word = 0; word < run; word += WORD) { /* most words are empty */
+            uint64_t any;
+            memcpy(&any, met + word, sizeof any);
+            if (any == 0) continue;
+            int end = word + WORD < run ? word + WORD : run;
+            for (int i = word; i < end; i++) {
+                if (!met[i]) continue;
+                int m = begin + i;
+                if (s->offset[m] - low >= slot->size) return low;
+                if (s->end[m] > low) low = s->end[m];
+                --*work;
+            }
         }
     }
     return low;
@@ -161,61 +166,75 @@ static int by_key(const void *pa, const void *pb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* `full`: first by how full the arena is where a slot is taken, in 32 steps. */
-enum { SIZE, FULL_LAST, FULL_LIFE, FULL_FIRST, FULL_SIZE, LIFE, FIRST, AREA, ORDERS };
+/* `peak`: first what is taken where the bound is reached, by the rest of the name, then the others
+ * by size. `full`: first by how full the arena is where a slot is taken, in 32 steps. */
+enum {
+    PEAK_LIFE,
+    PEAK_LAST,
+    PEAK_FIRST,
+    SIZE,
+    FULL_LAST,
+    FULL_LIFE,
+    FULL_FIRST,
+    FULL_SIZE,
+    LIFE,
+    FIRST,
+    AREA,
+    ORDERS
+};
 static const char *const order_names[ORDERS] = {
-    "size", "full, last", "full, life", "full, first", "full, size", "life", "first", "area"};
+    "peak, life",  "peak, last", "peak, first", "size",  "full, last", "full, life",
+    "full, first", "full, size", "life",        "first", "area"};
 /* Large is what takes at least this part of the bound. */
 enum { PARTS = 3 };
 static const int64_t parts[PARTS] = {64, 128, 512};
 
-/* Large ones in the order asked for, then the others by size; how many are large. */
+/* The key of slot i among the large ones. */
+static key key_of(const dg_slot *s, int i, const int64_t *full, int64_t bound, int how)
+{
+    int64_t life = (int64_t)s[i].last - s[i].first + 1, size = s[i].size,
+            fill = bound > 0 ? full[i] / (bound / 32 + 1) : 0;
+    bool at_peak = full[i] >= bound;
+    switch (how) {
+    case PEAK_LIFE:
+        return at_peak ? (key){INT64_MAX, life, i} : (key){size, life, i};
+    case PEAK_LAST:
+        return at_peak ? (key){INT64_MAX, s[i].last, i} : (key){size, life, i};
+    case PEAK_FIRST:
+        return at_peak ? (key){INT64_MAX, -(int64_t)s[i].first, i} : (key){size, life, i};
+    case FULL_LAST:
+        return (key){fill, s[i].last, i};
+    case FULL_LIFE:
+        return (key){fill, life, i};
+    case FULL_FIRST:
+        return (key){fill, -(int64_t)s[i].first, i};
+    case FULL_SIZE:
+        return (key){fill, size, i};
+    case LIFE:
+        return (key){life, size, i};
+    case FIRST:
+        return (key){-(int64_t)s[i].first, size, i};
+    case AREA:
+        return (key){size > INT64_MAX / life ? INT64_MAX : size * life, size, i};
+    default:
+        return (key){size, life, i};
+    }
+}
+
+/* Large ones in the order asked for, then the others by size; how many are large. What is taken at
+ * the peak is large in the orders that begin with it. */
 static int sort_slots(const dg_slot *s, int n, const int64_t *full, int64_t bound, int how,
                       int64_t part, key *keys, int32_t *order)
 {
-    int large = 0;
+    int large = 0, small = n;
     for (int i = 0; i < n; i++) {
-        bool is_large = s[i].size >= bound / part;
-        int64_t life = (int64_t)s[i].last - s[i].first + 1, size = s[i].size, by = size,
-                then = life, fill = bound > 0 ? full[i] / (bound / 32 + 1) : 0;
-        large += is_large;
-        switch (is_large ? how : SIZE) {
-        case FULL_LAST:
-            by = fill, then = s[i].last;
-            break;
-        case FULL_LIFE:
-            by = fill, then = life;
-            break;
-        case FULL_FIRST:
-            by = fill, then = -(int64_t)s[i].first;
-            break;
-        case FULL_SIZE:
-            by = fill, then = size;
-            break;
-        case LIFE:
-            by = life, then = size;
-            break;
-        case FIRST:
-            by = -(int64_t)s[i].first, then = size;
-            break;
-        case AREA:
-            by = size > INT64_MAX / life ? INT64_MAX : size * life, then = size;
-            break;
-        default:
-            break;
-        }
-        keys[i] = (key){by, then, i};
-    }
-    key *rest = keys + large; /* partition: large ones to the front, by the same test */
-    for (int i = 0, k = large; i < large; i++) {
-        if (s[keys[i].id].size >= bound / part) continue;
-        while (s[keys[k].id].size < bound / part) k++;
-        key t = keys[i];
-        keys[i] = keys[k];
-        keys[k] = t;
+        if (s[i].size >= bound / part || (how <= PEAK_FIRST && full[i] >= bound))
+            keys[large++] = key_of(s, i, full, bound, how);
+        else
+            keys[--small] = key_of(s, i, full, bound, SIZE);
     }
     qsort(keys, (size_t)large, sizeof *keys, by_key);
-    qsort(rest, (size_t)(n - large), sizeof *keys, by_key);
+    qsort(keys + large, (size_t)(n - large), sizeof *keys, by_key);
     for (int i = 0; i < n; i++) order[i] = keys[i].id;
     return large;
 }
@@ -251,9 +270,9 @@ static int64_t bound_of_large(const placer *p, const int32_t *order, int large, 
 }
 
 /* Comparisons: what is spent at least, and where a tenth of the bound may be won. */
-#define LEAST_WORK ((int64_t)1 << 20)
+#define LEAST_WORK ((int64_t)1 << 18)
 #define MOST_WORK ((int64_t)1 << 25)
-#define SQUEEZE_WORK ((int64_t)1 << 19) /* before other slots are taken for large */
+#define SQUEEZE_WORK ((int64_t)1 << 17) /* before other slots are taken for large */
 
 /* Moves the element at `from` to the earlier turn `to`, the others keeping their order. */
 static void move(int32_t *order, int from, int to)
@@ -420,17 +439,20 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
     start starts[STARTS];
     for (int i = 0; i < STARTS; i++) starts[i] = (start){INT64_MAX, 0, 0};
     /* what is left to win below these is not worth another order, or a search */
-    int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 200;
+    int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 100;
     bool searched = false;
     for (int part = 0; part < PARTS && b.top > (part == 0 ? near : enough); part++) {
         start best_of_part = {INT64_MAX, part, 0};
-        for (int how = 0; how < ORDERS && b.top > near; how++) {
+        for (int how = part == 0 ? PEAK_LIFE : SIZE; how < ORDERS && b.top > near; how++) {
             sort_slots(s, n, full, bound, how, parts[part], keys, order);
             all.n = 0;
-            int64_t limit = b.top < INT64_MAX / 2 ? b.top + b.top / 32 : INT64_MAX,
+            int64_t beat = how > PEAK_FIRST ? starts[0].top : b.top,
+                    limit = beat < INT64_MAX / 2 ? beat + beat / 32 : INT64_MAX,
                     top = place(&p, &all, order, 0, n, limit);
-            keep_start(starts, (start){top, part, how});
-            if (top < best_of_part.top) best_of_part = (start){top, part, how};
+            if (how > PEAK_FIRST) { /* the others leave little room for another turn */
+                keep_start(starts, (start){top, part, how});
+                if (top < best_of_part.top) best_of_part = (start){top, part, how};
+            }
             if (top >= b.top) continue;
             tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
             note(&p, &b, top);

@@ -173,6 +173,15 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
     if (!canonical) {
         hash_at(w, "hash", dg_plan_hash(p));
         dg_json_double_field(w, "seconds", p->seconds);
+        dg_json_key(w, "stages");
+        dg_json_open(w, '[');
+        for (int i = 0; i < p->n_stages; i++) {
+            dg_json_open(w, '{');
+            text_at(w, "name", p->stages[i].stage);
+            dg_json_double_field(w, "seconds", p->stages[i].seconds);
+            dg_json_close(w, '}');
+        }
+        dg_json_close(w, ']');
     }
     dg_json_close(w, '}');
 }

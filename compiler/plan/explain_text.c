@@ -194,6 +194,16 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     dg_text_add(t, "\n");
 }
 
+/* Milliseconds of each stage of compilation. */
+static void stages(const dg_plan *p, dg_text *t)
+{
+    dg_text_add(t, "compiled in %.1f ms:", p->seconds * 1e3);
+    for (int i = 0; i < p->n_stages; i++)
+        dg_text_add(t, "%s %s %.1f", i > 0 ? "," : "", p->stages[i].stage,
+                    p->stages[i].seconds * 1e3);
+    dg_text_add(t, "\n");
+}
+
 void dg_explain_text(const dg_plan *p, const dg_explain_options *o, dg_text *out)
 {
     dg_arena *a = dg_arena_new();
@@ -217,5 +227,6 @@ void dg_explain_text(const dg_plan *p, const dg_explain_options *o, dg_text *out
         }
     }
     summary(p, &story, o, out);
+    if (o->stages) stages(p, out);
     dg_arena_free(a);
 }

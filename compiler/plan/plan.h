@@ -131,6 +131,11 @@ typedef struct dg_plan_file {
     uint64_t hash;
 } dg_plan_file;
 
+typedef struct dg_stage_time {
+    const char *stage; /* "front", the passes, "memplan", "plan", "check" */
+    double seconds;
+} dg_stage_time;
+
 typedef struct dg_plan {
     dg_arena *arena;
     /* header */
@@ -168,7 +173,9 @@ typedef struct dg_plan {
     int64_t naive;                 /* one buffer for each value of this plan */
     int32_t peak_step;             /* where the bound is reached */
     int nodes;                     /* of the graph before fusion */
-    double seconds;                /* of compilation; not part of canonical output */
+    double seconds;                /* of compilation; not part of canonical output, as its stages */
+    int n_stages;
+    const dg_stage_time *stages;
     void *owner;                   /* the runtime's record of what made it; NULL until set, once */
 } dg_plan;
 
@@ -204,6 +211,7 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d);
 typedef struct dg_explain_options {
     int width;           /* text */
     bool summary_only, canonical;
+    bool stages;         /* text: a last line with the time of each stage of compilation */
     int depth;           /* dot */
     int threads;         /* for the reserved total */
 } dg_explain_options;

@@ -159,6 +159,7 @@ typedef struct dg_plan_view {
     int width, depth;
     bool peak;       /* who takes the arena where it is fullest, and what would lower that */
     const char *why; /* about one value ("net.h", "%7") or step ("@12"); NULL */
+    bool stages;     /* of text: a last line with the time of each stage of compilation */
 } dg_plan_view;
 DG_API char *dg_plan_show(dg_plan *p, const dg_plan_view *v); /* free with dg_free */
 /* Runs the plan with made-up inputs and sets each step's time beside the estimate. */

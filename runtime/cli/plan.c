@@ -42,7 +42,8 @@ static int show(cli *c, dg_plan *p)
                                : c->count[OPT_PEAK] ? 3
                                                     : 2,
                       .peak = c->count[OPT_PEAK] > 0,
-                      .why = c->text[OPT_WHY]};
+                      .why = c->text[OPT_WHY],
+                      .stages = c->count[OPT_VERBOSE] > 0};
     int status = print(c, dg_plan_show(p, &v));
     dg_plan_close(p);
     return status;

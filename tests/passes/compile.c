@@ -224,8 +224,8 @@ static void stages_are_timed(void **state)
 {
     (void)state;
     made x = compile("step", NULL, NULL, false, NULL);
-    int n;
-    const dg_stage_time *t = dg_compilation_times(x.c, &n);
+    int n = x.plan->n_stages;
+    const dg_stage_time *t = x.plan->stages;
     double sum = 0;
     for (int i = 0; i < n; i++) sum += t[i].seconds;
     assert_true(n > 8);
