@@ -1,9 +1,11 @@
 /* pool.c: threads that share the pieces of one kernel.
  *
- * Pieces are handed out by one atomic counter, so a thread that is held up takes fewer of them;
- * which thread runs a piece changes nothing, because pieces are cut by the plan and write to places
- * of their own. Workers wait for the next kernel by spinning for a few microseconds (a step is
- * hundreds of kernels in a row) and then park, so that a busy neighbour is not fought for the CPU.
+ * Pieces are handed out by one atomic word, so a thread that is held up takes fewer of them; which
+ * thread runs a piece changes nothing, because pieces are cut by the plan and write to places of
+ * their own. Half of the threads take the first piece that is left and half the last: so a part of
+ * a value is mostly read by the core whose cache it was written into. Workers wait for the next
+ * kernel by spinning for a few microseconds (a step is hundreds of kernels in a row) and then park,
+ * so that a busy neighbour is not fought for the CPU.
  *
  * A job is open while `open` is true. A worker announces itself in `inside` before it looks at
  * `open`, and the caller closes the job before it waits for `inside` to fall to zero: so nobody
@@ -32,7 +34,7 @@ struct dg_pool {
     const dg_call *call;
     dg_piece_fn *piece;
     int64_t count;
-    atomic_llong next;
+    _Atomic uint64_t taken; /* pieces from the front, and BACK of them from the back */
     atomic_int inside;
     atomic_bool open;
     atomic_uint epoch;
@@ -51,14 +53,19 @@ static inline void relax(void)
 #endif
 }
 
+#define BACK (UINT64_C(1) << 32)
+
 static void run_pieces(dg_pool *p, worker *w)
 {
     dg_call mine = *p->call;
     mine.scratch = w->scratch;
+    bool last = (w - p->workers) % 2 != 0;
     for (;;) {
-        long long i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (i >= p->count) break;
-        p->piece(&mine, (int64_t)i);
+        uint64_t taken =
+            atomic_fetch_add_explicit(&p->taken, last ? BACK : 1, memory_order_relaxed);
+        int64_t front = (int64_t)(taken % BACK), back = (int64_t)(taken / BACK);
+        if (front + back >= p->count) break;
+        p->piece(&mine, last ? p->count - 1 - back : front);
     }
 }
 
@@ -114,7 +121,7 @@ static void wait_for_workers(dg_pool *p)
 void dg_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece)
 {
     dg_pool *p = pool;
-    if (p->threads == 1 || count <= 1) {
+    if (p->threads == 1 || count <= 1 || count >= INT32_MAX) {
         dg_call mine = *k;
         mine.scratch = p->workers[0].scratch;
         for (int64_t i = 0; i < count; i++) piece(&mine, i);
@@ -123,7 +130,7 @@ void dg_pool_run(void *pool, const dg_call *k, int64_t count, dg_piece_fn *piece
     p->call = k;
     p->piece = piece;
     p->count = count;
-    atomic_store(&p->next, 0);
+    atomic_store(&p->taken, 0);
     atomic_store(&p->open, true);
     atomic_fetch_add(&p->epoch, 1);
     if (atomic_load(&p->parked) > 0) {
