@@ -4,6 +4,7 @@
  * the axis that is summed over at a time, as rows of numbers (left) and rows of pairs (right). */
 #include "ops/support/amx.h"
 #include "ops/support/amx_conv.h"
+#include "ops/support/gemm.h"
 
 #include <string.h>
 
@@ -27,17 +28,11 @@ static bool infer(dg_infer *t)
 
 /* ---- shapes of one call ---- */
 
-/* A matrix somewhere: element (i, j) is at data[i * row + j * col]. */
-typedef struct matrix {
-    const float *data;
-    int64_t rows, cols, row, col;
-} matrix;
-
 typedef struct job {
     int lead;               /* leading axes of x that are walked one by one */
     bool alike;             /* y has them, too */
     int64_t batch, m, n, k; /* x's other leading axes are part of m */
-    int64_t row;            /* from a row of x to the next */
+    int64_t row;            /* from a row of x to the next, unless y is alike */
     int64_t mb, nb, kb;     /* of a piece; of the sum at a time */
     int64_t mpieces, npieces;
     int64_t lda, ldb; /* numbers in a row of the left, words in one of the right operand */
@@ -87,36 +82,10 @@ static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
     j.m = x->shape.dim[rx - (tx ? 1 : 2)];
     j.k = x->shape.dim[rx - (tx ? 2 : 1)];
     j.n = y->shape.dim[ry - (ty ? 2 : 1)];
-    j.row = x->stride[rx - (tx ? 1 : 2)];
-    /* By one matrix: leading axes of x that lie one behind the other are rows of a tall one. */
-    for (; rx > ry && j.lead > 0; j.lead--) {
-        int64_t dim = x->shape.dim[j.lead - 1], step = x->stride[j.lead - 1];
-        if (dim == 1) continue;
-        if (j.m == 1) j.row = step;
-        if (step != j.row * j.m) break;
-        j.m *= dim;
-    }
+    if (!j.alike) j.lead = dg_matrix_tall(x, &j.m, &j.row);
     for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
     cut(&j);
     return j;
-}
-
-static matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
-{
-    int r = v->shape.rank;
-    int64_t shift = 0;
-    for (int a = lead - 1; a >= 0; a--) {
-        shift += batch % v->shape.dim[a] * v->stride[a];
-        batch /= v->shape.dim[a];
-    }
-    matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
-                v->stride[r - 2], v->stride[r - 1]};
-    return swapped ? (matrix){x.data, x.cols, x.rows, x.col, x.row} : x;
-}
-
-static matrix part(const matrix *x, int64_t i, int64_t rows, int64_t j, int64_t cols)
-{
-    return (matrix){x->data + i * x->row + j * x->col, rows, cols, x->row, x->col};
 }
 
 /* ---- layouts ---- */
@@ -130,7 +99,7 @@ static const float *along(const float *x, int64_t n, int64_t step, float *room)
 }
 
 /* Rows of numbers along the columns, ld apart, zeros behind them up to whole steps; words: 2 ld. */
-static void lay_rows(const matrix *x, uint16_t *to, int64_t ld, float *room)
+static void lay_rows(const dg_matrix *x, uint16_t *to, int64_t ld, float *room)
 {
     int64_t whole = up(x->cols, DG_AMX_DEPTH);
     for (int64_t i = 0; i < x->rows; i++) {
@@ -140,7 +109,7 @@ static void lay_rows(const matrix *x, uint16_t *to, int64_t ld, float *room)
 }
 
 /* Rows of pairs: of the rows 2i and 2i+1; zeros below up to whole steps. */
-static void lay_pairs(const matrix *x, uint32_t *to, int64_t ld, float *room)
+static void lay_pairs(const dg_matrix *x, uint32_t *to, int64_t ld, float *room)
 {
     for (int64_t i = 0; i < up(x->rows, DG_AMX_DEPTH); i += 2, to += ld) {
         if (i >= x->rows) {
@@ -154,13 +123,8 @@ static void lay_pairs(const matrix *x, uint32_t *to, int64_t ld, float *room)
     }
 }
 
-static matrix turned(const matrix *x)
-{
-    return (matrix){x->data, x->cols, x->rows, x->col, x->row};
-}
-
 /* Sixteen rows at a time, in `band`, and then turned: pairs in a row become a column of words. */
-static void lay_left(const matrix *x, uint16_t *to, int64_t ld, uint32_t *band, float *room)
+static void lay_left(const dg_matrix *x, uint16_t *to, int64_t ld, uint32_t *band, float *room)
 {
     if (x->row != 1 || x->col == 1) {
         lay_rows(x, to, ld, room);
@@ -168,15 +132,15 @@ static void lay_left(const matrix *x, uint16_t *to, int64_t ld, uint32_t *band, 
     }
     int64_t wide = dg_amx_ld(x->rows);
     for (int64_t j = 0; j < x->cols; j += DG_AMX_DEPTH) {
-        matrix some =
-            part(x, 0, x->rows, j, x->cols - j < DG_AMX_DEPTH ? x->cols - j : DG_AMX_DEPTH);
-        some = turned(&some);
+        dg_matrix some = dg_matrix_part(x, 0, x->rows, j,
+                                        x->cols - j < DG_AMX_DEPTH ? x->cols - j : DG_AMX_DEPTH);
+        some = dg_matrix_turned(&some);
         lay_pairs(&some, band, wide, room);
         dg_bf16_turn(DG_AMX_SIDE, x->rows, band, wide, (uint32_t *)(void *)(to + j), ld / 2);
     }
 }
 
-static void lay_right(const matrix *x, uint32_t *to, int64_t ld, uint32_t *band, float *room)
+static void lay_right(const dg_matrix *x, uint32_t *to, int64_t ld, uint32_t *band, float *room)
 {
     if (x->row != 1 || x->col == 1) {
         lay_pairs(x, to, ld, room);
@@ -184,8 +148,9 @@ static void lay_right(const matrix *x, uint32_t *to, int64_t ld, uint32_t *band,
     }
     int64_t wide = dg_amx_ld(up(x->rows, DG_AMX_DEPTH) / 2);
     for (int64_t j = 0; j < x->cols; j += DG_AMX_SIDE) {
-        matrix some = part(x, 0, x->rows, j, x->cols - j < DG_AMX_SIDE ? x->cols - j : DG_AMX_SIDE);
-        some = turned(&some);
+        dg_matrix some =
+            dg_matrix_part(x, 0, x->rows, j, x->cols - j < DG_AMX_SIDE ? x->cols - j : DG_AMX_SIDE);
+        some = dg_matrix_turned(&some);
         lay_rows(&some, (uint16_t *)(void *)band, 2 * wide, room);
         dg_bf16_turn(some.rows, up(x->rows, DG_AMX_DEPTH) / 2, band, wide, to + j, ld);
     }
@@ -284,14 +249,16 @@ static void piece(const dg_call *k, int64_t p)
             b = p / (j->npieces * j->mpieces);
     int64_t rows = least(j->mb, j->m - i), cols = least(j->nb, j->n - c);
     places at = places_of(j, (char *)k->scratch + dg_epilogue_bytes(k->strip));
-    matrix x = matrix_at(&k->in[X], j->lead, b, dg_attr_int(k->attrs, "tx") != 0),
-           y = matrix_at(&k->in[Y], j->alike ? j->lead : 0, b, dg_attr_int(k->attrs, "ty") != 0);
-    x.row = j->row;
+    dg_matrix x = dg_matrix_at(&k->in[X], j->lead, b, dg_attr_int(k->attrs, "tx") != 0),
+              y = dg_matrix_at(&k->in[Y], j->alike ? j->lead : 0, b,
+                               dg_attr_int(k->attrs, "ty") != 0);
+    if (!j->alike) x.row = j->row;
     float *z = (float *)k->out[0].data + (b * j->m + i) * j->n + c;
     dg_amx_begin();
     for (int64_t e = 0; e < j->k; e += j->kb) {
         int64_t deep = least(j->kb, j->k - e), steps = up(deep, DG_AMX_DEPTH) / DG_AMX_DEPTH;
-        matrix left = part(&x, i, rows, e, deep), right = part(&y, e, deep, c, cols);
+        dg_matrix left = dg_matrix_part(&x, i, rows, e, deep),
+                  right = dg_matrix_part(&y, e, deep, c, cols);
         lay_left(&left, at.left, j->lda, at.band, at.room);
         lay_right(&right, at.right, j->ldb, at.band, at.room);
         for (int64_t r = 0; r < rows; r += DG_AMX_PANEL)

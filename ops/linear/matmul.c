@@ -114,31 +114,10 @@ static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
     j.m = x->shape.dim[rx - (j.tx ? 1 : 2)];
     j.k = x->shape.dim[rx - (j.tx ? 2 : 1)];
     j.n = y->shape.dim[ry - (j.ty ? 2 : 1)];
-    /* By a matrix: leading axes of x that lie one behind the other are rows of one tall matrix. */
-    j.row = x->stride[rx - 2];
-    for (; rx > ry && j.lead > 0; j.lead--) {
-        int64_t dim = x->shape.dim[j.lead - 1], step = x->stride[j.lead - 1];
-        if (dim == 1) continue;
-        if (j.m == 1) j.row = step;
-        if (step != j.row * j.m) break;
-        j.m *= dim;
-    }
+    if (rx > ry) j.lead = dg_matrix_tall(x, &j.m, &j.row);
     for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
     cut(&j);
     return j;
-}
-
-static dg_matrix matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
-{
-    int r = v->shape.rank;
-    int64_t shift = 0;
-    for (int a = lead - 1; a >= 0; a--) {
-        shift += batch % v->shape.dim[a] * v->stride[a];
-        batch /= v->shape.dim[a];
-    }
-    dg_matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
-                   v->stride[r - 2], v->stride[r - 1]};
-    return swapped ? dg_matrix_turned(&x) : x;
 }
 
 /* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks
@@ -180,8 +159,8 @@ static void piece(const dg_call *k, int64_t p)
     float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
-        dg_matrix x = matrix_at(&k->in[X], j->lead, b, j->tx),
-                  y = matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
+        dg_matrix x = dg_matrix_at(&k->in[X], j->lead, b, j->tx),
+                  y = dg_matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
         if (!alike) x.row = j->row;
         x = dg_matrix_part(&x, i, rows, 0, j->k);
         y = dg_matrix_part(&y, 0, j->k, c, cols);

@@ -180,3 +180,31 @@ int64_t dg_gemm_floats(int64_t m, int64_t n, int64_t k)
             turned = panels_of(across) * COLUMNS + few;
     return few * across + at_most(k, DEPTH) * (plain > turned ? plain : turned);
 }
+
+dg_matrix dg_matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
+{
+    int r = v->shape.rank;
+    int64_t shift = 0;
+    for (int a = lead - 1; a >= 0; a--) {
+        shift += batch % v->shape.dim[a] * v->stride[a];
+        batch /= v->shape.dim[a];
+    }
+    dg_matrix x = {(const float *)v->data + shift, v->shape.dim[r - 2], v->shape.dim[r - 1],
+                   v->stride[r - 2], v->stride[r - 1]};
+    return swapped ? dg_matrix_turned(&x) : x;
+}
+
+int dg_matrix_tall(const dg_view *x, int64_t *m, int64_t *row)
+{
+    int lead = x->shape.rank - 2;
+    *m = x->shape.dim[lead];
+    *row = x->stride[lead];
+    for (; lead > 0; lead--) {
+        int64_t dim = x->shape.dim[lead - 1], step = x->stride[lead - 1];
+        if (dim == 1) continue;
+        if (*m == 1) *row = step;
+        if (step != *row * *m) break;
+        *m *= dim;
+    }
+    return lead;
+}
