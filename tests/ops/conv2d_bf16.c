@@ -29,6 +29,11 @@ static const op_case cases[] = {
     CASE("f32[3,17,3,5] u8[18432]", SAME "outs=17"), /* maps smaller than a tile */
     CASE("f32[3,64,32,32] u8[147456]", SAME "outs=128"),
     CASE("f32[1,32,3,300] u8[18432]", SAME "outs=32"), /* rows longer than a piece */
+    CASE("f32[8,40,4,4] u8[368640]", SAME "outs=300"), /* staged before they are shared out */
+    CASE("f32[2,33,13,31] u8[73728]",
+         "stride=[1,1] pad=[2,1,3,2] dilation=[1,2] kh=3 kw=3 outs=35"), /* one copy for all taps */
+    CASE("f32[1,20,19,18] u8[18432]",
+         "stride=[2,1] pad=[1,1,0,0] dilation=[1,1] kh=3 kw=3 outs=20"), /* one by two rows */
     CASE("f32[2,40,16,16] u8[16384]",
          "stride=[1,1] pad=[0,0,0,0] dilation=[1,1] kh=1 kw=1 outs=100"),
     CASE("f32[2,32,17,16] u8[18432]",

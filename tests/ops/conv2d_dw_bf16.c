@@ -22,6 +22,10 @@ static const op_case cases[] = {
        .no_grad_check = true), /* several images at once */
     OK("f32[2,70,16,16] f32[2,72,16,16]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
        .no_grad_check = true),
+    OK("f32[2,40,20,32] f32[2,36,20,32]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true), /* one copy for all taps */
+    OK("f32[1,20,70,34] f32[1,17,34,32]", "stride=[2,1] pad=[0,0,0,0] dilation=[1,1] kh=3 kw=3",
+       .no_grad_check = true), /* the same by two rows */
     OK("f32[3,16,17,19] f32[3,33,17,19]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
        .no_grad_check = true),
     OK("f32[33,37,4,4] f32[33,40,4,4]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1] kh=3 kw=3",
