@@ -11,20 +11,8 @@ static void grad(dg_grad *g)
 
 DG_REF_1(ref, double, double, cos(x))
 
-/* A run with an angle too large for the fast reduction is done by the library, whole: there is no
- * such run in practice. */
-DG_LANES(cos_f32, {
-    const float *x = in[0];
-    float *y = out;
-    int large = 0;
-    for (int64_t i = 0; i < n; i++) large |= dg_absf(x[i]) > DG_ANGLE_LIMIT;
-    if (large) {
-        for (int64_t i = 0; i < n; i++) y[i] = (float)cos((double)x[i]);
-    } else {
-        for (int64_t i = 0; i < n; i++) y[i] = dg_cosf(x[i]);
-    }
-})
-DG_LANES_1(cos_f64, double, double, cos(x))
+DG_ANGLE_LANES(cos_f32, float, dg_cosf, cos)
+DG_ANGLE_LANES(cos_f64, double, dg_cos_double, cos)
 
 static const dg_lanes lanes[] = {
     {DG_F32, {DG_F32}, DG_LANES_OF(cos_f32)},

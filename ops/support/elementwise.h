@@ -44,6 +44,22 @@
         }                                                                                          \
     })
 
+/* Lanes of sine or cosine: a run with an angle too large for the fast reduction is done by the
+ * library, whole: there is no such run in practice. */
+#define DG_ANGLE_LANES(name, type, fast, library)                                                  \
+    DG_LANES(name, {                                                                               \
+        const type *x = in[0];                                                                     \
+        type *y = out;                                                                             \
+        int large = 0;                                                                             \
+        for (int64_t i = 0; i < n; i++) large |= x[i] > (type)DG_ANGLE_LIMIT;                      \
+        for (int64_t i = 0; i < n; i++) large |= x[i] < -(type)DG_ANGLE_LIMIT;                     \
+        if (large) {                                                                               \
+            for (int64_t i = 0; i < n; i++) y[i] = (type)library((double)x[i]);                    \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < n; i++) y[i] = fast(x[i]);                                     \
+        }                                                                                          \
+    })
+
 /* ---- references: packed operands, broadcast ---- */
 
 /* Which element of the packed operand `in` stands at element i of a result of shape `out`. */

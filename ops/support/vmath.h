@@ -225,6 +225,51 @@ DG_VECTOR float dg_cosf(float x) /* |x| <= DG_ANGLE_LIMIT */
     return dg_sine_of(r, quadrant + 1);
 }
 
+/* The same in double. Products with two parts of pi/2 of 33 bits are exact. Adding 1.5 * 2^52
+ * leaves no bits for a fraction, and puts the quadrant into the lowest ones. */
+DG_VECTOR double dg_reduce_angle_double(double x, int64_t *quadrant)
+{
+    double shifted = x * 0.63661977236758134 + 6755399441055744.0;
+    double n = shifted - 6755399441055744.0;
+    *quadrant = dg_bits_of_double(shifted);
+    return ((x - n * 1.5707963267341256) - n * 6.077100506303966e-11) - n * 2.0222662487959506e-21;
+}
+
+DG_VECTOR double dg_sine_of_double(double r, int64_t quadrant)
+{
+    double z = r * r;
+    double s = 1.59181152632659740e-10;
+    s = s * z + -2.50511316502351809e-08;
+    s = s * z + 2.75573161016178735e-06;
+    s = s * z + -1.98412698367567738e-04;
+    s = s * z + 8.33333333333094797e-03;
+    s = s * z + -1.66666666666666657e-01;
+    double c = -1.13826236474746042e-11;
+    c = c * z + 2.08761461465586099e-09;
+    c = c * z + -2.75573172711451445e-07;
+    c = c * z + 2.48015872987645609e-05;
+    c = c * z + -1.38888888888873976e-03;
+    c = c * z + 4.16666666666666644e-02;
+    double half = 0.5 * z, head = 1 - half;
+    double sine = r + r * z * s, cosine = head + (((1 - head) - half) + z * z * c);
+    double y = quadrant & 1 ? cosine : sine;
+    return dg_double_of_bits(dg_bits_of_double(y) ^ (int64_t)((uint64_t)(quadrant & 2) << 62));
+}
+
+DG_VECTOR double dg_sin_double(double x) /* |x| <= DG_ANGLE_LIMIT */
+{
+    int64_t quadrant;
+    double r = dg_reduce_angle_double(x, &quadrant);
+    return dg_sine_of_double(r, quadrant);
+}
+
+DG_VECTOR double dg_cos_double(double x) /* |x| <= DG_ANGLE_LIMIT */
+{
+    int64_t quadrant;
+    double r = dg_reduce_angle_double(x, &quadrant);
+    return dg_sine_of_double(r, quadrant + 1);
+}
+
 /* pi/2 - asin(x) where asin is flat, 2 asin(sqrt((1 - |x|) / 2)) where it is steep */
 DG_VECTOR float dg_acosf(float x)
 {

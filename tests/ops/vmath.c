@@ -113,6 +113,49 @@ static void circle(void **state)
     check("acos", acos, 2.5);
 }
 
+/* Sine or cosine of doubles, near multiples of pi/2 too, where the reduction cancels. */
+static void check_angles(const char *name, long double (*f)(long double), double allowed)
+{
+    enum { N = 1000, RUNS = 200 };
+    dg_dtype in = DG_F64;
+    const dg_lanes *lanes = dg_lanes_find(dg_op_find(name), DG_F64, &in, 1);
+    assert_non_null(lanes);
+    for (dg_isa isa = DG_GENERIC; isa <= dg_isa_of_cpu(); isa++) {
+        double worst = 0, at = 0;
+        for (int run = 0; run < RUNS; run++) {
+            double x[N], y[N], largest = run % 2 == 0 ? 2e6 * run / RUNS : pow(2, -run);
+            for (int i = 0; i < N; i++) {
+                x[i] = largest * (2.0 * i / N - 1);
+                if (i % 3 == 0) x[i] = nearbyint(x[i] / M_PI_2) * M_PI_2;
+            }
+            lanes->fn[isa](y, (const void *[]){x}, N, NULL);
+            for (int i = 0; i < N; i++) {
+                long double want = f((long double)x[i]);
+                double u = (double)(fabsl((long double)y[i] - want) /
+                                    ldexpl(1, want == 0 ? -1074 : ilogbl(want) - 52));
+                if (u <= worst) continue;
+                worst = u;
+                at = x[i];
+            }
+        }
+        if (worst > allowed)
+            print_error("%s of doubles on %s: off by %g units at %.17g\n", name, dg_isa_name(isa),
+                        worst, at);
+        assert_true(worst <= allowed);
+        double x[4] = {INFINITY, NAN, 0, -1e300}, y[4];
+        lanes->fn[isa](y, (const void *[]){x}, 4, NULL);
+        assert_true(isnan(y[0]) && isnan(y[1]) && y[2] == (double)f(0));
+        assert_true(y[3] == (double)f((long double)x[3]));
+    }
+}
+
+static void circle_double(void **state)
+{
+    (void)state;
+    check_angles("sin", sinl, 2);
+    check_angles("cos", cosl, 2);
+}
+
 static void sigmoids(void **state)
 {
     (void)state;
@@ -135,10 +178,8 @@ static void rounding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exponentials),
-        cmocka_unit_test(circle),
-        cmocka_unit_test(sigmoids),
-        cmocka_unit_test(rounding),
+        cmocka_unit_test(exponentials), cmocka_unit_test(circle),   cmocka_unit_test(circle_double),
+        cmocka_unit_test(sigmoids),     cmocka_unit_test(rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
