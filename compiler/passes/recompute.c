@@ -13,7 +13,7 @@
  *        anew.
  *        Without a budget that goes on while choices are nearly free: each frees a byte for a
  *        nanosecond or less, as elementwise chains and small products do, and all together take no
- *        more than 2 % of the time of the whole. With a budget it
+ *        more than 2 % of the time of the whole; a small arena is left as it is. With a budget it
  *        goes on until the plan keeps it. What is chosen does not depend on the budget, only when
  *        to stop does; so a smaller budget never takes less time.
  *        Time is the estimate of cost.h, so that no clock takes part. */
@@ -26,6 +26,8 @@
 enum { CHAIN = 40, FREE_BATCH = 16, BATCH = 4 };
 /* Without a budget: least bytes that are worth a choice, most nanoseconds that a byte is worth. */
 #define LEAST_BYTES ((int64_t)64 << 10)
+/* ... and the arena from which on any are: a smaller one stays in the caches as it is. */
+#define SMALL_ARENA ((int64_t)4 << 20)
 #define MOST_NS 1.0
 
 typedef struct use { /* of a base, by node n of the base's region (or by what n's body holds) */
@@ -503,6 +505,7 @@ bool dg_pass_recompute(dg_module *m, const dg_pass_options *o)
     choice c;
     bool free_ones = true, going = true;
     look(&r);
+    if (o->memory == 0 && r.lives.live[peak_step(&r)] < SMALL_ARENA) going = false;
     for (size_t n = 0; n < r.n_nodes; n++) r.total += r.cost[n];
     size_t most = 4 * r.n_nodes; /* a bound for graphs whose peak creeps down */
     while (going && (size_t)r.choices < most) {

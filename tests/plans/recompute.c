@@ -89,35 +89,48 @@ static void budgets(void **state)
     dg_arena_free(a);
 }
 
-/* Without a budget what is nearly free is computed again, if it is large enough to be worth it. */
+/* x [rows, 512] by w five times, then times h, that sin makes of x. */
+static char *wide(dg_arena *a, int rows)
+{
+    dg_text t = {0};
+    dg_text_add(&t,
+                "train \"free\"\nplace @0 param f32[512, 512] \"w\"\ninput @0 f32[%d, 512] \"x\"\n"
+                "output @0 f32[%d, 512] \"result\"\ngraph {\n"
+                "  %%0: f32[512, 512] = place {index = 0, dtype = f32, shape = [512, 512]}\n"
+                "  %%1: f32[%d, 512] = input {index = 0, dtype = f32, shape = [%d, 512]}\n"
+                "  %%2: f32[%d, 512] = sin(%%1)  # h | \"\"\n",
+                rows, rows, rows, rows, rows);
+    for (int v = 3; v < 8; v++)
+        dg_text_add(&t, "  %%%d: f32[%d, 512] = matmul(%%%d, %%0) {tx = 0, ty = 0}\n", v, rows,
+                    v - 1);
+    dg_text_add(&t, "  %%8: f32[%d, 512] = mul(%%7, %%2) backward\n  output(%%8) {index = 0}\n}\n",
+                rows);
+    char *text = dg_arena_text(a, t.at, t.n);
+    dg_text_free(&t);
+    return text;
+}
+
+/* Without a budget what is nearly free is computed again, if it is large enough to be worth it and
+ * the arena to be felt. */
 static void nearly_free(void **state)
 {
     (void)state;
     dg_arena *a = dg_arena_new();
-    const char *text =
-        "train \"free\"\nplace @0 param f32[512, 512] \"w\"\ninput @0 f32[512, 512] \"x\"\n"
-        "output @0 f32[512, 512] \"result\"\ngraph {\n"
-        "  %0: f32[512, 512] = place {index = 0, dtype = f32, shape = [512, 512]}\n"
-        "  %1: f32[512, 512] = input {index = 0, dtype = f32, shape = [512, 512]}\n"
-        "  %2: f32[512, 512] = sin(%1)  # h | \"\"\n"
-        "  %3: f32[512, 512] = matmul(%2, %0) {tx = 0, ty = 0}\n"
-        "  %4: f32[512, 512] = matmul(%3, %0) {tx = 0, ty = 0}\n"
-        "  %5: f32[512, 512] = matmul(%4, %0) {tx = 0, ty = 0}\n"
-        "  %6: f32[512, 512] = matmul(%5, %0) {tx = 0, ty = 0}\n"
-        "  %7: f32[512, 512] = matmul(%6, %0) {tx = 0, ty = 0}\n"
-        "  %8: f32[512, 512] = mul(%7, %2) backward\n"
-        "  output(%8) {index = 0}\n}\n";
+    const char *text = wide(a, 1024);
     const char *const skip[] = {"fuse", "recompute", NULL}, *const unfused[] = {"fuse", NULL};
     plan_text without = plan_of("free", text, skip, false),
               with = plan_of("free", text, unfused, false);
-    assert_int_equal(without.plan->arena_bytes, 3 << 20);
-    assert_int_equal(with.plan->arena_bytes, 2 << 20);
+    assert_int_equal(without.plan->arena_bytes, 6 << 20);
+    assert_int_equal(with.plan->arena_bytes, 4 << 20);
     assert_int_equal(with.plan->n_steps, without.plan->n_steps + 1);
     assert_true(time_of(with.plan) <= 1.02 * time_of(without.plan));
     bool again = false;
     for (int i = 0; i < with.plan->n_values; i++)
         again |= strcmp(with.plan->values[i].path, "h.again") == 0;
     assert_true(again);
+    plan_text small = plan_of("free", wide(a, 512), unfused, false);
+    assert_int_equal(small.plan->n_steps, without.plan->n_steps);
+    plan_text_free(&small);
     plan_text_free(&without);
     plan_text_free(&with);
     dg_arena_free(a);
