@@ -84,16 +84,19 @@ typedef struct job {
 } job;
 
 /* Pieces of some 2 MFLOP and more, at most 16 where a product is cut: 64 rows and columns make good
- * the gathering of the operands. Columns are cut at whole tiles. */
+ * the gathering of the operands. Columns are cut at whole tiles. Smaller products, and those whose
+ * sums are short beside what an epilogue may do with them, are cut in two from a quarter of that
+ * on. */
 static void cut(job *j)
 {
-    enum { MULTIPLICATIONS = 1 << 20, PIECES = 16, LEAST = 64, TILE = 32 };
-    int64_t work = j->m * j->n * j->k;
+    enum { MULTIPLICATIONS = 1 << 20, PIECES = 16, LEAST = 64, TILE = 32, SHORT = 16 };
+    int64_t work = j->m * j->n * (j->k < SHORT ? SHORT : j->k);
     j->group = 1;
     j->mb = j->m;
     j->nb = j->n;
     if (work > 0 && work < MULTIPLICATIONS) j->group = MULTIPLICATIONS / work;
     int64_t want = j->batch >= PIECES ? 1 : work / MULTIPLICATIONS;
+    if (j->batch == 1 && want < 2 && work >= MULTIPLICATIONS / 8) want = 2;
     if (want > (PIECES + j->batch - 1) / j->batch) want = (PIECES + j->batch - 1) / j->batch;
     while (want > 1 && (j->mb >= 2 * LEAST || j->nb >= 2 * LEAST)) {
         int64_t *side = j->mb >= j->nb ? &j->mb : &j->nb;

@@ -166,7 +166,7 @@ static void copy_piece(const dg_call *k, int64_t piece)
 
 void dg_copy(const dg_call *k, const dg_view *from, const dg_view *to)
 {
-    enum { PIECE = 1 << 16 }; /* elements: some ten microseconds */
+    enum { PIECE = 1 << 14 }; /* elements: some microseconds */
     int64_t count = dg_shape_count(&to->shape);
     if (count == 0) return;
     job j = simplify(from, to);

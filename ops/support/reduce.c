@@ -145,7 +145,7 @@ typedef union acc {
     int64_t i;
 } acc;
 
-enum { LANES = 32, COLUMNS = 512, PIECE = 32768, LONG = 65536 };
+enum { LANES = 32, COLUMNS = 512, PIECE = 32768, LONG = 32768 };
 
 /* NaN wins over everything, and stays. */
 #define LARGER(a, x) (((x) > (a)) | ((x) != (x)) ? (x) : (a))

@@ -27,7 +27,8 @@ enum {
     SHORT_ROW = 512, /* rows up to this length share a run */
     NARROW_ROW = 32, /* rows shorter than this are packed for chains too: beside reading the steps
                         there would be little to do */
-    PIECE = 32768,   /* elements of the space that one piece of parallel work covers, about */
+    PIECE = 32768,   /* elements of the space that one piece of parallel work covers, about: */
+    LEAST_PIECE = 8192, /* an eighth of the space, but no less than this and no more than PIECE */
     MAX_OUT = 64,
     STEPS = 4 /* of a chain for one instruction: load, combine, store twice */
 };
@@ -815,7 +816,7 @@ static int64_t row_of(const dg_strip *s, int reduce)
 static cut cut_space(const dg_strip *s)
 {
     cut c = {.total = dg_shape_count(&s->space)};
-    int64_t whole = 1;
+    int64_t whole = 1, piece = c.total / 8;
     c.segment = c.total;
     for (int o = 0; o < s->n_out; o++) {
         if (s->out[o].reduce == 0) continue;
@@ -827,7 +828,9 @@ static cut cut_space(const dg_strip *s)
         }
     }
     if (c.total == 0) return c;
-    c.piece = (PIECE + whole - 1) / whole * whole;
+    if (piece < LEAST_PIECE) piece = LEAST_PIECE;
+    if (piece > PIECE || c.segment < c.total) piece = PIECE;
+    c.piece = (piece + whole - 1) / whole * whole;
     c.per_segment = (c.segment + c.piece - 1) / c.piece;
     c.pieces = c.total / c.segment * c.per_segment;
     return c;
