@@ -7,6 +7,8 @@
 
 #include "ops/ops.h"
 
+#include <string.h>
+
 enum { X, Y };
 
 static const char doc[] =
@@ -74,12 +76,18 @@ static void grad(dg_grad *g)
 
 /* ---- shapes of one call ---- */
 
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 typedef struct job {
     int lead;               /* leading axes of z that are walked one by one */
     int64_t batch, m, n, k; /* x's other leading axes are part of m */
     int64_t row;            /* what a row of x steps when it was merged with leading axes */
     int64_t group;          /* products of the batch in one piece */
     int64_t mb, nb, mpieces, npieces; /* rows and columns of a piece; how many of them */
+    int64_t parts;                    /* of the sum over k, which other pieces compute */
     bool tx, ty;
 } job;
 
@@ -97,6 +105,7 @@ static void cut(job *j)
     if (work > 0 && work < MULTIPLICATIONS) j->group = MULTIPLICATIONS / work;
     int64_t want = j->batch >= PIECES ? 1 : work / MULTIPLICATIONS;
     if (j->batch == 1 && want < 2 && work >= MULTIPLICATIONS / 8) want = 2;
+    want /= j->parts;
     if (want > (PIECES + j->batch - 1) / j->batch) want = (PIECES + j->batch - 1) / j->batch;
     while (want > 1 && (j->mb >= 2 * LEAST || j->nb >= 2 * LEAST)) {
         int64_t *side = j->mb >= j->nb ? &j->mb : &j->nb;
@@ -107,8 +116,20 @@ static void cut(job *j)
     j->npieces = j->nb > 0 ? (j->n + j->nb - 1) / j->nb : 0;
 }
 
-static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
+/* Where z is small beside its operands, as the gradient of a weight is, which is a sum over a
+ * batch, the sum is cut, too: a thread then reads the part of the batch that its cache holds. */
+static int64_t parts_of_sum(const dg_shape *z, int64_t k, const dg_strip *s)
 {
+    int64_t depth = dg_gemm_depth(k);
+    if (s || z->rank != 2 || depth == 0) return 1;
+    int64_t m = z->dim[0], n = z->dim[1], parts = (k + depth - 1) / depth;
+    return 4 * m * n * parts <= (m + n) * k ? parts : 1;
+}
+
+static job job_of(const dg_call *call)
+{
+    const dg_view *x = &call->in[X], *y = &call->in[Y];
+    const dg_attrs *a = call->attrs;
     int rx = x->shape.rank, ry = y->shape.rank;
     job j = {.tx = dg_attr_int(a, "tx") != 0,
              .ty = dg_attr_int(a, "ty") != 0,
@@ -119,6 +140,7 @@ static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
     j.n = y->shape.dim[ry - (j.ty ? 2 : 1)];
     if (rx > ry) j.lead = dg_matrix_tall(x, &j.m, &j.row);
     for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
+    j.parts = parts_of_sum(&call->out[0].shape, j.k, call->strip);
     cut(&j);
     return j;
 }
@@ -158,7 +180,7 @@ static void piece(const dg_call *k, int64_t p)
     int64_t cells = j->mpieces * j->npieces, b0 = p / cells * j->group, cell = p % cells;
     int64_t b1 = b0 + j->group < j->batch ? b0 + j->group : j->batch;
     int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb;
-    int64_t rows = j->m - i < j->mb ? j->m - i : j->mb, cols = j->n - c < j->nb ? j->n - c : j->nb;
+    int64_t rows = at_most(j->mb, j->m - i), cols = at_most(j->nb, j->n - c);
     float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
@@ -181,9 +203,46 @@ static void piece(const dg_call *k, int64_t p)
     }
 }
 
+/* One part of the sum of one piece: [part][m][n] in the workspace. */
+static void part_piece(const dg_call *k, int64_t p)
+{
+    const job *j = k->arg;
+    int64_t cells = j->mpieces * j->npieces, part = p / cells, cell = p % cells;
+    int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb,
+            depth = dg_gemm_depth(j->k);
+    int64_t rows = at_most(j->mb, j->m - i), cols = at_most(j->nb, j->n - c);
+    dg_matrix x = dg_matrix_at(&k->in[X], 0, 0, j->tx), y = dg_matrix_at(&k->in[Y], 0, 0, j->ty);
+    int64_t first = part * depth, length = at_most(depth, j->k - first);
+    x = dg_matrix_part(&x, i, rows, first, length);
+    y = dg_matrix_part(&y, first, length, c, cols);
+    float *to = (float *)k->workspace + part * j->m * j->n + i * j->n + c;
+    dg_gemm(dg_isa_of(k), &x, &y, to, j->n, k->scratch);
+}
+
+enum { SUM_PIECE = 4096 };
+
+DG_VARIANTS(void, add_to, (float *restrict z, const float *restrict x, int64_t n), (z, x, n), {
+    for (int64_t i = 0; i < n; i++) z[i] += x[i];
+})
+
+static void join_parts(const dg_call *k, int64_t p)
+{
+    const job *j = k->arg;
+    int64_t all = j->m * j->n, at = p * SUM_PIECE, n = at_most(SUM_PIECE, all - at);
+    const float *part = (const float *)k->workspace + at;
+    float *z = (float *)k->out[0].data + at;
+    memcpy(z, part, (size_t)n * sizeof *z);
+    for (int64_t i = 1; i < j->parts; i++) add_to[dg_isa_of(k)](z, part + i * all, n);
+}
+
 static void gemm_f32(const dg_call *k)
 {
-    job j = job_of(&k->in[X], &k->in[Y], k->attrs);
+    job j = job_of(k);
+    if (j.parts > 1) {
+        dg_parallel_with(k, j.parts * j.mpieces * j.npieces, part_piece, &j);
+        dg_parallel_with(k, (j.m * j.n + SUM_PIECE - 1) / SUM_PIECE, join_parts, &j);
+        return;
+    }
     dg_parallel_with(k, (j.batch + j.group - 1) / j.group * j.mpieces * j.npieces, piece, &j);
 }
 
@@ -194,6 +253,14 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     int64_t n = z.dim[z.rank - 1], k = x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)],
             m = n > 0 ? dg_shape_count(&z) / n : 0;
     return dg_epilogue_bytes(s) + (int64_t)sizeof(float) * dg_gemm_floats(m, n, k);
+}
+
+static int64_t workspace(const dg_infer *t, const dg_strip *s)
+{
+    dg_shape x = t->in[X].shape, z = t->out[0].shape;
+    int64_t k = x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)],
+            parts = parts_of_sum(&z, k, s);
+    return parts > 1 ? parts * dg_shape_count(&z) * (int64_t)sizeof(float) : 0;
 }
 
 /* ---- reference ---- */
@@ -268,7 +335,8 @@ static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const 
 }
 
 static const dg_kernel kernels[] = {
-    {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch},
+    {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch,
+     .workspace = workspace},
     {0},
 };
 

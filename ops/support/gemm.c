@@ -36,6 +36,11 @@ static int64_t even_part(int64_t n, int64_t most)
     return count > 0 ? (n + count - 1) / count : 0;
 }
 
+int64_t dg_gemm_depth(int64_t k)
+{
+    return even_part(k, DEPTH);
+}
+
 static int64_t panels_of(int64_t n)
 {
     return (n + COLUMNS - 1) / COLUMNS;
@@ -127,7 +132,7 @@ static void block(dg_isa isa, const dg_matrix *a, const float *b, int64_t ldb, i
 static void product(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64_t ldc,
                     float *room)
 {
-    int64_t m = a->rows, n = b->cols, k = a->cols, deep = even_part(k, DEPTH),
+    int64_t m = a->rows, n = b->cols, k = a->cols, deep = dg_gemm_depth(k),
             high = even_part(m, HEIGHT);
     for (int64_t p = 0; p < k; p += deep) {
         int64_t depth = at_most(deep, k - p);

@@ -35,4 +35,8 @@ void dg_gemm(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64
              float *room);
 int64_t dg_gemm_floats(int64_t m, int64_t n, int64_t k);
 
+/* A sum over k is that of its parts of this length, added in order: whoever computes the parts by
+ * themselves and adds them gets the same bits. */
+int64_t dg_gemm_depth(int64_t k);
+
 #endif

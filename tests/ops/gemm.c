@@ -133,12 +133,38 @@ static void pieces(void **state)
     free(room);
 }
 
+/* Parts of the sum, added in order, have the bits of the whole. */
+static void parts(void **state)
+{
+    enum { M = 61, N = 70, K = 600 };
+    (void)state;
+    float *a = storage(M * K, 1), *b = storage(K * N, 2),
+          *room = storage(dg_gemm_floats(M, N, K), 3), whole[M * N], part[M * N], sum[M * N];
+    dg_matrix x = {a, M, K, K, 1}, y = {b, K, N, N, 1};
+    int64_t depth = dg_gemm_depth(K);
+    assert_true(depth < K);
+    for (int isa = 0; isa <= (int)dg_isa_of_cpu(); isa++) {
+        dg_gemm((dg_isa)isa, &x, &y, whole, N, room);
+        for (int64_t p = 0; p < K; p += depth) {
+            int64_t k = K - p < depth ? K - p : depth;
+            dg_matrix left = dg_matrix_part(&x, 0, M, p, k), right = dg_matrix_part(&y, p, k, 0, N);
+            dg_gemm((dg_isa)isa, &left, &right, p == 0 ? sum : part, N, room);
+            for (int i = 0; p > 0 && i < M * N; i++) sum[i] += part[i];
+        }
+        assert_memory_equal(sum, whole, sizeof whole);
+    }
+    free(a);
+    free(b);
+    free(room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(pages),
         cmocka_unit_test(pieces),
+        cmocka_unit_test(parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
