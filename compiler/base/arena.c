@@ -2,8 +2,9 @@
  *
  * In     requests for zeroed bytes.
  * Out    pointers that stay valid until the arena goes.
- * Keeps  chunks come from calloc and are never handed out twice, so memory is zero without clearing
- * it again. Under AddressSanitizer what is not handed out is poisoned, with a gap behind each
+ * Keeps  chunks come zeroed and are never handed out twice, so memory is zero without clearing it
+ * again. The large ones are huge pages, since a small page takes longer to be had than to be
+ * filled. Under AddressSanitizer what is not handed out is poisoned, with a gap behind each
  * allocation. */
 #include "compiler/base/arena.h"
 
@@ -34,7 +35,7 @@
 
 #define ALIGN 16
 #define FIRST_CHUNK ((size_t)16 << 10)
-#define LARGEST_CHUNK ((size_t)1 << 20)
+#define LARGEST_CHUNK ((size_t)2 << 20) /* a huge page */
 
 typedef struct chunk {
     struct chunk *next;
@@ -46,13 +47,14 @@ struct dg_arena {
     chunk *chunks; /* the first one is being filled */
     size_t at;     /* within it */
     size_t used;
-    size_t next_room;
+    size_t next_chunk; /* bytes, its header counted */
 };
 
 static chunk *chunk_new(size_t room)
 {
     if (room > SIZE_MAX / 2) dg_out_of_memory();
-    chunk *c = calloc(1, sizeof(chunk) + room);
+    size_t bytes = sizeof(chunk) + room;
+    chunk *c = bytes < LARGEST_CHUNK ? calloc(1, bytes) : dg_large_alloc(bytes);
     if (!c) dg_out_of_memory();
     c->room = room;
     POISON(c->bytes, room);
@@ -63,7 +65,7 @@ dg_arena *dg_arena_new(void)
 {
     dg_arena *a = calloc(1, sizeof *a);
     if (!a) dg_out_of_memory();
-    a->next_room = FIRST_CHUNK;
+    a->next_chunk = FIRST_CHUNK;
     return a;
 }
 
@@ -73,7 +75,11 @@ void dg_arena_free(dg_arena *a)
     for (chunk *c = a->chunks, *next; c; c = next) {
         next = c->next;
         UNPOISON(c->bytes, c->room);
-        free(c);
+        size_t bytes = sizeof(chunk) + c->room;
+        if (bytes < LARGEST_CHUNK)
+            free(c);
+        else
+            dg_large_free(c, bytes);
     }
     free(a);
 }
@@ -91,15 +97,16 @@ void *dg_arena_alloc(dg_arena *a, size_t bytes)
         UNPOISON(p, bytes);
         return p;
     }
-    if (step > a->next_room / 4 && a->chunks) { /* a chunk of its own; the open one stays open */
+    if (step > a->next_chunk / 4 && a->chunks) { /* a chunk of its own; the open one stays open */
         chunk *c = chunk_new(step);
         c->next = a->chunks->next;
         a->chunks->next = c;
         UNPOISON(c->bytes, bytes);
         return c->bytes;
     }
-    chunk *c = chunk_new(step > a->next_room ? step : a->next_room);
-    if (a->next_room < LARGEST_CHUNK) a->next_room *= 2;
+    size_t room = a->next_chunk - sizeof(chunk);
+    chunk *c = chunk_new(step > room ? step : room);
+    if (a->next_chunk < LARGEST_CHUNK) a->next_chunk *= 2;
     c->next = a->chunks;
     a->chunks = c;
     a->at = step;

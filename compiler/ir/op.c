@@ -34,8 +34,9 @@ const char *dg_input_name(const dg_infer *t, int input)
     return dg_arena_text(t->arena, word, n);
 }
 
-static bool refuse(dg_infer *t, const char *id, const char *attr, int a, int b, const char *format,
-                   va_list args)
+__attribute__((format(printf, 6, 0))) static bool refuse(dg_infer *t, const char *id,
+                                                         const char *attr, int a, int b,
+                                                         const char *format, va_list args)
 {
     t->id = id;
     t->what = dg_arena_vprintf(t->arena, format, args);

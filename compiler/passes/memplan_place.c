@@ -446,13 +446,13 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
         for (int how = part == 0 ? PEAK_LIFE : SIZE; how < ORDERS && b.top > near; how++) {
             sort_slots(s, n, full, bound, how, parts[part], keys, order);
             all.n = 0;
-            int64_t beat = how > PEAK_FIRST ? starts[0].top : b.top,
-                    limit = beat < INT64_MAX / 2 ? beat + beat / 32 : INT64_MAX,
-                    top = place(&p, &all, order, 0, n, limit);
-            if (how > PEAK_FIRST) { /* the others leave little room for another turn */
-                keep_start(starts, (start){top, part, how});
-                if (top < best_of_part.top) best_of_part = (start){top, part, how};
-            }
+            bool begins =
+                how > PEAK_FIRST; /* a search may: the others leave little room for turns */
+            int64_t limit = begins ? starts[0].top : b.top;
+            if (begins && limit < INT64_MAX / 2) limit += limit / 32;
+            int64_t top = place(&p, &all, order, 0, n, limit);
+            if (begins) keep_start(starts, (start){top, part, how});
+            if (begins && top < best_of_part.top) best_of_part = (start){top, part, how};
             if (top >= b.top) continue;
             tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
             note(&p, &b, top);

@@ -3,7 +3,8 @@
  *
  * In     a plan.
  * Out    true, or E903 with the first thing that is wrong.
- * Proves ids, shapes and offsets are sound; lives are as stated, and no two buffers taken at one
+ * Proves ids, shapes and offsets are sound; steps are given what their programs and kernels ask for
+ *        (check_step.c); lives are as stated, and no two buffers taken at one
  *        step share a byte; bound, peak and sums are as stated; and, by running the plan on tokens
  *        instead of numbers, every read finds what the value's producer wrote last, a result lies
  *        over an operand only where the op permits it, workspace is nobody's, carries bring what
@@ -11,7 +12,7 @@
  * Method every write puts a fresh token on the bytes that it covers and drops all tokens that it
  *        touches; a read looks for the token of the value it names. Loops run two trips, and
  *        once more three where buffers are swapped, since then two bring every pointer back. */
-#include "compiler/plan/plan.h"
+#include "compiler/plan/check.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,9 +169,12 @@ static bool check_step(checker *c, int32_t id, int32_t loop)
     if (s->workspace_bytes > 0 && (s->workspace < 0 || s->workspace % ALIGN != 0 ||
                                    s->workspace + rounded(s->workspace_bytes) > p->arena_bytes))
         return wrong(c, "the workspace of step %d lies outside of the arena", id);
+    const char *what;
     switch (s->kind) {
     case DG_STEP_KERNEL:
         if (!s->op || (!s->kernel && !s->op->ref)) return wrong(c, "step %d has no kernel", id);
+        what = dg_step_wrong(p, s, c->a);
+        if (what) return wrong(c, "step %d %s", id, what);
         break;
     case DG_STEP_COPY:
         if (s->n_in != 1 || s->n_out != 1 ||

@@ -26,8 +26,8 @@ static void ref(const dg_call *k)
         ref_floats(k);
 }
 
-DG_LANES_2(minimum_f32, float, float, float, (x <= y) | (x != x) ? x : y)
-DG_LANES_2(minimum_f64, double, double, double, (x <= y) | (x != x) ? x : y)
+DG_LANES_2(minimum_f32, float, float, float, ((x <= y) | (x != x)) ? x : y)
+DG_LANES_2(minimum_f64, double, double, double, ((x <= y) | (x != x)) ? x : y)
 DG_LANES_2(minimum_i32, int32_t, int32_t, int32_t, x <= y ? x : y)
 
 static const dg_lanes lanes[] = {

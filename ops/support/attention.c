@@ -61,7 +61,7 @@ dg_matrix dg_attention_head(const dg_view *x, int64_t head)
 
 /* ---- softmax of a block ---- */
 
-#define LARGER(a, x) (((x) > (a)) | ((x) != (x)) ? (x) : (a))
+#define LARGER(a, x) ((((x) > (a)) | ((x) != (x))) ? (x) : (a))
 
 /* s -> e = exp(scale s - m), with m the largest of scale s. Returns m. */
 DG_VARIANTS(float, exp_row, (float *restrict s, int64_t n, float scale), (s, n, scale), {

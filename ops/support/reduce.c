@@ -148,8 +148,8 @@ typedef union acc {
 enum { LANES = 32, COLUMNS = 512, PIECE = 32768, LONG = 32768 };
 
 /* NaN wins over everything, and stays. */
-#define LARGER(a, x) (((x) > (a)) | ((x) != (x)) ? (x) : (a))
-#define SMALLER(a, x) (((x) < (a)) | ((x) != (x)) ? (x) : (a))
+#define LARGER(a, x) ((((x) > (a)) | ((x) != (x))) ? (x) : (a))
+#define SMALLER(a, x) ((((x) < (a)) | ((x) != (x))) ? (x) : (a))
 
 #define EXTREME_ROW(name, pick, start)                                                             \
     DG_VARIANTS(float, name, (const float *x, int64_t n), (x, n), {                                \

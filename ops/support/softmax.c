@@ -10,7 +10,7 @@
 
 enum { PIECE = 16384, COLUMNS = 128, CHUNK = 512 };
 
-#define LARGER(a, x) (((x) > (a)) | ((x) != (x)) ? (x) : (a))
+#define LARGER(a, x) ((((x) > (a)) | ((x) != (x))) ? (x) : (a))
 
 /* ---- lines along the last axis ---- */
 

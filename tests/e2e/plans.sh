@@ -65,4 +65,9 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
     exits 0 "$dg" plan "$model" step --format json --canonical -o again.json
     same first.json again.json
 done
+exits 0 "$dg" plan "$roll" step --format json --canonical -o first.json
+for i in $(seq 100); do
+    exits 0 "$dg" plan "$roll" step --format json --canonical -o again.json
+    same first.json again.json
+done
 finish

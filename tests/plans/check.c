@@ -38,6 +38,32 @@ static const char text[] =
     "  output(%20) {index = 2}\n"
     "}\n";
 
+/* Programs: a convolution that makes its operand itself and adds to its result, its weight
+ * gradient, and a chain that sums. */
+static const char programs[] =
+    "entry \"programs\"\n"
+    "place @0 param f32[32, 32, 3, 3] \"w\"\n"
+    "place @1 param f32[1, 32, 1, 1] \"g\"\n"
+    "input @0 f32[8, 32, 16, 16] \"x\"\n"
+    "output @0 f32[8, 32, 16, 16] \"result\"\n"
+    "output @1 f32[8, 32, 16, 1] \"sums\"\n"
+    "graph {\n"
+    "  %0: f32[32, 32, 3, 3] = place {index = 0, dtype = f32, shape = [32, 32, 3, 3]}\n"
+    "  %1: f32[1, 32, 1, 1] = place {index = 1, dtype = f32, shape = [1, 32, 1, 1]}\n"
+    "  %2: f32[8, 32, 16, 16] = input {index = 0, dtype = f32, shape = [8, 32, 16, 16]}\n"
+    "  %3: f32[8, 32, 16, 16] = mul(%2, %1)\n"
+    "  %4: f32[8, 32, 16, 16] = silu(%3)\n"
+    "  %5: f32[8, 32, 16, 16] = winograd(%4, %0) {tile = 4, pad = [1, 1, 1, 1], outs = 32, "
+    "weights = \"plain\"}\n"
+    "  %6: f32[8, 32, 16, 16] = add(%5, %2)\n"
+    "  %7: f32[32, 32, 3, 3] = winograd_dw(%4, %6) {tile = 4, pad = [1, 1, 1, 1]} backward\n"
+    "  %8: f32[8, 32, 16, 16] = mul(%6, %6)\n"
+    "  %9: f32[8, 32, 16, 1] = sum(%8) {axes = [3], keep = 1}\n"
+    "  output(%6) {index = 0}\n"
+    "  output(%9) {index = 1}\n"
+    "  write(%7) {index = 0}\n"
+    "}\n";
+
 /* The plan's parts, writable. */
 #define VALUES(p) ((dg_plan_value *)(p)->values)
 #define STEPS(p) ((dg_plan_step *)(p)->steps)
@@ -280,14 +306,124 @@ static void no_type(dg_plan *p)
     owner(p, 0)->type.dtype = DG_F64;
 }
 
+/* ---- programs ---- */
+
+static dg_plan_step *with_prologue(dg_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].prologue) return &STEPS(p)[i];
+    fail_msg("no prologue");
+    return NULL;
+}
+static dg_plan_step *with_strip(dg_plan *p, bool epilogue)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].strip && p->steps[i].op->epilogue == epilogue) return &STEPS(p)[i];
+    fail_msg("no strip");
+    return NULL;
+}
+static dg_plan_step *with_workspace(dg_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].workspace_bytes > 0) return &STEPS(p)[i];
+    fail_msg("no workspace");
+    return NULL;
+}
+static void prologue_of_other_operand(dg_plan *p)
+{
+    ((dg_prologue *)with_prologue(p)->prologue)->operand = 1;
+}
+static void prologue_over_other_space(dg_plan *p)
+{
+    ((dg_strip *)with_prologue(p)->prologue->strip)->space.dim[0]--;
+}
+static void prologue_without_operand(dg_plan *p)
+{
+    with_prologue(p)->n_in--;
+}
+static void prologue_forgotten(dg_plan *p)
+{
+    with_prologue(p)->prologue = NULL;
+}
+static void epilogue_forgotten(dg_plan *p)
+{
+    with_strip(p, true)->strip = NULL;
+}
+static void operand_taken_for_own(dg_plan *p)
+{
+    with_strip(p, true)->n_own++;
+}
+static void epilogue_of_other_type(dg_plan *p)
+{
+    ((dg_dtype *)with_strip(p, true)->strip->in_dtype)[1] = DG_I32;
+}
+static void chain_reads_ahead(dg_plan *p)
+{
+    const dg_strip *s = with_strip(p, true)->strip;
+    ((dg_strip_code *)s->code)[0].in[0] = s->n_in + s->n_code - 1;
+}
+static void chain_stores_nothing(dg_plan *p)
+{
+    const dg_strip *s = with_strip(p, true)->strip;
+    ((dg_strip_out *)s->out)[0].reg = s->n_in + s->n_code;
+}
+static void chain_has_fewer_results(dg_plan *p)
+{
+    ((dg_strip *)with_strip(p, false)->strip)->n_out++;
+}
+static void chain_over_other_space(dg_plan *p)
+{
+    ((dg_strip *)with_strip(p, false)->strip)->space.dim[1] += 3;
+}
+static void workspace_too_small(dg_plan *p)
+{
+    with_workspace(p)->workspace_bytes -= 64;
+}
+static void workspace_misaligned(dg_plan *p)
+{
+    with_workspace(p)->workspace += 4;
+}
+
+typedef struct corruption {
+    const char *name;
+    void (*spoil)(dg_plan *p);
+} corruption;
+
+static void refused(const char *source, const corruption *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        plan_text t = plan_of("corrupt", source, NULL, false);
+        all[i].spoil(t.plan);
+        if (dg_plan_check(t.plan, t.diag)) fail_msg("%s passed the checker", all[i].name);
+        assert_string_equal(dg_diag_at(t.diag, 0)->id, "E903");
+        plan_text_free(&t);
+    }
+}
+
+#define CASE(f)                                                                                    \
+    {                                                                                              \
+#f, f                                                                                      \
+    }
+
+static void corrupt_programs(void **state)
+{
+    (void)state;
+    static const corruption all[] = {
+        CASE(prologue_of_other_operand), CASE(prologue_over_other_space),
+        CASE(prologue_without_operand),  CASE(prologue_forgotten),
+        CASE(epilogue_forgotten),        CASE(operand_taken_for_own),
+        CASE(epilogue_of_other_type),    CASE(chain_reads_ahead),
+        CASE(chain_stores_nothing),      CASE(chain_has_fewer_results),
+        CASE(chain_over_other_space),    CASE(workspace_too_small),
+        CASE(workspace_misaligned),
+    };
+    refused(programs, all, sizeof all / sizeof *all);
+}
+
 static void corruptions(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        void (*spoil)(dg_plan *p);
-    } all[] = {
-#define CASE(f) {#f, f}
+    static const corruption all[] = {
         CASE(overlap),
         CASE(misaligned),
         CASE(outside),
@@ -316,15 +452,8 @@ static void corruptions(void **state)
         CASE(product_over_operand),
         CASE(output_gone),
         CASE(no_type),
-#undef CASE
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        plan_text t = plan_of("corrupt", text, NULL, false);
-        all[i].spoil(t.plan);
-        if (dg_plan_check(t.plan, t.diag)) fail_msg("%s passed the checker", all[i].name);
-        assert_string_equal(dg_diag_at(t.diag, 0)->id, "E903");
-        plan_text_free(&t);
-    }
+    refused(text, all, sizeof all / sizeof *all);
 }
 
 /* What the plan under test must contain for the corruptions to mean anything. */
@@ -344,6 +473,7 @@ static void has_it_all(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(has_it_all), cmocka_unit_test(corruptions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(has_it_all), cmocka_unit_test(corruptions),
+                                       cmocka_unit_test(corrupt_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
