@@ -153,11 +153,11 @@ static void header(differ *d)
             json_array_foreach(x, i, f)
             {
                 json_t *g = json_array_get(y, i);
-                if (!json_equal(f, g) && line(d))
+                bool named =
+                    i == 0 || json_equal(at(f, "name"), at(g, "name")); /* 0: the main file */
+                if (!(named && json_equal(at(f, "hash"), at(g, "hash"))) && line(d))
                     dg_text_add(d->t, "  file %s %s\n", text_at(f, "name"),
-                                g && strcmp(text_at(f, "name"), text_at(g, "name")) == 0
-                                    ? "has changed"
-                                    : "is another");
+                                named ? "has changed" : "is another");
             }
             if (json_array_size(y) > json_array_size(x) && line(d))
                 dg_text_add(d->t, "  %zu files more\n", json_array_size(y) - json_array_size(x));

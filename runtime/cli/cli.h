@@ -31,6 +31,15 @@ bool cli_defines(cli *c, dg_arg_text **out, int *n);
 #define VERB(name, arguments, summary, details) int cli_##name(cli *c);
 #include "runtime/cli/cli.def"
 
+/* revision.c: a file as it was at a git revision, with all that lay beside it. False after an error,
+ * with nothing left to drop. */
+typedef struct cli_revision {
+    char folder[256];
+    char *file;
+} cli_revision;
+bool cli_revision_open(const char *revision, const char *file, cli_revision *r);
+void cli_revision_drop(cli_revision *r);
+
 /* progress.c */
 void cli_progress_start(const cli *c);
 void cli_progress_show(void *user, const dg_progress *p);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int print(cli *c, char *text)
 {
@@ -96,8 +97,8 @@ static double tolerance(const cli *c, bool *ok)
     return -1;
 }
 
-static int compare(cli *c, const char *entry, const dg_arg_text *args, int n_args,
-                   const dg_arg_text *defs, int n_defs)
+static int compare(cli *c, const char *const *files, const char *entry, const dg_arg_text *args,
+                   int n_args, const dg_arg_text *defs, int n_defs)
 {
     dg_plan_comparison x = {.name = {c->arguments.at[0], c->arguments.at[1]}};
     int status = DG_OK;
@@ -105,7 +106,7 @@ static int compare(cli *c, const char *entry, const dg_arg_text *args, int n_arg
     double percent = tolerance(c, &ok);
     if (!ok) return DG_USAGE;
     for (int i = 0; i < 2 && status == DG_OK; i++) {
-        x.json[i] = plan_json(c, x.name[i], entry, args, n_args, defs, n_defs, &x.length[i]);
+        x.json[i] = plan_json(c, files[i], entry, args, n_args, defs, n_defs, &x.length[i]);
         if (x.json[i]) continue;
         status = (int)dg_context_status(c->context);
         if (status == DG_OK) status = DG_IO; /* reported by cli_read */
@@ -130,7 +131,16 @@ static int plans_compared(cli *c)
     if (!cli_arity(c, 2, -1) || !cli_defines(c, &defs, &n_defs) ||
         !cli_pairs(c, "argument", c->arguments.at + (files ? 2 : 3), n_args, &args) || !cli_open(c))
         return DG_USAGE;
-    return cli_close(c, compare(c, entry, args, n_args, defs, n_defs));
+    const char *paths[2] = {c->arguments.at[0], c->arguments.at[1]};
+    cli_revision r = {0};
+    if (!files && !ends(paths[0], ".dg") && !ends(paths[0], ".json") &&
+        access(paths[0], F_OK) != 0) {
+        if (!cli_revision_open(paths[0], paths[1], &r)) return cli_close(c, DG_USAGE);
+        paths[0] = r.file;
+    }
+    int status = compare(c, paths, entry, args, n_args, defs, n_defs);
+    cli_revision_drop(&r);
+    return cli_close(c, status);
 }
 
 int cli_plan(cli *c)

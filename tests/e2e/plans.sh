@@ -41,6 +41,25 @@ exits 2 "$dg" plan --diff a.json b.json --exit-code --tolerance peak=big
 exits 2 "$dg" plan --diff a.json trace.json
 exits 5 "$dg" plan --diff a.json missing.json
 
+# against a git revision
+if command -v git >/dev/null && command -v tar >/dev/null; then
+    git() { command git -c user.name=dg -c user.email=dg@localhost -c init.defaultBranch=main "$@"; }
+    mkdir -p repo/deep && cp "$roll" repo/deep/model.dg
+    exits 2 "$dg" plan --diff HEAD~1 repo/deep/model.dg step
+    says "is in no git repository"
+    (cd repo && git init -q && git add -A && git commit -q -m one && sed -i 's/batch = [0-9]*/batch = 48/' deep/model.dg &&
+        git commit -q -a -m two) || fail "git"
+    exits 0 "$dg" plan --diff HEAD repo/deep/model.dg step --exit-code
+    exits 8 "$dg" plan --diff HEAD~1 repo/deep/model.dg step --exit-code
+    grep -q "config batch" out.txt || fail "--diff HEAD~1: $(cat out.txt)"
+    (cd repo/deep && exits 8 "$dg" plan --diff HEAD~1 model.dg step --exit-code) || fail "--diff HEAD~1 in the folder"
+    exits 2 "$dg" plan --diff no-such repo/deep/model.dg step
+    says "has no such revision"
+    cp "$roll" repo/deep/new.dg
+    exits 2 "$dg" plan --diff HEAD repo/deep/new.dg step
+    says "does not exist at HEAD"
+fi
+
 # budgets: kept, with the same bits; or refused with one that is kept
 peak() { grep -o '"peak": [0-9]*' "$1" | head -1 | tr -dc "0-9\n"; }
 exits 0 "$dg" plan "$model" step -D batch=8 --format json --canonical -o free.json
