@@ -46,12 +46,12 @@ static double threads(double work, double pieces)
     return work * rounds / (pieces > 0 ? pieces : 1);
 }
 
-/* Rows as kernels of 8, 4, 2 and 1 take them: fewer rows do not hide the loads of the panel. */
-static double rows_cost(int64_t tiles)
+/* Rows as tiles of the products take them: few in a tile wait for their own sums. */
+static double rows_cost(int64_t rows)
 {
-    int64_t rest = tiles % 8;
-    return (double)(tiles - rest) + (rest & 4 ? 4.5 : 0) + (rest & 2 ? 3 : 0) +
-           (rest & 1 ? 2.5 : 0);
+    enum { HIGHEST = 14, FEWEST = 5 };
+    int64_t least = (rows + HIGHEST - 1) / HIGHEST * FEWEST;
+    return (double)(rows > least ? rows : least);
 }
 
 /* One way of Winograd's; `once`: weights prepared before a loop cost nothing in it. */
@@ -86,7 +86,8 @@ static double dw_cost(const costs *c, const dg_winograd *w)
     double tiles = (double)(g->N * across * down), panels = (double)dg_winograd_panels(g),
            C = (double)g->C, groups = (double)((g->C + 15) / 16),
            parts = (double)((g->C + 63) / 64);
-    double products = f->elements * tiles * rows_cost(g->C) * panels * c->product,
+    double products = f->elements * tiles * ((double)(g->C / 16 * 16) + rows_cost(g->C % 16)) *
+                      panels * c->product,
            transforms = tiles * (groups * c->patch[i] + 2 * panels * c->result[i]),
            kernels = C * 2 * panels * c->kernel[i], u = 4.0 * f->elements * 32 * panels * C,
            v = 4.0 * f->elements * tiles * 16 * groups, z = 4.0 * f->elements * tiles * 32 * panels;

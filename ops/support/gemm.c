@@ -119,11 +119,12 @@ static void block(dg_isa isa, const dg_matrix *a, const float *b, int64_t ldb, i
         if (direct && a->col == 1)
             dg_tile_product(isa, m, cols, k, a->data, a->row, b, ldb, add, c + j, ldc);
         else if (direct)
-            dg_tile_product_turned(isa, m, cols, k, a->data, a->col, b, ldb, add, c + j, ldc);
+            dg_tile_product_turned(isa, m, cols, k, a->data, a->col, b, ldb, add, c + j, ldc, NULL,
+                                   NULL);
         for (int64_t t = 0, i = 0; !direct && t < tiles; t++) {
             int64_t rows = (m - i) / (tiles - t);
             dg_tile_product_turned(isa, rows, cols, k, room + i * k, rows, b, ldb, add,
-                                   c + i * ldc + j, ldc);
+                                   c + i * ldc + j, ldc, NULL, NULL);
             i += rows;
         }
     }

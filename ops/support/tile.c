@@ -10,50 +10,75 @@
 
 #include "ops/ops.h"
 
-enum { COLUMNS = DG_TILE_COLUMNS, HIGHEST = 14, BLOCK = 16 };
+enum { COLUMNS = DG_TILE_COLUMNS, BLOCK = DG_TILE_GROUP, HIGHEST = 14 };
 
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
 
-/* C[rows, COLUMNS] = or += A[rows, k] B[k, COLUMNS]; of A, rows or columns are lda apart. */
-typedef void tile_fn(int rows, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
-                     bool add, float *c, int64_t ldc);
+/* C[m, COLUMNS] = or += A[m, k] B[k, COLUMNS], or some rows of it. */
+typedef struct operands {
+    int64_t k;
+    const float *a; /* element p of row r is a[p / 16 * group + p % 16 * step + r * row] */
+    int64_t row, step, group;
+    const float *b;
+    int64_t ldb;
+    float *c;
+    int64_t ldc;
+    bool add;
+    /* What the product after this one reads: each step of a tile brings a line of either operand
+     * into the second cache and goes on by so many bytes. */
+    const char *next_a, *next_b;
+    int64_t a_step, b_step;
+} operands;
 
-/* Element p of row r of A is a[r * row + p * step]. Inlined where `rows` and one of `row` and
- * `step` are numbers, so that the loops over rows unroll and the sums are registers. */
-#define TILE(name, vec, V)                                                                         \
-    static inline __attribute__((always_inline)) void name(                                        \
-        int rows, int64_t k, const float *a, int64_t row, int64_t step, const float *b,            \
-        int64_t ldb, bool add, float *c, int64_t ldc)                                              \
+typedef void tile_fn(int rows, const operands *x);
+
+/* One step of k, with row 0's element at `a`. */
+#define STEP(vec, V)                                                                               \
     {                                                                                              \
+        vec left = *(const vec *)b, right = *(const vec *)(b + V);                                 \
+        __builtin_prefetch(next_a, 0, 2);                                                          \
+        __builtin_prefetch(next_b, 0, 2);                                                          \
+        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                                    \
+        {                                                                                          \
+            sum[r][0] += left * a[r * row];                                                        \
+            sum[r][1] += right * a[r * row];                                                       \
+        }                                                                                          \
+        a += step;                                                                                 \
+        b += x->ldb;                                                                               \
+        next_a += x->a_step;                                                                       \
+        next_b += x->b_step;                                                                       \
+    }
+
+/* Inlined where `rows` and some strides are numbers, so that the loops over rows unroll, the sums
+ * are registers, and few addresses have to be. */
+#define TILE(name, vec, V)                                                                         \
+    static inline __attribute__((always_inline)) void name(int rows, const operands *x,            \
+                                                           int64_t row, int64_t step)              \
+    {                                                                                              \
+        int64_t ldc = x->ldc;                                                                      \
+        const bool add = x->add;                                                                   \
         for (int j = 0; j < COLUMNS; j += 2 * V) {                                                 \
-            const float *left = a, *right = b + j;                                                 \
+            const float *a = x->a, *b = x->b + j, *group = a;                                      \
+            const char *next_a = x->next_a, *next_b = x->next_b;                                   \
+            float *c = x->c + j;                                                                   \
             vec sum[HIGHEST][2];                                                                   \
-            _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                                \
-            {                                                                                      \
-                sum[r][0] = sum[r][1] = (vec){0};                                                  \
-                __builtin_prefetch(c + r * ldc + j, 1);                                            \
-                __builtin_prefetch(c + r * ldc + j + 2 * V - 1, 1);                                \
-            }                                                                                      \
-            for (int64_t p = 0; p < k; p++, left += step, right += ldb) {                          \
-                vec x = *(const vec *)right, y = *(const vec *)(right + V);                        \
-                _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                            \
+            _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] =        \
+                (vec){0};                                                                          \
+            for (int64_t n = x->k / BLOCK; n > 0; n--, a = group += x->group)                      \
+                _Pragma("GCC unroll 4") for (int s = 0; s < BLOCK; s++)                            \
+                    STEP(vec, V) for (int64_t n = x->k % BLOCK; n > 0; n--) STEP(vec, V)           \
+                        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                    \
                 {                                                                                  \
-                    sum[r][0] += x * left[r * row];                                                \
-                    sum[r][1] += y * left[r * row];                                                \
+                    vec *to = (vec *)(c + r * ldc), *beside = (vec *)(c + r * ldc + V);            \
+                    if (add) {                                                                     \
+                        sum[r][0] += *to;                                                          \
+                        sum[r][1] += *beside;                                                      \
+                    }                                                                              \
+                    *to = sum[r][0];                                                               \
+                    *beside = sum[r][1];                                                           \
                 }                                                                                  \
-            }                                                                                      \
-            _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++)                                \
-            {                                                                                      \
-                vec *to = (vec *)(c + r * ldc + j), *next = (vec *)(c + r * ldc + j + V);          \
-                if (add) {                                                                         \
-                    sum[r][0] += *to;                                                              \
-                    sum[r][1] += *next;                                                            \
-                }                                                                                  \
-                *to = sum[r][0];                                                                   \
-                *next = sum[r][1];                                                                 \
-            }                                                                                      \
         }                                                                                          \
     }
 TILE(tile_4, v4, 4)
@@ -62,7 +87,7 @@ TILE(tile_16, v16, 16)
 
 #define CASE(tile, n, row, step)                                                                   \
     case n:                                                                                        \
-        tile(n, k, a, row, step, b, ldb, add, c, ldc);                                             \
+        tile(n, x, row, step);                                                                     \
         return;
 #define CASES_6(tile, row, step)                                                                   \
     CASE(tile, 1, row, step)                                                                       \
@@ -82,21 +107,24 @@ TILE(tile_16, v16, 16)
     CASE(tile, 13, row, step)                                                                      \
     CASE(tile, 14, row, step)
 #define TILES(name, target, cases, tile, row, step)                                                \
-    target static void name(int rows, int64_t k, const float *a, int64_t lda, const float *b,      \
-                            int64_t ldb, bool add, float *c, int64_t ldc)                          \
+    target static void name(int rows, const operands *x)                                           \
     {                                                                                              \
         switch (rows) {                                                                            \
             cases(tile, row, step)                                                                 \
         }                                                                                          \
     }
-TILES(rows_generic, , CASES_6, tile_4, lda, 1)
-TILES(rows_avx2, DG_TARGET_AVX2, CASES_6, tile_8, lda, 1)
-TILES(rows_avx512, DG_TARGET_AVX512, CASES_14, tile_16, lda, 1)
-TILES(turned_generic, , CASES_6, tile_4, 1, lda)
-TILES(turned_avx2, DG_TARGET_AVX2, CASES_6, tile_8, 1, lda)
-TILES(turned_avx512, DG_TARGET_AVX512, CASES_14, tile_16, 1, lda)
+TILES(rows_generic, , CASES_6, tile_4, x->row, 1)
+TILES(rows_avx2, DG_TARGET_AVX2, CASES_6, tile_8, x->row, 1)
+TILES(rows_avx512, DG_TARGET_AVX512, CASES_14, tile_16, x->row, 1)
+TILES(groups_generic, , CASES_6, tile_4, BLOCK, 1)
+TILES(groups_avx2, DG_TARGET_AVX2, CASES_6, tile_8, BLOCK, 1)
+TILES(groups_avx512, DG_TARGET_AVX512, CASES_14, tile_16, BLOCK, 1)
+TILES(turned_generic, , CASES_6, tile_4, 1, x->step)
+TILES(turned_avx2, DG_TARGET_AVX2, CASES_6, tile_8, 1, x->step)
+TILES(turned_avx512, DG_TARGET_AVX512, CASES_14, tile_16, 1, x->step)
 
 static tile_fn *const by_rows[DG_ISAS] = {rows_generic, rows_avx2, rows_avx512},
+                      *const groups[DG_ISAS] = {groups_generic, groups_avx2, groups_avx512},
                       *const turned[DG_ISAS] = {turned_generic, turned_avx2, turned_avx512};
 static const int highest[DG_ISAS] = {6, 6, HIGHEST};
 
@@ -105,23 +133,48 @@ int dg_tile_high(dg_isa isa)
     return highest[isa];
 }
 
-static void product(dg_isa isa, tile_fn *tile, int64_t m, int64_t n, int64_t k, const float *a,
-                    int64_t row, int64_t lda, const float *b, int64_t ldb, bool add, float *c,
-                    int64_t ldc)
+/* Columns [0, cols) of a tile that was computed beside C. */
+static void copy_edge(int rows, int64_t cols, const float *edge, bool add, float *c, int64_t ldc)
 {
-    int64_t count = (m + highest[isa] - 1) / highest[isa];
-    for (int64_t j = 0; j < n; j += COLUMNS) {
-        int64_t cols = n - j < COLUMNS ? n - j : COLUMNS;
-        for (int64_t t = 0, i = 0; t < count; t++) {
-            int rows = (int)((m - i) / (count - t));
-            float *to = c + i * ldc + j, edge[HIGHEST * COLUMNS];
-            tile(rows, k, a + i * row, lda, b + j, ldb, add && cols == COLUMNS,
-                 cols == COLUMNS ? to : edge, cols == COLUMNS ? ldc : COLUMNS);
-            for (int64_t r = 0; cols < COLUMNS && r < rows; r++)
-                for (int64_t e = 0; e < cols; e++)
-                    to[r * ldc + e] =
-                        add ? to[r * ldc + e] + edge[r * COLUMNS + e] : edge[r * COLUMNS + e];
-            i += rows;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < cols; j++) {
+            float x = edge[r * COLUMNS + j];
+            c[r * ldc + j] = add ? c[r * ldc + j] + x : x;
+        }
+}
+
+/* All of C[m, n]. If not NULL, what lies at next_a and next_b is read next, as much as of A and of
+ * 32 columns of B. */
+static void product(dg_isa isa, tile_fn *tile, int64_t m, int64_t n, operands x,
+                    const float *next_a, const float *next_b)
+{
+    unsigned count = (unsigned)(m + highest[isa] - 1) / (unsigned)highest[isa],
+             low = (unsigned)m / count, higher = (unsigned)m % count; /* so many by a row */
+    const operands all = x;
+    float edge[HIGHEST * COLUMNS];
+    x.a_step = next_a ? (int64_t)sizeof(float) * (low + 1) : 0;
+    x.b_step = next_b ? (int64_t)(sizeof(float) * COLUMNS / count) : 0;
+    x.next_a = (const char *)(next_a ? next_a : all.a);
+    x.next_b = (const char *)(next_b ? next_b : all.b);
+    for (int64_t j = 0; j < n; j += COLUMNS, x.b += COLUMNS) {
+        bool whole = n - j >= COLUMNS;
+        float *to = all.c + j;
+        x.a = all.a;
+        for (unsigned t = 0; t < count; t++) {
+            int rows = (int)(t < count - higher ? low : low + 1);
+            x.c = whole ? to : edge;
+            x.ldc = whole ? all.ldc : COLUMNS;
+            x.add = all.add && whole;
+            for (int r = 0; r < rows; r++) {
+                __builtin_prefetch(x.c + r * x.ldc, 1);
+                __builtin_prefetch(x.c + r * x.ldc + COLUMNS - 1, 1);
+            }
+            tile(rows, &x);
+            if (!whole) copy_edge(rows, n - j, edge, all.add, to, all.ldc);
+            x.next_a += x.a_step * x.k;
+            x.next_b += x.b_step * x.k;
+            x.a += rows * x.row;
+            to += rows * all.ldc;
         }
     }
 }
@@ -129,14 +182,24 @@ static void product(dg_isa isa, tile_fn *tile, int64_t m, int64_t n, int64_t k, 
 void dg_tile_product(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                      const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
 {
-    product(isa, by_rows[isa], m, n, k, a, lda, lda, b, ldb, add, c, ldc);
+    operands x = {k, a, lda, 1, BLOCK, b, ldb, c, ldc, .add = add};
+    product(isa, by_rows[isa], m, n, x, NULL, NULL);
 }
 
 void dg_tile_product_turned(dg_isa isa, int64_t m, int64_t n, int64_t k, const float *a,
                             int64_t lda, const float *b, int64_t ldb, bool add, float *c,
-                            int64_t ldc)
+                            int64_t ldc, const float *next_a, const float *next_b)
 {
-    product(isa, turned[isa], m, n, k, a, 1, lda, b, ldb, add, c, ldc);
+    operands x = {k, a, 1, lda, BLOCK * lda, b, ldb, c, ldc, .add = add};
+    product(isa, turned[isa], m, n, x, next_a, next_b);
+}
+
+void dg_tile_product_groups(dg_isa isa, int64_t m, int64_t k, const float *a, int64_t apart,
+                            const float *b, bool add, float *c, const float *next_a,
+                            const float *next_b)
+{
+    operands x = {k, a, BLOCK, 1, apart, b, COLUMNS, c, COLUMNS, .add = add};
+    product(isa, groups[isa], m, COLUMNS, x, next_a, next_b);
 }
 
 /* ---- transposes ----

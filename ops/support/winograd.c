@@ -128,7 +128,8 @@ typedef struct job {
     bool prologue;
     const float *weights;
     float *y, *u, *v;
-    int64_t parts, npanels; /* by panels: pieces of a block */
+    int64_t apart; /* floats of m from one element to the next */
+    int64_t parts; /* by panels: pieces of a block */
 } job;
 
 /* 16 channels of one panel. */
@@ -164,7 +165,8 @@ static int64_t finish_rows(const job *j)
     return rows < 1 ? 1 : at_most(rows, j->b.rows);
 }
 
-/* The outputs [o0, o0 + 32) of a block out of m[element][tile][32]. */
+/* The outputs [o0, o0 + 32) of a block out of m[element][tile][32], elements j->apart floats apart.
+ */
 static void finish(const dg_call *k, const job *j, int64_t p, int64_t o0, const float *m,
                    float *stage)
 {
@@ -172,7 +174,7 @@ static void finish(const dg_call *k, const job *j, int64_t p, int64_t o0, const 
     dg_isa isa = dg_isa_of(k);
     dg_winograd_fn *tile_out = j->f->tile_out[isa];
     dg_block at = dg_block_at(&j->b, g, p);
-    int64_t tile = j->f->tile, TX = j->b.TX, each = finish_rows(j), apart = j->b.tiles * PANEL;
+    int64_t tile = j->f->tile, TX = j->b.TX, each = finish_rows(j), apart = j->apart;
     int64_t outs = at_most(PANEL, g->O - o0), P = g->Ho * g->Wo, wide = tile * TX * PANEL;
     for (int64_t n = at.n0; n < at.n0 + at.images; n++)
         for (int64_t y0 = at.y0; y0 < at.y0 + at.rows; y0 += each) {
@@ -211,22 +213,43 @@ static float *scratch_of(const dg_call *k)
 
 /* ---- by tiles ---- */
 
+/* Products take the place of what they were made of: m lies in front of v, and just so far that no
+ * element of it reaches into those of v that are still to be read. */
+static int64_t before_v(const job *j)
+{
+    int64_t first = j->apart, last = j->f->elements * (j->apart - j->b.apart) + j->b.apart;
+    return first > last ? first : last;
+}
+
+/* Element e of m for all outputs. v of an element is read from the first cache and the second by
+ * all panels in turn, u runs past it once, in the order in which it lies. */
+static void multiply(dg_isa isa, const job *j, int64_t tiles, int64_t e, const float *v, float *m)
+{
+    const dg_blocks *b = &j->b;
+    int64_t C = j->w.g.C;
+    const float *u = j->weights + e * b->panels * C * PANEL;
+    for (int64_t panel = 0; panel < b->panels; panel++, m += b->tiles * PANEL)
+        for (int64_t c = 0; c < C; c += DEPTH) {
+            int64_t channels = at_most(DEPTH, C - c);
+            bool last = panel + 1 == b->panels && e + 1 < j->f->elements;
+            const float *next = u + channels * PANEL, *at = v + c * b->tiles;
+            dg_tile_product_groups(isa, tiles, channels, at, b->tiles * LANES, u, c > 0, m,
+                                   last ? at + b->apart : NULL, next);
+            u = next;
+        }
+}
+
 static void block_piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
     const dg_blocks *b = &j->b;
-    int64_t C = j->w.g.C, tiles = dg_block_at(b, &j->w.g, p).tiles;
-    float *stage = scratch_of(k), *v = stage + stage_floats(j), *m = v + dg_blocks_floats(b, j->f);
+    int64_t tiles = dg_block_at(b, &j->w.g, p).tiles;
+    float *stage = scratch_of(k), *m = stage + stage_floats(j), *v = m + before_v(j);
     dg_blocks_transform(k, b, j->f, &j->w.g, j->x, p, 0, b->groups, stage, v);
-    for (int64_t panel = 0; panel < b->panels; panel++) {
-        for (int64_t e = 0; e < j->f->elements; e++)
-            for (int64_t c = 0; c < C; c += DEPTH)
-                dg_winograd_product(dg_isa_of(k), tiles, at_most(DEPTH, C - c),
-                                    v + e * b->apart + c * b->tiles, b->tiles * LANES,
-                                    j->weights + ((e * b->panels + panel) * C + c) * PANEL, c > 0,
-                                    m + e * b->tiles * PANEL);
-        finish(k, j, p, panel * PANEL, m, stage);
-    }
+    for (int64_t e = 0; e < j->f->elements; e++)
+        multiply(dg_isa_of(k), j, tiles, e, v + e * b->apart, m + e * j->apart);
+    for (int64_t panel = 0; panel < b->panels; panel++)
+        finish(k, j, p, panel * PANEL, m + panel * b->tiles * PANEL, stage);
 }
 
 /* ---- by panels ---- */
@@ -252,7 +275,7 @@ static void panel_piece(const dg_call *k, int64_t p)
             tiles = dg_block_at(b, &j->w.g, block).tiles;
     const float *v = j->v + block * dg_blocks_floats(b, j->f);
     float *stage = scratch_of(k), *m = stage + stage_floats(j),
-          *taps = m + j->f->elements * b->tiles * PANEL, *made = taps + LANES * TAPS * PANEL;
+          *taps = m + j->f->elements * j->apart, *made = taps + LANES * TAPS * PANEL;
     for (int64_t c = 0; c < C; c += DEPTH) {
         int64_t channels = at_most(DEPTH, C - c), apart = b->panels * C * PANEL;
         const float *u = j->weights + (panel * C + c) * PANEL;
@@ -262,9 +285,13 @@ static void panel_piece(const dg_call *k, int64_t p)
             transform_weights(dg_isa_of(k), &j->w, j->weights, panel * PANEL, c, c + channels, taps,
                               made, apart);
         }
-        for (int64_t e = 0; e < j->f->elements; e++)
-            dg_winograd_product(dg_isa_of(k), tiles, channels, v + e * b->apart + c * b->tiles,
-                                b->tiles * LANES, u + e * apart, c > 0, m + e * b->tiles * PANEL);
+        for (int64_t e = 0; e < j->f->elements; e++) {
+            const float *at = v + e * b->apart + c * b->tiles, *by = u + e * apart;
+            bool last = e + 1 == j->f->elements;
+            dg_tile_product_groups(dg_isa_of(k), tiles, channels, at, b->tiles * LANES, by, c > 0,
+                                   m + e * j->apart, last ? NULL : at + b->apart,
+                                   last ? NULL : by + apart);
+        }
     }
     finish(k, j, block, panel * PANEL, m, stage);
 }
@@ -276,10 +303,14 @@ static job job_of(const dg_winograd *w, bool prologue, bool *by_tiles)
     job j = {.w = *w, .prologue = prologue, .f = dg_winograd_filter_of(w->tile)};
     j.b = dg_blocks_of(&w->g, j.f, TILES, BLOCKS);
     *by_tiles = j.b.count >= BLOCKS;
-    if (*by_tiles) return j;
+    if (*by_tiles) {
+        j.apart = j.b.panels * j.b.tiles * PANEL + LANES;
+        return j;
+    }
     int64_t pieces = w->form == DG_WINOGRAD_PREPARED ? BLOCKS : FEWEST;
     j.b = dg_blocks_of(&w->g, j.f, MANY, (pieces + j.b.panels - 1) / j.b.panels);
     j.parts = (j.b.groups + PART - 1) / PART;
+    j.apart = j.b.tiles * PANEL + LANES;
     return j;
 }
 
@@ -334,11 +365,13 @@ int64_t dg_winograd_scratch(const dg_winograd *w, bool prologue)
 {
     bool by_tiles;
     job j = job_of(w, prologue, &by_tiles);
-    int64_t floats = stage_floats(&j) + j.f->elements * j.b.tiles * PANEL;
+    int64_t floats = stage_floats(&j);
     if (by_tiles)
-        floats += dg_blocks_floats(&j.b, j.f) +
+        floats += before_v(&j) + dg_blocks_floats(&j.b, j.f) +
                   (w->form == DG_WINOGRAD_PREPARED ? 0 : LANES * TAPS * PANEL);
-    else if (w->form != DG_WINOGRAD_PREPARED)
+    else
+        floats += j.f->elements * j.apart;
+    if (!by_tiles && w->form != DG_WINOGRAD_PREPARED)
         floats += LANES * TAPS * PANEL + j.f->elements * (depth(&j) * PANEL + LANES);
     return (int64_t)sizeof(float) * floats;
 }

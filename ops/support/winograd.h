@@ -7,8 +7,10 @@
 
 #include "ops/support/im2col.h"
 #include "ops/support/prologue.h"
-#include "ops/support/winograd_product.h"
+#include "ops/support/tile.h"
 #include "ops/support/winograd_transform.h"
+
+enum { DG_WINOGRAD_LANES = DG_TILE_GROUP, DG_WINOGRAD_PANEL = DG_TILE_COLUMNS };
 
 /* How the weights come: */
 typedef enum dg_winograd_form {

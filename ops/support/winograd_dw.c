@@ -21,6 +21,7 @@ enum {
     TILES = 64,  /* of a block */
     BLOCKS = 16, /* wanted of a chunk */
     CHUNK = 512, /* tiles */
+    DEPTH = 128, /* tiles of a product */
     FEW = 64,    /* tiles: with fewer, v and z are read again for each piece sooner than u once */
     PART = 4     /* groups of channels of a piece of the product, and of one that makes dw */
 };
@@ -38,10 +39,11 @@ typedef struct job {
     const float *dy;
     float *dw;
     float *u; /* [elements][panels][C][32] */
-    float *v; /* of each block of a chunk: see winograd_tiles.h */
-    float *z; /* of each block: [elements][panels][tiles][32], elements z_apart floats apart */
+    float *v; /* of a chunk: see winograd_tiles.h */
+    float *z; /* of a chunk: [elements][panels][b.room][32], elements z_apart floats apart */
     int64_t z_apart;
     int64_t done, blocks; /* before this chunk, of it */
+    int64_t first, tiles; /* likewise */
     int64_t sides;        /* pieces of a block */
     bool few;
 } job;
@@ -95,33 +97,35 @@ static void transform_dy(const dg_call *k, const job *j, int64_t p, int64_t pane
 static void transform_piece(const dg_call *k, int64_t i)
 {
     const job *j = k->arg;
-    int64_t each = j->sides + j->b.panels, block = i / each, side = i % each;
-    if (side < j->sides) {
-        dg_blocks_transform(k, &j->b, j->f, &j->g, j->x, j->done + block, side * PART,
-                            at_most((side + 1) * PART, j->b.groups), scratch_of(k),
-                            j->v + block * dg_blocks_floats(&j->b, j->f));
-        return;
-    }
-    int64_t panel = side - j->sides;
-    transform_dy(k, j, j->done + block, panel, scratch_of(k),
-                 j->z + block * j->f->elements * j->z_apart + panel * j->b.tiles * PANEL);
+    const dg_blocks *b = &j->b;
+    int64_t each = j->sides + b->panels, block = j->done + i / each, side = i % each,
+            tile = dg_block_at(b, &j->g, block).first - j->first, panel = side - j->sides;
+    if (side < j->sides)
+        dg_blocks_transform(k, b, j->f, &j->g, j->x, block, side * PART,
+                            at_most((side + 1) * PART, b->groups), scratch_of(k),
+                            j->v + tile * LANES);
+    else
+        transform_dy(k, j, block, panel, scratch_of(k), j->z + (panel * b->room + tile) * PANEL);
 }
 
 /* ---- products ---- */
 
-/* 16 channels by one panel of one element, over the tiles of the chunk; added to what chunks before
- * it gave. */
-static void product(const dg_call *k, const job *j, int64_t e, int64_t group, int64_t panel,
-                    float *u)
+/* Groups [g0, g1) of channels by one panel of one element, over the tiles of the chunk; added to
+ * what chunks before it gave. Some tiles of z stay in the first cache while the groups pass. */
+static void product(const dg_call *k, const job *j, int64_t e, int64_t g0, int64_t g1,
+                    int64_t panel, float *u)
 {
     const dg_blocks *b = &j->b;
-    int64_t channels = at_most(LANES, j->g.C - group * LANES);
-    for (int64_t block = 0; block < j->blocks; block++)
-        dg_winograd_product_turned(
-            dg_isa_of(k), channels, dg_block_at(b, &j->g, j->done + block).tiles,
-            j->v + block * dg_blocks_floats(b, j->f) + e * b->apart + group * b->tiles * LANES,
-            j->z + (block * j->f->elements + e) * j->z_apart + panel * b->tiles * PANEL,
-            j->done + block > 0, u);
+    const float *v = j->v + e * b->apart, *z = j->z + e * j->z_apart + panel * b->room * PANEL;
+    for (int64_t t = 0; t < j->tiles; t += DEPTH)
+        for (int64_t group = g0; group < g1; group++) {
+            int64_t tiles = at_most(DEPTH, j->tiles - t);
+            const float *at = v + (group * b->room + t) * LANES, *by = z + t * PANEL;
+            dg_tile_product_turned(dg_isa_of(k), at_most(LANES, j->g.C - group * LANES), PANEL,
+                                   tiles, at, LANES, by, PANEL, j->first + t > 0,
+                                   u + (group - g0) * LANES * PANEL, PANEL, at + tiles * LANES,
+                                   group == g0 ? by + tiles * PANEL : NULL);
+        }
 }
 
 /* One element and some channels, all outputs. */
@@ -130,9 +134,8 @@ static void product_piece(const dg_call *k, int64_t p)
     const job *j = k->arg;
     int64_t e = p / j->sides, g0 = p % j->sides * PART, g1 = at_most(g0 + PART, j->b.groups);
     for (int64_t panel = 0; panel < j->b.panels; panel++)
-        for (int64_t group = g0; group < g1; group++)
-            product(k, j, e, group, panel,
-                    j->u + ((e * j->b.panels + panel) * j->g.C + group * LANES) * PANEL);
+        product(k, j, e, g0, g1, panel,
+                j->u + ((e * j->b.panels + panel) * j->g.C + g0 * LANES) * PANEL);
 }
 
 /* ---- dw ---- */
@@ -171,9 +174,7 @@ static void few_piece(const dg_call *k, int64_t p)
     const dg_blocks *b = &j->b;
     int64_t panel = p / j->sides, g0 = p % j->sides * PART, g1 = at_most(g0 + PART, b->groups);
     float *taps = scratch_of(k), *u = taps + LANES * TAPS * PANEL;
-    for (int64_t e = 0; e < j->f->elements; e++)
-        for (int64_t group = g0; group < g1; group++)
-            product(k, j, e, group, panel, u + e * APART + (group - g0) * LANES * PANEL);
+    for (int64_t e = 0; e < j->f->elements; e++) product(k, j, e, g0, g1, panel, u + e * APART);
     for (int64_t group = g0; group < g1; group++)
         make_dw(k, j, panel * PANEL, group * LANES, at_most(LANES, j->g.C - group * LANES),
                 u + (group - g0) * LANES * PANEL, APART, taps);
@@ -185,9 +186,10 @@ static job job_of(const dg_winograd *w)
 {
     job j = {.g = w->g, .f = dg_winograd_filter_of(w->tile)};
     j.b = dg_blocks_of(&w->g, j.f, TILES, 1);
-    j.z_apart = j.b.panels * j.b.tiles * PANEL + LANES;
     j.sides = (j.b.groups + PART - 1) / PART;
     j.blocks = at_most(j.b.count, j.b.tiles < CHUNK ? CHUNK / j.b.tiles : 1);
+    dg_blocks_make_room(&j.b, j.blocks * j.b.tiles);
+    j.z_apart = (j.b.panels * j.b.room + j.b.tiles) * PANEL + LANES;
     j.few = j.b.count * j.b.tiles <= FEW;
     return j;
 }
@@ -205,18 +207,16 @@ void dg_winograd_dw(const dg_call *k, const dg_winograd *w, int x, const float *
     j.dw = dw;
     j.u = k->workspace;
     j.v = j.u + u_floats(&j);
-    j.z = j.v + j.blocks * dg_blocks_floats(&j.b, j.f);
-    if (j.few) {
-        dg_parallel_with(k, j.blocks * (j.sides + j.b.panels), transform_piece, &j);
-        dg_parallel_with(k, j.b.panels * j.sides, few_piece, &j);
-        return;
-    }
-    for (int64_t most = j.blocks; j.done < j.b.count; j.done += j.blocks) {
+    j.z = j.v + dg_blocks_floats(&j.b, j.f);
+    for (int64_t most = j.blocks; j.done < j.b.count; j.done += j.blocks, j.first += j.tiles) {
         j.blocks = at_most(most, j.b.count - j.done);
+        dg_block last = dg_block_at(&j.b, &j.g, j.done + j.blocks - 1);
+        j.tiles = last.first + last.tiles - j.first;
         dg_parallel_with(k, j.blocks * (j.sides + j.b.panels), transform_piece, &j);
-        dg_parallel_with(k, j.f->elements * j.sides, product_piece, &j);
+        dg_parallel_with(k, j.few ? j.b.panels * j.sides : j.f->elements * j.sides,
+                         j.few ? few_piece : product_piece, &j);
     }
-    dg_parallel_with(k, j.b.panels * j.b.groups, dw_piece, &j);
+    if (!j.few) dg_parallel_with(k, j.b.panels * j.b.groups, dw_piece, &j);
 }
 
 bool dg_winograd_dw_is_few(const dg_winograd *w)
@@ -228,7 +228,7 @@ int64_t dg_winograd_dw_workspace(const dg_winograd *w)
 {
     job j = job_of(w);
     return (int64_t)sizeof(float) *
-           (u_floats(&j) + j.blocks * (j.f->elements * j.z_apart + dg_blocks_floats(&j.b, j.f)));
+           (u_floats(&j) + j.f->elements * j.z_apart + dg_blocks_floats(&j.b, j.f));
 }
 
 int64_t dg_winograd_dw_scratch(const dg_winograd *w, bool prologue)

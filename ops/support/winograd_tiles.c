@@ -43,8 +43,14 @@ dg_blocks dg_blocks_of(const dg_conv *g, const dg_winograd_filter *f, int64_t mo
     int64_t high = DG_WINOGRAD_STAGE / ((int64_t)sizeof(float) * LANES * b.pixels);
     b.staged = (high - (f->patch - f->tile)) / f->tile;
     b.staged = b.staged < 1 ? 1 : at_most(b.staged, b.rows);
-    b.apart = b.groups * b.tiles * LANES + LANES;
+    dg_blocks_make_room(&b, b.tiles);
     return b;
+}
+
+void dg_blocks_make_room(dg_blocks *b, int64_t tiles)
+{
+    b->room = tiles;
+    b->apart = (b->groups * tiles + b->tiles + 1) * LANES;
 }
 
 dg_block dg_block_at(const dg_blocks *b, const dg_conv *g, int64_t p)
@@ -52,6 +58,7 @@ dg_block dg_block_at(const dg_blocks *b, const dg_conv *g, int64_t p)
     dg_block at = {.n0 = p / b->nrows * b->images, .y0 = p % b->nrows * b->rows};
     at.images = at_most(b->images, g->N - at.n0);
     at.rows = at_most(b->rows, b->TY - at.y0);
+    at.first = (at.n0 * b->TY + at.y0) * b->TX;
     at.tiles = at.images * at.rows * b->TX;
     return at;
 }
@@ -105,7 +112,7 @@ void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd
     dg_winograd_fn *patch_in = f->patch_in[dg_isa_of(k)];
     int64_t row = b->pixels * LANES, overlap = f->patch - f->tile;
     for (int64_t group = g0; group < g1; group++) {
-        float *to = v + group * b->tiles * LANES;
+        float *to = v + group * b->room * LANES;
         for (int64_t n = at.n0; n < at.n0 + at.images; n++) {
             int64_t c0 = group * LANES, first = at_least(at.y0 * f->tile - g->top, 0),
                     end = at_most((at.y0 + at.rows) * f->tile - g->top + overlap, g->H);

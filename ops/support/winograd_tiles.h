@@ -18,28 +18,31 @@ typedef struct dg_blocks {
     int64_t panels; /* of 32 output channels */
     int64_t pixels; /* of a staged row of x */
     int64_t staged; /* rows of tiles staged at once */
-    int64_t
-        apart; /* floats from one element of a transformed block to the next: v [elements][groups]
-                  [tiles][16], and a line more, or the elements would meet in the caches */
+    int64_t room;   /* tiles that v has room for: of a block; of several for dw */
+    int64_t apart;  /* floats of v from one element to the next: v [elements][groups][room][16], and
+                       lines for the tiles of a block and one more, or the elements would meet in
+                       the sets of the caches */
 } dg_blocks;
 
 /* Blocks of `most` tiles at most, but smaller ones, down to 16 tiles, where fewer than `wanted`
  * blocks would come of it. */
 dg_blocks dg_blocks_of(const dg_conv *g, const dg_winograd_filter *f, int64_t most, int64_t wanted);
+void dg_blocks_make_room(dg_blocks *b, int64_t tiles);
 
 static inline int64_t dg_blocks_floats(const dg_blocks *b, const dg_winograd_filter *f)
 {
     return b->apart * f->elements; /* of v */
 }
 
-/* Where block p lies: images [n0, n0 + images), rows of tiles [y0, y0 + rows). */
+/* Where block p lies: images [n0, n0 + images), rows of tiles [y0, y0 + rows); `first` tiles of all
+ * lie before it. */
 typedef struct dg_block {
-    int64_t n0, images, y0, rows, tiles;
+    int64_t n0, images, y0, rows, first, tiles;
 } dg_block;
 dg_block dg_block_at(const dg_blocks *b, const dg_conv *g, int64_t p);
 
 /* Groups [g0, g1) of channels of block p of the call's operand `x`, transformed, tile by tile:
- * element e, channel c of tile t goes to v[e * b->apart + (c / 16 * b->tiles + t) * 16 + c % 16].
+ * element e, channel c of tile t goes to v[e * b->apart + (c / 16 * b->room + t) * 16 + c % 16].
  */
 void dg_blocks_transform(const dg_call *k, const dg_blocks *b, const dg_winograd_filter *f,
                          const dg_conv *g, int x, int64_t p, int64_t g0, int64_t g1, float *stage,

@@ -30,12 +30,25 @@ static float *untouched(int64_t n)
     return x;
 }
 
-static void product_is_right(dg_isa isa, int64_t m, int64_t n, int64_t k, bool turned, bool add)
+/* How A lies: by rows, by columns, in groups of 16 columns. */
+typedef enum form { ROWS, TURNED, GROUPS, FORMS } form;
+
+static int64_t place(form how, int64_t i, int64_t p, int64_t ld)
 {
-    int64_t lda = (turned ? m : k) + 3, ldb = dg_tile_ld(n), ldc = n + 5;
-    float *a = numbers((turned ? k : m) * lda, 1), *b = numbers(k * ldb, 2),
+    if (how == GROUPS) return p / DG_TILE_GROUP * ld + i * DG_TILE_GROUP + p % DG_TILE_GROUP;
+    return how == TURNED ? p * ld + i : i * ld + p;
+}
+
+static void product_is_right(dg_isa isa, int64_t m, int64_t n, int64_t k, form how, bool add)
+{
+    if (how == GROUPS) n = DG_TILE_COLUMNS;
+    int64_t lda = how == GROUPS ? m * DG_TILE_GROUP + 3 : (how == TURNED ? m : k) + 3,
+            ldb = how == GROUPS ? n : dg_tile_ld(n), ldc = how == GROUPS ? n : n + 5;
+    float *a = numbers((how == ROWS ? m : k) * lda, 1), *b = numbers(k * ldb, 2),
           *c = untouched((m + 1) * ldc);
-    (turned ? dg_tile_product_turned : dg_tile_product)(isa, m, n, k, a, lda, b, ldb, add, c, ldc);
+    if (how == ROWS) dg_tile_product(isa, m, n, k, a, lda, b, ldb, add, c, ldc);
+    if (how == TURNED) dg_tile_product_turned(isa, m, n, k, a, lda, b, ldb, add, c, ldc, a, NULL);
+    if (how == GROUPS) dg_tile_product_groups(isa, m, k, a, lda, b, add, c, NULL, b);
     double error = 0, square = 0;
     for (int64_t i = 0; i <= m; i++) {
         for (int64_t j = 0; j < ldc; j++) {
@@ -45,15 +58,15 @@ static void product_is_right(dg_isa isa, int64_t m, int64_t n, int64_t k, bool t
             }
             double sum = 0;
             for (int64_t p = 0; p < k; p++)
-                sum += (double)(turned ? a[p * lda + i] : a[i * lda + p]) * (double)b[p * ldb + j];
+                sum += (double)a[place(how, i, p, lda)] * (double)b[p * ldb + j];
             double off = (double)c[i * ldc + j] - (add ? (double)UNTOUCHED : 0) - sum;
             error += off * off;
             square += sum * sum + (add ? (double)UNTOUCHED * (double)UNTOUCHED : 0);
         }
     }
     if (!(error <= 1e-12 * square))
-        fail_msg("%s: %lldx%lldx%lld turned %d add %d: error %g", dg_isa_name(isa), (long long)m,
-                 (long long)n, (long long)k, turned, add, error / square);
+        fail_msg("%s: %lldx%lldx%lld form %d add %d: error %g", dg_isa_name(isa), (long long)m,
+                 (long long)n, (long long)k, (int)how, add, error / square);
     free(a);
     free(b);
     free(c);
@@ -67,8 +80,9 @@ static void products(void **state)
         for (int64_t m = 1; m <= 30; m++)
             for (size_t n = 0; n < sizeof columns / sizeof columns[0]; n++)
                 for (size_t k = 0; k < sizeof depths / sizeof depths[0]; k++)
-                    for (int how = 0; how < 4; how++)
-                        product_is_right((dg_isa)isa, m, columns[n], depths[k], how & 1, how & 2);
+                    for (int how = 0; how < 2 * FORMS; how++)
+                        product_is_right((dg_isa)isa, m, columns[n], depths[k], (form)(how % FORMS),
+                                         how >= FORMS);
 }
 
 /* The order of the sum over k is the same in every tile: columns and rows that are computed with
