@@ -53,10 +53,8 @@ static bool infer(dg_infer *t)
                        : w.form == DG_WINOGRAD_TURNED
                            ? DG_SHAPE(g->C, g->O, 3, 3)
                            : DG_SHAPE(side * side, dg_winograd_panels(g), g->C, DG_WINOGRAD_PANEL);
-    if (g->Ho < 1 || g->Wo < 1)
-        return dg_reject(t, "a 3x3 kernel does not fit into %lldx%lld with padding",
-                         (long long)(g->Ho + 2), (long long)(g->Wo + 2));
-    return dg_want_shape(t, W, weights) && dg_give(t, 0, DG_SHAPE(g->N, g->O, g->Ho, g->Wo));
+    return dg_winograd_results_fit(t, g) && dg_want_shape(t, W, weights) &&
+           dg_give(t, 0, DG_SHAPE(g->N, g->O, g->Ho, g->Wo));
 }
 
 /* ---- f64: by the definition; for prepared weights, whose kernels are not known, by its tiles ----

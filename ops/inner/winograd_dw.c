@@ -30,10 +30,8 @@ static bool infer(dg_infer *t)
         return false;
     dg_winograd w = winograd_of(t->attrs, dg_in_shape(t, X), dg_in_shape(t, DY));
     const dg_conv *g = &w.g;
-    if (g->Ho < 1 || g->Wo < 1)
-        return dg_reject(t, "a 3x3 kernel does not fit into %lldx%lld with padding",
-                         (long long)(g->Ho + 2), (long long)(g->Wo + 2));
-    return dg_want_shape(t, DY, DG_SHAPE(g->N, g->O, g->Ho, g->Wo)) &&
+    return dg_winograd_results_fit(t, g) &&
+           dg_want_shape(t, DY, DG_SHAPE(g->N, g->O, g->Ho, g->Wo)) &&
            dg_give(t, 0, DG_SHAPE(g->O, g->C, 3, 3));
 }
 

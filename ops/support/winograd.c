@@ -6,7 +6,8 @@
  * product, tiles by channels times channels by outputs. Two ways to go about it:
  *
  * By tiles, when there are many: a piece is a block of tiles. It transforms its part of x for
- * itself, v, which stays in the second cache, and all of the prepared weights run past it.
+ * itself, v, and all of the prepared weights run past it, element by element. v stays in the second
+ * cache up to some 128 channels; what lies further away is read ahead by the product before.
  *
  * By panels, when there are few tiles for so many weights: all of x is transformed first, and a
  * piece is a panel of 32 outputs of a block. It transforms its weights for itself, u, for some
@@ -87,6 +88,13 @@ bool dg_winograd_attrs_fit(dg_infer *t)
                                   weights);
     }
     return true;
+}
+
+bool dg_winograd_results_fit(dg_infer *t, const dg_conv *g)
+{
+    return (g->Ho >= 1 && g->Wo >= 1) ||
+           dg_reject(t, "a 3x3 kernel does not fit into %lldx%lld with padding",
+                     (long long)(g->Ho + 2), (long long)(g->Wo + 2));
 }
 
 /* ---- weights ---- */

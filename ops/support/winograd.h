@@ -38,6 +38,7 @@ dg_conv dg_winograd_geometry(dg_shape x, int64_t outs, const int64_t *pad);
 /* The attributes that inner ops share: tile is 4 or 2, a pad has four numbers in bounds, weights
  * is plain, turned or prepared. */
 bool dg_winograd_attrs_fit(dg_infer *t);
+bool dg_winograd_results_fit(dg_infer *t, const dg_conv *g); /* there are some */
 
 /* How dg_winograd_run cuts the work. */
 typedef struct dg_winograd_cut {
