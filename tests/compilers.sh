@@ -17,7 +17,7 @@ done
 cd "$source_folder"
 compared=0
 for model in examples/*/model.dg; do
-    for entry in step sample evaluate; do
+    for entry in step sample; do
         for isa in generic avx2 avx512; do
             for compiler in gcc clang; do
                 "$folder/$compiler/bin/dg" plan "$model" "$entry" --isa "$isa" --format json --canonical \

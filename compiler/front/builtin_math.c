@@ -160,9 +160,9 @@ static dg_sv two_least(dg_bound *c, dg_sv a, dg_sv b, bool least)
                         c->f->name, dg_sv_kind_text(L, wrong));
     }
     dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b).dtype;
-    dg_value in[2] = {
-        dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, c->e->span, c->f->name),
-        dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, c->e->span, c->f->name)};
+    dg_value in[2];
+    in[0] = dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, c->e->span, c->f->name);
+    in[1] = dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, c->e->span, c->f->name);
     if (!L->b) return dg_sv_poison;
     return dg_give_op(c, least ? "minimum" : "maximum", NULL, 0, in, 2);
 }

@@ -60,10 +60,11 @@ static void grad(dg_grad *g)
     dg_value w = g->out[W], v = g->out[V], sum = DG_NONE;
     if (g->dout[W] != DG_NONE) sum = dg_mul(b, v, beside(b, g->dout[W], false));
     if (g->dout[V] != DG_NONE) {
-        dg_value gap = dg_sub(b, beside(b, w, false), beside(b, w, true));
+        dg_value across = beside(b, w, true), gap = dg_sub(b, beside(b, w, false), across);
         dg_value none = dg_compare(b, "eq", gap, dg_number(b, gap, 0));
         dg_value safe = dg_where(b, none, dg_number(b, gap, 1), gap);
-        dg_value f = dg_where(b, none, dg_number(b, gap, 0), dg_div(b, dg_number(b, gap, 1), safe));
+        dg_value inverse = dg_div(b, dg_number(b, gap, 1), safe);
+        dg_value f = dg_where(b, none, dg_number(b, gap, 0), inverse);
         dg_value turn = dg_mul(b, f, dg_matmul(b, v, g->dout[V], true, false));
         dg_value part = dg_matmul(b, v, turn, false, false);
         sum = sum == DG_NONE ? part : dg_add(b, sum, part);

@@ -17,8 +17,8 @@ static void grad(dg_grad *g)
     if (g->want[X]) {
         dg_value both = dg_emit(b, "and", NULL, 0,
                                 (dg_value[]){zero, dg_compare(b, "eq", y, dg_number(b, y, 0))}, 2);
-        dg_value power = dg_emit(b, "pow", NULL, 0,
-                                 (dg_value[]){dg_where(b, both, one, x), dg_shift(b, y, -1)}, 2);
+        dg_value base = dg_where(b, both, one, x);
+        dg_value power = dg_emit(b, "pow", NULL, 0, (dg_value[]){base, dg_shift(b, y, -1)}, 2);
         g->din[X] = dg_grad_to(b, dg_mul(b, dz, dg_mul(b, y, power)), x);
     }
     if (g->want[Y]) {

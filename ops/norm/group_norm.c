@@ -83,8 +83,8 @@ static bool expand(dg_grad *g, dg_value *out)
     out[RSTD] = dg_node_of(b->graph, stats)->out[1];
     out[MEAN] = dg_reshape(b, out[MEAN], DG_SHAPE(N, G));
     out[RSTD] = dg_reshape(b, out[RSTD], DG_SHAPE(N, G));
-    out[Y] =
-        dg_mul(b, dg_sub(b, g->in[0], per_channel(b, out[MEAN], x)), per_channel(b, out[RSTD], x));
+    dg_value rstd = per_channel(b, out[RSTD], x);
+    out[Y] = dg_mul(b, dg_sub(b, g->in[0], per_channel(b, out[MEAN], x)), rstd);
     return true;
 }
 
@@ -104,7 +104,8 @@ static void grad(dg_grad *g)
     if (dy != DG_NONE) {
         dg_value level = per_channel(b, group_mean(b, dy, G), x),
                  slope = per_channel(b, group_mean(b, dg_mul(b, dy, xhat), G), x);
-        dg_value d = dg_mul(b, rstd, dg_sub(b, dg_sub(b, dy, level), dg_mul(b, xhat, slope)));
+        dg_value along = dg_mul(b, xhat, slope);
+        dg_value d = dg_mul(b, rstd, dg_sub(b, dg_sub(b, dy, level), along));
         dx = dx == DG_NONE ? d : dg_add(b, d, dx);
     }
     g->din[0] = dx;

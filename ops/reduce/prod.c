@@ -68,7 +68,7 @@ static void grad(dg_grad *g)
     one = line;
     one.dim[n] = 1;
     dg_value x = dg_reshape(b, dg_transpose(b, g->in[0], perm), line);
-    dg_value rest = dg_mul(b, others(b, x, true), others(b, x, false));
+    dg_value after = others(b, x, false), rest = dg_mul(b, others(b, x, true), after);
     dg_value d = dg_mul(b, rest, dg_reshape(b, g->dout[0], one));
     g->din[0] = dg_transpose(b, dg_reshape(b, d, moved), back);
 }

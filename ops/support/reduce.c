@@ -134,7 +134,8 @@ void dg_grad_to_first(dg_grad *g)
     dg_value first =
         dg_emit(b, "and", NULL, 0,
                 (dg_value[]){equal, dg_compare(b, "eq", seen, dg_number(b, seen, 1))}, 2);
-    dg_value d = dg_where(b, first, dg_reshape(b, g->dout[0], one), dg_number(b, g->dout[0], 0));
+    dg_value zero = dg_number(b, g->dout[0], 0);
+    dg_value d = dg_where(b, first, dg_reshape(b, g->dout[0], one), zero);
     g->din[0] = dg_transpose(b, dg_reshape(b, d, moved), back);
 }
 
