@@ -272,6 +272,7 @@ static int64_t bound_of_large(const placer *p, const int32_t *order, int large, 
 /* Comparisons: what is spent at least, and where a tenth of the bound may be won. */
 #define LEAST_WORK ((int64_t)1 << 18)
 #define MOST_WORK ((int64_t)1 << 25)
+#define SEED UINT64_C(0x64670001)
 #define SQUEEZE_WORK ((int64_t)1 << 17) /* before other slots are taken for large */
 
 /* Moves the element at `from` to the earlier turn `to`, the others keeping their order. */
@@ -336,7 +337,7 @@ static void complete(placer *p, spots *s, const int32_t *order, int large, best 
 static void squeeze(placer *p, int32_t *order, int large, int64_t enough, best *b, dg_arena *a)
 {
     enum { AGAIN = 16 };
-    uint64_t seed = 0x646c;
+    uint64_t seed = SEED;
     spots all = new_spots(a, p->n);
     int32_t *trial = DG_NEW_ARRAY(a, int32_t, p->n);
     key *keys = DG_NEW_ARRAY(a, key, large);
@@ -376,7 +377,7 @@ static void squeeze(placer *p, int32_t *order, int large, int64_t enough, best *
  * small ones, too. */
 static void search(placer *p, int32_t *order, int large, int64_t enough, best *b, dg_arena *a)
 {
-    uint64_t seed = 0x6467;
+    uint64_t seed = SEED;
     spots now = new_spots(a, p->n), next = new_spots(a, p->n);
     int32_t *trial = DG_NEW_ARRAY(a, int32_t, large), *high = DG_NEW_ARRAY(a, int32_t, large);
     int64_t top = place(p, &now, order, 0, large, INT64_MAX);
@@ -413,17 +414,10 @@ typedef struct start {
     int part, how;
 } start;
 
-enum { STARTS = 4 };
-
-/* Into the list of the best, of equals the first. */
-static void keep_start(start *list, start one)
+static int by_top(const void *pa, const void *pb)
 {
-    for (int i = 0; i < STARTS; i++) {
-        if (one.top >= list[i].top) continue;
-        start t = list[i];
-        list[i] = one;
-        one = t;
-    }
+    const start *a = pa, *b = pb;
+    return a->top != b->top ? (a->top > b->top ? 1 : -1) : a->how - b->how;
 }
 
 int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heuristic *tried,
@@ -436,8 +430,9 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
     int32_t *order = DG_NEW_ARRAY(a, int32_t, n);
     best b = {INT64_MAX, DG_NEW_ARRAY(a, int64_t, n)};
     spots all = new_spots(a, n);
-    start starts[STARTS];
-    for (int i = 0; i < STARTS; i++) starts[i] = (start){INT64_MAX, 0, 0};
+    start starts[ORDERS];       /* the best of each, so that searches begin at places far apart */
+    int64_t lowest = INT64_MAX; /* of these */
+    for (int i = 0; i < ORDERS; i++) starts[i] = (start){INT64_MAX, 0, i};
     /* what is left to win below these is not worth another order, or a search */
     int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 100;
     bool searched = false;
@@ -448,10 +443,11 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
             all.n = 0;
             bool begins =
                 how > PEAK_FIRST; /* a search may: the others leave little room for turns */
-            int64_t limit = begins ? starts[0].top : b.top;
+            int64_t limit = begins ? lowest : b.top;
             if (begins && limit < INT64_MAX / 2) limit += limit / 32;
             int64_t top = place(&p, &all, order, 0, n, limit);
-            if (begins) keep_start(starts, (start){top, part, how});
+            if (begins && top < starts[how].top) starts[how] = (start){top, part, how};
+            if (begins && top < lowest) lowest = top;
             if (begins && top < best_of_part.top) best_of_part = (start){top, part, how};
             if (top >= b.top) continue;
             tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
@@ -465,14 +461,17 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
     }
     if (b.top > enough) {
         double excess = bound > 0 ? (double)(b.top - bound) / (double)bound * 10 : 0;
-        int64_t work = LEAST_WORK + (int64_t)((excess < 1 ? excess * excess : 1) * MOST_WORK);
-        for (int i = 0; i < STARTS && starts[i].top < INT64_MAX; i++) {
+        enum { NEAR = 8, FAR = 4 }; /* starts: far from the bound fewer, but longer */
+        int tries = excess < 1 ? NEAR : FAR;
+        int64_t work = LEAST_WORK + (int64_t)((excess < 1 ? excess : 1) * MOST_WORK);
+        qsort(starts, ORDERS, sizeof *starts, by_top);
+        for (int i = 0; i < tries && starts[i].top < INT64_MAX; i++) {
             int large =
                 sort_slots(s, n, full, bound, starts[i].how, parts[starts[i].part], keys, order);
             if (large < 2) continue;
-            p.work = work / STARTS / 2;
+            p.work = work / tries / 2;
             squeeze(&p, order, large, enough, &b, a);
-            p.work = work / STARTS / 2;
+            p.work = work / tries / 2;
             search(&p, order, large, enough, &b, a);
         }
     }

@@ -62,16 +62,16 @@ fi
 
 # budgets: kept, with the same bits; or refused with one that is kept
 peak() { grep -o '"peak": [0-9]*' "$1" | head -1 | tr -dc "0-9\n"; }
-exits 0 "$dg" plan "$model" step -D batch=8 --format json --canonical -o free.json
+exits 0 "$dg" plan "$model" step -D batch=16 --format json --canonical -o free.json
 whole=$(peak free.json)
-exits 0 "$dg" plan "$model" step -D batch=8 --memory $((whole * 9 / 10)) --format json --canonical -o less.json
-[ "$(peak less.json)" -le $((whole * 9 / 10)) ] || fail "over the budget: $(peak less.json) of $((whole * 9 / 10))"
-exits 6 "$dg" plan "$model" step -D batch=8 --memory 100K
+exits 0 "$dg" plan "$model" step -D batch=16 --memory $((whole * 3 / 4)) --format json --canonical -o less.json
+[ "$(peak less.json)" -le $((whole * 3 / 4)) ] || fail "over the budget: $(peak less.json) of $((whole * 3 / 4))"
+exits 6 "$dg" plan "$model" step -D batch=16 --memory 100K
 says "is the smallest budget that can be kept"
 least=$(sed -n 's/.*--memory=\([0-9]*\) is the smallest.*/\1/p' err.txt)
-exits 0 "$dg" plan "$model" step -D batch=8 --memory "$least"
-exits 0 "$dg" run "$model" step -D batch=8 --data sketch_digits --seed 3 --save free.safetensors
-exits 0 "$dg" run "$model" step -D batch=8 --data sketch_digits --seed 3 --memory "$least" --save least.safetensors
+exits 0 "$dg" plan "$model" step -D batch=16 --memory "$least"
+exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --save free.safetensors
+exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --memory "$least" --save least.safetensors
 same free.safetensors least.safetensors
 
 # wherever a program is loaded, the same bytes
