@@ -54,6 +54,9 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
             view->shape = v->type.shape;
             memcpy(view->stride, v->stride, sizeof view->stride);
         }
+        if (step->prologue)
+            e->views[e->first_view[s] + (size_t)step->prologue->operand].shape =
+                step->prologue->shape;
     }
     e->last_of_base = DG_NEW_ARRAY(a, int32_t, p->n_values + 1);
     for (int32_t v = 0; v < p->n_values; v++) {

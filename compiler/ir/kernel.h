@@ -38,7 +38,8 @@ typedef struct dg_run { /* the same for every step of one run of a plan */
 typedef struct dg_call {
     const dg_view *in, *out;
     int n_in, n_out;
-    int n_own; /* inputs of the op itself; those of the strip follow, then those of the prologue */
+    int n_own; /* inputs of the op itself; those of the strip follow, then those of the prologue. The
+                  one that has a prologue is shown with the operand's shape */
     const dg_attrs *attrs;
     const struct dg_strip *strip; /* of `fused`, or an epilogue; NULL: none */
     const struct dg_prologue *prologue; /* of an operand that is not stored; NULL: none */

@@ -230,6 +230,7 @@ dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
     dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in),
             *out = DG_NEW_ARRAY(arena, dg_type, i->n_out);
     for (int k = 0; k < i->n_in; k++) in[k] = *dg_type_of(g, i->in[k]);
+    if (i->prologue) in[i->prologue->operand].shape = i->prologue->shape;
     for (int k = 0; k < i->n_out; k++) out[k] = *dg_type_of(g, i->out[k]);
     return (dg_infer){.op = i->op,
                       .attrs = &i->attrs,

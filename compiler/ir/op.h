@@ -91,6 +91,7 @@ typedef struct dg_kernel {
                          packed copy */
     uint32_t prologue; /* bit i: input i may have a prologue: the kernel reads it by
                           support/prologue.h */
+    uint32_t parts;    /* bit i: of a prologue without a strip input i's source may be gathered */
     dg_isa least_isa;
     bool (*fits)(const dg_infer
                      *types); /* NULL: always. Sees input and output types and attrs; not strides */
@@ -203,6 +204,10 @@ typedef struct dg_op {
      * they do not. For pass patterns: after gradients. */
     const char *(*pattern)(dg_build *b, dg_node n, const struct dg_uses *uses, dg_value *map,
                            dg_value *subject);
+    /* Output 0 is the inputs, all of one rank 4, one behind the other along axis 1, and each row and
+     * column of them *grow times (strip.h, dg_prologue; pass `parts`). False: it is not, by these
+     * attributes. May be NULL. */
+    bool (*gathers)(const dg_attrs *attrs, const dg_type *out, int *grow);
     double (*flops)(
         const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;

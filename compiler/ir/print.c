@@ -166,7 +166,9 @@ static void head(const printer *p, dg_node n)
     if (i->strip) print_strip(out, i->strip);
     if (i->prologue) {
         dg_text_add(out, " prologue %d", i->prologue->operand);
-        print_strip(out, i->prologue->strip);
+        if (i->prologue->parts > 1) dg_text_add(out, " parts %d", i->prologue->parts);
+        if (i->prologue->grow > 1) dg_text_add(out, " grow %d", i->prologue->grow);
+        if (i->prologue->strip) print_strip(out, i->prologue->strip);
     }
     if (i->n_own != i->n_in) dg_text_add(out, " own %d", i->n_own);
     if (i->kernel) dg_text_add(out, " kernel %s", i->kernel->name);

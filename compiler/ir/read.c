@@ -512,18 +512,35 @@ static bool body(reader *r, dg_node n)
     return want(r, "}");
 }
 
+/* `prologue 0 parts 2 grow 2 strip ...` */
+static bool prologue(reader *r, dg_node_info *i)
+{
+    int64_t operand, parts = 1, grow = 1;
+    dg_prologue p = {0};
+    if (!number(r, &operand)) return false;
+    if (operand < 0 || operand >= i->n_in) return fail(r, "a prologue of no operand");
+    if (take_on_line(r, "parts") && !number(r, &parts)) return false;
+    if (take_on_line(r, "grow") && !number(r, &grow)) return false;
+    if (parts < 1 || parts > i->n_in || grow < 1 || grow > 1 << 20)
+        return fail(r, "a prologue of no source");
+    if (take_on_line(r, "strip") && !strip(r, &p.strip)) return false;
+    p.operand = (int)operand;
+    p.parts = (int)parts;
+    p.grow = (int)grow;
+    p.shape = dg_type_of(r->g, i->in[operand])->shape;
+    for (int k = i->n_in - p.parts + 1; k < i->n_in; k++)
+        p.shape.dim[1] += dg_type_of(r->g, i->in[k])->shape.dim[1];
+    for (int a = 2; a < p.shape.rank; a++) p.shape.dim[a] *= p.grow;
+    i->prologue = dg_arena_copy(r->arena, &p, sizeof p);
+    return true;
+}
+
 static bool tail(reader *r, dg_node n)
 {
     int64_t k;
     dg_node_info *i = dg_node_of(r->g, n);
     if (take_on_line(r, "strip") && !strip(r, &i->strip)) return false;
-    if (take_on_line(r, "prologue")) {
-        dg_prologue p = {0};
-        if (!number(r, &k) || !want(r, "strip") || !strip(r, &p.strip)) return false;
-        if (k < 0 || k >= i->n_in) return fail(r, "a prologue of no operand");
-        p.operand = (int)k;
-        i->prologue = dg_arena_copy(r->arena, &p, sizeof p);
-    }
+    if (take_on_line(r, "prologue") && !prologue(r, i)) return false;
     if (take_on_line(r, "own")) {
         if (!number(r, &k)) return false;
         if (k < 0 || k > i->n_in) return fail(r, "more own inputs than inputs");

@@ -57,5 +57,6 @@ bool dg_strip_equal(const dg_strip *a, const dg_strip *b)
 bool dg_prologue_equal(const dg_prologue *a, const dg_prologue *b)
 {
     if (!a || !b) return a == b;
-    return a->operand == b->operand && dg_strip_equal(a->strip, b->strip);
+    return a->operand == b->operand && a->parts == b->parts && a->grow == b->grow &&
+           dg_strip_equal(a->strip, b->strip);
 }

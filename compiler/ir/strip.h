@@ -43,14 +43,29 @@ typedef struct dg_strip {
     const dg_strip_out *out;
 } dg_strip;
 
-/* An operand that is not stored: the kernel computes the part that it is about to read. The strip
- * has the operand's shape and one output, stored, of the operand's dtype. Register 0 is the node's
- * input `operand`, which has the operand's own type and lies where the operand would; registers 1
- * .. n_in-1 are the node's last inputs, behind those of the epilogue. */
+/* An operand that is not stored: the kernel makes the part that it is about to read, out of a
+ * source and by a strip. Without a strip it may also be one that the epilogue loads.
+ *
+ * The source is the node's input `operand`; with parts > 1 that and the node's last parts - 1
+ * inputs, one behind the other along axis 1; with grow > 1 each row and column of these [N,C,H,W]
+ * stands in it `grow` times. It has the operand's type, and lies where the operand would.
+ *
+ * The strip has the operand's shape and one output, stored, of the operand's dtype. Register 0 is
+ * the source; registers 1 .. n_in-1 are inputs of the node behind those of the epilogue. Without a
+ * strip the source is the operand. */
+#define DG_MOST_PARTS 16
 typedef struct dg_prologue {
     int operand;
-    const dg_strip *strip;
+    const dg_strip *strip; /* NULL: none */
+    dg_shape shape;        /* of the operand */
+    int parts, grow;       /* 1, 1: the input is the source */
 } dg_prologue;
+
+/* The source is put together of other things than one input as it lies. */
+static inline bool dg_prologue_gathers(const dg_prologue *p)
+{
+    return p->parts > 1 || p->grow > 1;
+}
 
 /* Index of the node's input that is register 1 of the prologue. */
 static inline int dg_prologue_inputs(int n_own, const dg_strip *epilogue)

@@ -101,8 +101,9 @@ static bool check_code(checker *c, dg_node n, const dg_strip *s, int from, int i
     for (int k = 0; k < s->n_in; k++) {
         reg[k] = s->in_dtype[k];
         if (k < from) continue;
-        const dg_type *t = dg_type_of(c->g, i->in[inputs + k - from]);
-        if (t->dtype != reg[k] || !dg_broadcasts_to(&t->shape, &s->space))
+        dg_type t = *dg_type_of(c->g, i->in[inputs + k - from]);
+        if (i->prologue && i->prologue->operand == inputs + k - from) t.shape = i->prologue->shape;
+        if (t.dtype != reg[k] || !dg_broadcasts_to(&t.shape, &s->space))
             return broken(c, n, "register $%d of the strip does not fit its input", k);
     }
     for (int k = 0; k < s->n_code; k++) {
@@ -148,19 +149,51 @@ static bool check_strip(checker *c, dg_node n)
     return true;
 }
 
+/* Parts are f32 maps that differ in channels alone; together and grown they have the operand's
+ * shape. */
+static bool check_source(checker *c, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(c->g, n);
+    const dg_prologue *p = i->prologue;
+    const dg_type *x = dg_type_of(c->g, i->in[p->operand]);
+    dg_shape all = x->shape;
+    if (!dg_prologue_gathers(p))
+        return (p->strip && dg_shape_equal(&all, &p->shape)) ||
+               broken(c, n, "the prologue does nothing, or not to its operand");
+    if (x->dtype != DG_F32 || all.rank != 4 || p->parts < 1 || p->grow < 1)
+        return broken(c, n, "the prologue's source is not f32 maps");
+    for (int k = i->n_in - p->parts + 1; k < i->n_in; k++) {
+        const dg_type *part = dg_type_of(c->g, i->in[k]);
+        dg_shape same = part->shape;
+        same.dim[1] = x->shape.dim[1];
+        if (part->dtype != DG_F32 || !dg_shape_equal(&same, &x->shape))
+            return broken(c, n, "the parts of the prologue's source do not fit together");
+        all.dim[1] += part->shape.dim[1];
+    }
+    all.dim[2] *= p->grow;
+    all.dim[3] *= p->grow;
+    return dg_shape_equal(&all, &p->shape) ||
+           broken(c, n, "the prologue's source does not have the operand's shape");
+}
+
 static bool check_prologue(checker *c, dg_node n)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
-    const dg_strip *s = i->prologue->strip;
-    int operand = i->prologue->operand, first = dg_prologue_inputs(i->n_own, i->strip);
-    if (operand >= i->n_own) return broken(c, n, "the prologue is for operand %d", operand);
-    if (i->strip && !i->op->epilogue) return broken(c, n, "a fused node has a prologue");
-    if (!dg_op_takes_prologue(i->op, operand))
+    const dg_prologue *p = i->prologue;
+    const dg_strip *s = p->strip;
+    bool fused = i->strip && !i->op->epilogue;
+    int operand = p->operand, first = fused ? i->n_own : dg_prologue_inputs(i->n_own, i->strip);
+    if (operand >= (s ? i->n_own : first))
+        return broken(c, n, "the prologue is for operand %d", operand);
+    if (s && fused) return broken(c, n, "a fused node has a prologue");
+    if (s && !dg_op_takes_prologue(i->op, operand))
         return broken(c, n, "no kernel of %s computes operand %d", i->op->name, operand);
-    if (first + s->n_in - 1 != i->n_in)
+    if (first + (s ? s->n_in - 1 : 0) + p->parts - 1 != i->n_in)
         return broken(c, n, "the prologue loads %d inputs", i->n_in - first);
+    if (!check_source(c, n)) return false;
+    if (!s) return true;
     const dg_type *x = dg_type_of(c->g, i->in[operand]);
-    if (s->n_in < 1 || x->dtype != s->in_dtype[0] || !dg_shape_equal(&x->shape, &s->space))
+    if (s->n_in < 1 || x->dtype != s->in_dtype[0] || !dg_shape_equal(&p->shape, &s->space))
         return broken(c, n, "the prologue's first load does not have the operand's type");
     dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     if (!check_code(c, n, s, 1, first, reg)) return false;
@@ -189,6 +222,8 @@ static bool check_types(checker *c, dg_node n)
     dg_type *in = i->n_own <= FEW ? few_in : DG_NEW_ARRAY(c->arena, dg_type, i->n_own);
     dg_type *out = i->n_own <= FEW ? few_out : DG_NEW_ARRAY(c->arena, dg_type, i->n_own + FEW);
     for (int k = 0; k < i->n_own; k++) in[k] = *dg_type_of(c->g, i->in[k]);
+    if (i->prologue && i->prologue->operand < i->n_own)
+        in[i->prologue->operand].shape = i->prologue->shape;
     dg_infer t = {.op = i->op,
                   .attrs = &i->attrs,
                   .n_in = i->n_own,

@@ -22,7 +22,7 @@ static const roof roofs[DG_ISAS] = {
 double dg_node_flops(const dg_node_info *n, const dg_infer *types)
 {
     double flops = 0;
-    if (n->prologue) {
+    if (n->prologue && n->prologue->strip) {
         const dg_strip *s = n->prologue->strip;
         flops += (double)s->n_code * (double)dg_shape_count(&s->space);
     }

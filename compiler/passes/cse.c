@@ -32,7 +32,7 @@ static uint64_t node_hash(const table *t, dg_node n)
     h = mix(h, dg_attrs_hash(&i->attrs));
     for (int k = 0; k < i->n_in; k++) h = mix(h, (uint64_t)i->in[k]);
     if (i->strip) h = mix(h, dg_strip_hash(i->strip));
-    return i->prologue ? mix(h, dg_strip_hash(i->prologue->strip)) : h;
+    return i->prologue && i->prologue->strip ? mix(h, dg_strip_hash(i->prologue->strip)) : h;
 }
 
 static bool same(const table *t, dg_node a, dg_node b)

@@ -259,7 +259,8 @@ static void emit_prologue(dg_fuse *f, int32_t u)
     dg_body_begin(f, &body, main);
     dg_body_add(f, &body, v, -1, true);
     dg_fuse_out out = {v, v, 0};
-    dg_prologue p = {unit->operand, dg_body_strip(f, &body, dg_type_of(g, v)->shape, &out, 1)};
+    dg_shape shape = dg_type_of(g, v)->shape;
+    dg_prologue p = {unit->operand, dg_body_strip(f, &body, shape, &out, 1), shape, 1, 1};
 
     dg_node_info *node = dg_node_of(g, unit->anchor);
     dg_value *in = DG_NEW_ARRAY(g->arena, dg_value, node->n_in + body.n_load - 1);

@@ -85,7 +85,14 @@ static dg_value slice_of(cut *c, dg_value v)
         step[a] = repeated ? 1 : c->step[a];
         whole = whole && stop[a] - start[a] == s.dim[a];
     }
-    return whole ? v : dg_slice(&c->b, v, start, stop, step);
+    if (whole) return v;
+    dg_value made = dg_slice(&c->b, v, start, stop, step);
+    const dg_node_info *n = dg_node_of(c->b.graph, dg_value_of(c->b.graph, made)->def);
+    if (!n->op->simplify) return made;
+    dg_type type = *dg_type_of(c->b.graph, made);
+    dg_attrs attrs = n->attrs; /* of a concat: the part */
+    dg_value simple = n->op->simplify(&c->b, &attrs, &v, 1, &type);
+    return simple == DG_NONE ? made : simple;
 }
 
 static dg_value part_of(splitter *s, cut *c, dg_value v, bool first)

@@ -81,6 +81,7 @@ bool dg_pass_tables(dg_module *m, const dg_pass_options *o);
 bool dg_pass_patterns(dg_module *m, const dg_pass_options *o);
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
 bool dg_pass_select(dg_module *m, const dg_pass_options *o);
+bool dg_pass_parts(dg_module *m, const dg_pass_options *o);
 bool dg_pass_keep(dg_module *m, const dg_pass_options *o);
 bool dg_pass_schedule(dg_module *m,
                       const dg_pass_options *o); /* reorders the nodes of each region */

@@ -7,6 +7,8 @@
  *        stores; workspace is as large as the kernel asks for. */
 #include "compiler/plan/check.h"
 
+#include <string.h>
+
 /* Loads first, then one register for each instruction; only earlier ones are read. */
 static const char *program_wrong(const dg_strip *s)
 {
@@ -25,29 +27,76 @@ static const char *program_wrong(const dg_strip *s)
     return NULL;
 }
 
+/* As the step's kernel sees operand i: what lies in parts, or is enlarged, as the whole. */
+static dg_type type_of(const dg_plan *p, const dg_plan_step *s, int i)
+{
+    dg_type t = p->values[s->in[i]].type;
+    if (s->prologue && s->prologue->operand == i) t.shape = s->prologue->shape;
+    return t;
+}
+
 /* Loads `from` .. n_in-1 are the step's operands `at` and on. */
 static const char *loads_wrong(const dg_plan *p, const dg_plan_step *s, const dg_strip *strip,
                                int from, int at)
 {
     for (int k = from; k < strip->n_in; k++) {
-        const dg_type *t = &p->values[s->in[at + k - from]].type;
-        if (t->dtype != strip->in_dtype[k]) return "has a program that reads another type";
-        if (!dg_broadcasts_to(&t->shape, &strip->space))
+        dg_type t = type_of(p, s, at + k - from);
+        if (t.dtype != strip->in_dtype[k]) return "has a program that reads another type";
+        if (!dg_broadcasts_to(&t.shape, &strip->space))
             return "has a program over another space than its operand";
     }
     return NULL;
+}
+
+/* The parts are maps without gaps, of one size but for their channels; all of them, enlarged, have
+ * the shape that the kernel is told. */
+static const char *source_wrong(const dg_plan *p, const dg_plan_step *s)
+{
+    const dg_prologue *pro = s->prologue;
+    dg_shape first = p->values[s->in[pro->operand]].type.shape, all = first;
+    if (pro->parts < 1 || pro->grow < 1) return "has a prologue of no source";
+    if (!dg_prologue_gathers(pro))
+        return dg_shape_equal(&all, &pro->shape) ? NULL : "has a prologue of another shape";
+    if (all.rank != 4) return "has a prologue that joins what are no maps";
+    for (int k = 0; k < pro->parts; k++) {
+        int i = k == 0 ? pro->operand : s->n_in - pro->parts + k;
+        const dg_plan_value *v = &p->values[s->in[i]];
+        dg_view view = {.dtype = v->type.dtype, .shape = v->type.shape};
+        memcpy(view.stride, v->stride, sizeof view.stride);
+        dg_shape same = v->type.shape;
+        same.dim[1] = first.dim[1];
+        if (v->type.dtype != DG_F32 || !dg_shape_equal(&same, &first) || !dg_view_contiguous(&view))
+            return "has a prologue of parts that do not fit together";
+        if (k > 0) all.dim[1] += v->type.shape.dim[1];
+    }
+    all.dim[2] *= pro->grow;
+    all.dim[3] *= pro->grow;
+    return dg_shape_equal(&all, &pro->shape) ? NULL : "has a prologue of another shape";
+}
+
+/* The kernel reads the operand by its prologue; or the epilogue loads it in parts. */
+static bool takes_prologue(const dg_plan_step *s, const dg_strip *epilogue)
+{
+    const dg_prologue *pro = s->prologue;
+    bool parts = !pro->strip && pro->grow == 1;
+    if (pro->operand < 0 || !s->kernel) return false;
+    if (pro->operand >= s->n_own)
+        return parts && pro->operand < dg_prologue_inputs(s->n_own, epilogue);
+    uint32_t bits = s->kernel->prologue | (parts ? s->kernel->parts : 0);
+    return pro->operand < 32 && bits >> pro->operand & 1;
 }
 
 static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const dg_strip *epilogue)
 {
     const dg_prologue *pro = s->prologue;
     if (!pro) return NULL;
-    if (pro->operand < 0 || pro->operand >= s->n_own || !s->kernel || pro->operand >= 32 ||
-        !(s->kernel->prologue >> pro->operand & 1))
+    if (!takes_prologue(s, epilogue))
         return "has a prologue of an operand that its kernel does not compute";
+    const char *wrong = source_wrong(p, s);
+    if (wrong || !pro->strip) return wrong;
     if (pro->strip->n_out != 1 || pro->strip->out[0].reduce != 0)
         return "has a prologue that does not make its operand";
-    if (!dg_shape_equal(&pro->strip->space, &p->values[s->in[pro->operand]].type.shape))
+    if (!dg_shape_equal(&pro->strip->space, &pro->shape))
         return "has a prologue over another space than its operand";
     const char *what = program_wrong(pro->strip);
     if (what) return what;
@@ -58,7 +107,7 @@ static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
 {
     if (!s->kernel || !s->kernel->workspace) return true;
     dg_type *types = DG_NEW_ARRAY(a, dg_type, s->n_in + s->n_out);
-    for (int i = 0; i < s->n_in; i++) types[i] = p->values[s->in[i]].type;
+    for (int i = 0; i < s->n_in; i++) types[i] = type_of(p, s, i);
     for (int o = 0; o < s->n_out; o++) types[s->n_in + o] = p->values[s->out[o]].type;
     dg_infer t = {.op = s->op,
                   .attrs = &s->attrs,
@@ -76,8 +125,9 @@ const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
 {
     if (s->n_own < 0 || s->n_own > s->n_in) return "has more operands of its own than it has";
     const dg_strip *epilogue = s->op->epilogue ? s->strip : NULL;
-    int n =
-        dg_prologue_inputs(s->n_own, epilogue) + (s->prologue ? s->prologue->strip->n_in - 1 : 0);
+    int n = dg_prologue_inputs(s->n_own, epilogue);
+    if (s->prologue)
+        n += s->prologue->parts - 1 + (s->prologue->strip ? s->prologue->strip->n_in - 1 : 0);
     if (n != s->n_in) return "has not the operands that its programs read";
     const char *what = s->strip ? program_wrong(s->strip) : NULL;
     if (what) return what;

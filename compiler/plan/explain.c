@@ -67,11 +67,12 @@ bool dg_step_again(const dg_plan *p, int32_t step)
     return n >= sizeof tail && strcmp(path + n - (sizeof tail - 1), tail) == 0;
 }
 
-/* A kernel that stores its only operand as it is. */
+/* A kernel that stores its operands as they are, a concat's one behind the other. */
 static bool only_moves(const dg_plan *p, const dg_plan_step *s)
 {
-    return s->kind == DG_STEP_KERNEL && s->n_in == 1 && s->n_out == 1 && s->kernel &&
-           s->kernel->any_dtype &&
+    if (s->kind != DG_STEP_KERNEL || !s->kernel || !s->kernel->any_dtype || s->strip) return false;
+    if (s->op->gathers) return true;
+    return s->n_in == 1 && s->n_out == 1 &&
            dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type);
 }
 

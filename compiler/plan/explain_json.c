@@ -349,8 +349,12 @@ static void step(writer *w, const dg_plan *p, int32_t id)
         dg_json_key(w, "prologue");
         dg_json_open(w, '{');
         dg_json_int_field(w, "operand", s->prologue->operand);
-        dg_json_key(w, "strip");
-        strip_at(w, s->prologue->strip);
+        if (s->prologue->parts > 1) dg_json_int_field(w, "parts", s->prologue->parts);
+        if (s->prologue->grow > 1) dg_json_int_field(w, "grow", s->prologue->grow);
+        if (s->prologue->strip) {
+            dg_json_key(w, "strip");
+            strip_at(w, s->prologue->strip);
+        }
         dg_json_close(w, '}');
     }
     dg_json_close(w, '}');

@@ -96,7 +96,8 @@ static const dg_strip *strip_of(maker *k, const dg_strip *s)
 static const dg_prologue *prologue_of(maker *k, const dg_prologue *p)
 {
     if (!p) return NULL;
-    dg_prologue copy = {p->operand, strip_of(k, p->strip)};
+    dg_prologue copy = *p;
+    copy.strip = strip_of(k, p->strip);
     return dg_arena_copy(k->a, &copy, sizeof copy);
 }
 
@@ -227,7 +228,10 @@ static const char *label_of(maker *k, const dg_node_info *n)
     bool body = n->strip && !n->op->epilogue;
     if (n->prologue) {
         const dg_strip *s = n->prologue->strip;
-        dg_text_add(&t, "%s>", s->code[s->n_code - 1].op->name);
+        dg_text_add(&t, "%s>",
+                    s                        ? s->code[s->n_code - 1].op->name
+                    : n->prologue->parts > 1 ? "parts"
+                                             : "grown");
     }
     if (!body) dg_text_add(&t, "%s", n->op->name);
     if (n->strip) chain(&t, n->strip, body ? 4 : 3);
@@ -244,7 +248,7 @@ static const char *label_of(maker *k, const dg_node_info *n)
 static int joined_by(const dg_node_info *n)
 {
     int joined = n->strip ? n->strip->n_code + (n->op->epilogue ? 1 : 0) : 1;
-    return joined + (n->prologue ? n->prologue->strip->n_code : 0);
+    return joined + (n->prologue && n->prologue->strip ? n->prologue->strip->n_code : 0);
 }
 
 static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)

@@ -78,7 +78,7 @@ static void ref(const dg_call *k)
 static void im2col_f32(const dg_call *k)
 {
     dg_conv g = dg_conv_of(k->attrs, k->in[X].shape, k->in[W].shape);
-    dg_conv_run(k, &g, k->in[X].data, k->in[W].data, k->out[0].data, true);
+    dg_conv_run(k, &g, X, k->in[W].data, k->out[0].data, true);
 }
 
 static dg_conv geometry(const dg_infer *t)
@@ -116,7 +116,7 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"im2col_f32", im2col_f32, .dtype = DG_F32, .scratch = scratch},
+    {"im2col_f32", im2col_f32, .dtype = DG_F32, .parts = 1u << X, .scratch = scratch},
     {0},
 };
 

@@ -1,5 +1,5 @@
 /* ops/conv/upsample.c: nearest-neighbour enlargement. */
-#include "ops/ops.h"
+#include "ops/support/prologue.h"
 
 #include <string.h>
 
@@ -56,11 +56,7 @@ static void piece(const dg_call *k, int64_t p)
     for (int64_t r = p * some; r < end; r++) {
         const float *x = (const float *)k->in[0].data + r * W;
         float *y = (float *)k->out[0].data + r * W * by * by;
-        if (by == 2)
-            for (int64_t j = 0; j < W; j++) y[2 * j] = y[2 * j + 1] = x[j];
-        else
-            for (int64_t j = 0; j < W; j++)
-                for (int64_t b = 0; b < by; b++) y[j * by + b] = x[j];
+        dg_grow_row(x, W, by, y);
         for (int64_t a = 1; a < by; a++)
             memcpy(y + a * W * by, y, sizeof(float) * (size_t)(W * by));
     }
@@ -70,6 +66,13 @@ static void run(const dg_call *k)
 {
     int64_t rows = dg_shape_count(&k->in[0].shape) / k->in[0].shape.dim[3], some = rows_of_piece(k);
     dg_parallel(k, (rows + some - 1) / some, piece);
+}
+
+static bool gathers(const dg_attrs *a, const dg_type *out, int *grow)
+{
+    (void)out;
+    *grow = (int)dg_attr_int(a, "k");
+    return true;
 }
 
 static const dg_kernel kernels[] = {
@@ -87,4 +90,5 @@ const dg_op dg_op_upsample = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .gathers = gathers,
 };

@@ -178,11 +178,10 @@ static void piece(const dg_call *k, int64_t p)
         for (int64_t y0 = 0; y0 < g->Ho; y0 += c->rows, add = true) {
             int64_t rows = at_most(c->rows, g->Ho - y0), of_image = rows * g->Wo;
             for (int64_t i = 0; i < images; i++) {
-                const float *x =
-                    (const float *)k->in[X].data + ((n + i) * g->C + group * Cg + c0) * g->H * g->W;
                 const float *dy =
                     (const float *)k->in[DY].data + ((n + i) * g->O + first) * P + y0 * g->Wo;
-                dg_im2col(isa, g, x, channels, y0, y0 + rows, col + i * of_image, c->ldcol);
+                dg_im2col_of(k, X, g, n + i, group * Cg + c0, channels, y0, y0 + rows,
+                             col + i * of_image, c->ldcol);
                 dg_tile_transpose(isa, outs, of_image, dy, P, turned + i * of_image * c->ldy,
                                   c->ldy);
             }
@@ -235,7 +234,8 @@ static void alone_piece(const dg_call *k, int64_t channel)
         int64_t down = e / g->kw * g->dh - g->top, shift = e % g->kw * g->dw - g->left;
         double sum = 0;
         for (int64_t n = 0; n < g->N; n++) {
-            const float *x = (const float *)k->in[X].data + (n * g->C + channel) * g->H * g->W;
+            int64_t one;
+            const float *x = dg_channels(k, X, n, channel, 1, &one);
             const float *dy = (const float *)k->in[DY].data + (n * g->O + channel) * g->Ho * g->Wo;
             float part[LANES] = {0};
             int64_t lo = 0, hi = g->Wo;
@@ -315,7 +315,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"im2col_f32", run, .dtype = DG_F32, .workspace = workspace, .scratch = scratch},
+    {"im2col_f32", run, .dtype = DG_F32, .parts = 1u << X, .workspace = workspace,
+     .scratch = scratch},
     {0},
 };
 

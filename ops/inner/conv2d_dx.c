@@ -186,7 +186,7 @@ static void run(const dg_call *k)
     if (steps_by_one(&f)) {
         dg_conv g = turned(&f);
         dg_parallel_with(k, f.C, turn_piece, &f);
-        dg_conv_run(k, &g, k->in[DY].data, k->workspace, k->out[0].data, false);
+        dg_conv_run(k, &g, DY, k->workspace, k->out[0].data, false);
         return;
     }
     fold d = fold_of(&f);

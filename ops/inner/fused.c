@@ -86,8 +86,8 @@ static void ref(const dg_call *k)
 }
 
 static const dg_kernel kernels[] = {
-    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .workspace = dg_strip_workspace,
-     .scratch = dg_strip_scratch_of},
+    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .parts = ~0u,
+     .workspace = dg_strip_workspace, .scratch = dg_strip_scratch_of},
     {0},
 };
 

@@ -58,7 +58,7 @@ static void ref(const dg_call *k)
 {
     dg_shape x = k->in[0].shape;
     int64_t n = x.dim[x.rank - 1];
-    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, dg_attr_float(k->attrs, "eps"),
+    dg_normalise_ref(k->in[0].data, dg_shape_count(&x) / n, n, 1, dg_attr_float(k->attrs, "eps"),
                      k->out[Y].data, k->out[MEAN].data, k->out[RSTD].data);
 }
 

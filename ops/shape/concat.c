@@ -116,6 +116,13 @@ static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const 
     return dg_concat(b, part, n_in, (int)dg_attr_int(a, "axis") + 1);
 }
 
+/* Maps along their channels. */
+static bool gathers(const dg_attrs *a, const dg_type *out, int *grow)
+{
+    *grow = 1;
+    return out->shape.rank == 4 && dg_attr_int(a, "axis") == 1;
+}
+
 static const dg_kernel kernels[] = {
     {"copy", run, .any_dtype = true, .strided = UINT32_MAX},
     {0},
@@ -133,4 +140,5 @@ const dg_op dg_op_concat = {
     .kernels = kernels,
     .simplify = simplify,
     .stack = stack,
+    .gathers = gathers,
 };

@@ -1,6 +1,8 @@
 /* ops/shape/slice.c: every step-th element of a range, on every axis. */
 #include "ops/ops.h"
 
+extern const dg_op dg_op_concat; /* for simplify */
+
 static const char doc[] =
     "y[i, ...] = x[start + i * step, ...] for start + i * step < stop, on every axis; a view";
 
@@ -76,14 +78,37 @@ static void run(const dg_call *k)
     dg_copy_of_view(k, view);
 }
 
-/* All of x. */
+/* Of tensors one after the other, what lies in one of them. */
+static dg_value of_part(dg_build *b, const dg_attrs *a, const dg_node_info *concat)
+{
+    int axis = (int)dg_attr_int(&concat->attrs, "axis");
+    int64_t start[DG_MAX_RANK], stop[DG_MAX_RANK];
+    dg_shape x = {0};
+    for (int k = 0, rank = dg_shape_of(b, concat->in[0]).rank; k < rank; k++) {
+        start[k] = dg_attr_ints(a, "start", NULL)[k];
+        stop[k] = dg_attr_ints(a, "stop", NULL)[k];
+    }
+    for (int i = 0; i < concat->n_in && start[axis] >= 0; i++) {
+        x = dg_shape_of(b, concat->in[i]);
+        if (start[axis] < x.dim[axis] && stop[axis] <= x.dim[axis])
+            return dg_slice(b, concat->in[i], start, stop, dg_attr_ints(a, "step", NULL));
+        start[axis] -= x.dim[axis];
+        stop[axis] -= x.dim[axis];
+    }
+    return DG_NONE;
+}
+
+/* All of x; a part of it. */
 static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int n_in,
                          const dg_type *out)
 {
-    (void)a;
     (void)n_in;
     dg_shape x = dg_shape_of(b, in[0]);
-    return dg_shape_equal(&x, &out->shape) ? in[0] : DG_NONE;
+    if (dg_shape_equal(&x, &out->shape)) return in[0];
+    dg_node def = dg_value_of(b->graph, in[0])->def;
+    if (def == DG_NONE || dg_node_of(b->graph, def)->op != &dg_op_concat) return DG_NONE;
+    dg_node_info concat = *dg_node_of(b->graph, def);
+    return of_part(b, a, &concat);
 }
 
 static const dg_kernel kernels[] = {

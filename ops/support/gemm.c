@@ -68,11 +68,11 @@ static void pack_left(dg_isa isa, const dg_matrix *a, float *to)
     }
 }
 
-/* Columns as [panel][rows][32]; zeros behind the last. */
-static void pack_right(dg_isa isa, const dg_matrix *b, float *to)
+/* Columns as [panel][k][32], of which these are some rows; zeros behind the last. */
+static void pack_right(dg_isa isa, const dg_matrix *b, int64_t k, float *to)
 {
-    int64_t k = b->rows, whole = b->cols / COLUMNS;
-    for (int64_t p = 0; b->col == 1 && p < k; p++) /* row by row: memory is read as it lies */
+    int64_t rows = b->rows, whole = b->cols / COLUMNS;
+    for (int64_t p = 0; b->col == 1 && p < rows; p++) /* row by row: memory is read as it lies */
         for (int64_t j = 0; j < whole; j++)
             memcpy(to + (j * k + p) * COLUMNS, b->data + p * b->row + j * COLUMNS,
                    sizeof(float) * COLUMNS);
@@ -80,11 +80,11 @@ static void pack_right(dg_isa isa, const dg_matrix *b, float *to)
         int64_t cols = at_most(COLUMNS, b->cols - j * COLUMNS);
         const float *from = b->data + j * COLUMNS * b->col;
         float *panel = to + j * k * COLUMNS;
-        if (cols < COLUMNS) memset(panel, 0, sizeof(float) * (size_t)(k * COLUMNS));
+        if (cols < COLUMNS) memset(panel, 0, sizeof(float) * (size_t)(rows * COLUMNS));
         if (b->row == 1)
-            dg_tile_transpose(isa, cols, k, from, b->col, panel, COLUMNS);
+            dg_tile_transpose(isa, cols, rows, from, b->col, panel, COLUMNS);
         else
-            for (int64_t p = 0; p < k; p++)
+            for (int64_t p = 0; p < rows; p++)
                 for (int64_t c = 0; c < cols; c++)
                     panel[p * COLUMNS + c] = from[p * b->row + c * b->col];
     }
@@ -130,6 +130,25 @@ static void block(dg_isa isa, const dg_matrix *a, const float *b, int64_t ldb, i
     }
 }
 
+/* A block of B, [p, p + depth) by [j, j + cols), as [panel][depth][32] in room; or as it lies, if
+ * it lies in one part and tiles can read it there: then *in_place is it. */
+static bool right_block(dg_isa isa, const dg_matrix *b, int64_t p, int64_t depth, int64_t j,
+                        int64_t cols, int64_t m, dg_matrix *in_place, float *room)
+{
+    int64_t above = 0;
+    for (; p >= above + b->rows; b++) above += b->rows;
+    *in_place = dg_matrix_part(b, p - above, depth, j, cols);
+    if (p + depth <= above + b->rows && tiles_read_right(isa, in_place, m)) return true;
+    for (int64_t done = 0; done < depth; above += b->rows, b++) {
+        int64_t first = p + done - above, rows = at_most(depth - done, b->rows - first);
+        dg_matrix part = dg_matrix_part(b, first, rows, j, cols);
+        pack_right(isa, &part, depth, room + done * COLUMNS);
+        done += rows;
+    }
+    return false;
+}
+
+/* B may be in parts. */
 static void product(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64_t ldc,
                     float *room)
 {
@@ -138,14 +157,13 @@ static void product(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c
     for (int64_t p = 0; p < k; p += deep) {
         int64_t depth = at_most(deep, k - p);
         for (int64_t j = 0; j < n; j += WIDTH) {
-            dg_matrix right = dg_matrix_part(b, p, depth, j, at_most(WIDTH, n - j));
-            const float *panels = right.data;
-            int64_t ldb = right.row, next = COLUMNS;
-            if (!tiles_read_right(isa, &right, m)) {
-                pack_right(isa, &right, room);
-                panels = room;
-                ldb = COLUMNS;
-                next = depth * COLUMNS;
+            dg_matrix right;
+            const float *panels = room;
+            int64_t ldb = COLUMNS, next = depth * COLUMNS;
+            if (right_block(isa, b, p, depth, j, at_most(WIDTH, n - j), m, &right, room)) {
+                panels = right.data;
+                ldb = right.row;
+                next = COLUMNS;
             }
             for (int64_t i = 0; i < m; i += high) {
                 dg_matrix left = dg_matrix_part(a, i, at_most(high, m - i), p, depth);
@@ -159,6 +177,15 @@ static void product(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c
 static bool is_narrow(int64_t m, int64_t n)
 {
     return n < NARROW && m > n;
+}
+
+void dg_gemm_parts(dg_isa isa, const dg_matrix *a, const dg_matrix *b, int parts, float *c,
+                   int64_t ldc, float *room)
+{
+    if (parts > 1)
+        product(isa, a, b, c, ldc, room); /* narrow ones, too: the sums have the same order */
+    else
+        dg_gemm(isa, a, b, c, ldc, room);
 }
 
 void dg_gemm(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64_t ldc, float *room)

@@ -33,6 +33,9 @@ int dg_matrix_tall(const dg_view *x, int64_t *m, int64_t *row);
  * k. The order of the sum over k depends on k alone, so pieces of C have the bits of the whole. */
 void dg_gemm(dg_isa isa, const dg_matrix *a, const dg_matrix *b, float *c, int64_t ldc,
              float *room);
+/* The same with B in parts, one below the other: with the bits of one B. */
+void dg_gemm_parts(dg_isa isa, const dg_matrix *a, const dg_matrix *b, int parts, float *c,
+                   int64_t ldc, float *room);
 int64_t dg_gemm_floats(int64_t m, int64_t n, int64_t k);
 
 /* A sum over k is that of its parts of this length, added in order: whoever computes the parts by

@@ -9,6 +9,7 @@
 #include "ops/support/im2col.h"
 
 #include "ops/support/gemm.h"
+#include "ops/support/prologue.h"
 #include "ops/support/tile.h"
 
 #include <string.h>
@@ -205,6 +206,16 @@ void dg_im2col(dg_isa isa, const dg_conv *g, const float *x, int64_t channels, i
     }
 }
 
+void dg_im2col_of(const dg_call *k, int x, const dg_conv *g, int64_t n, int64_t c, int64_t channels,
+                  int64_t y0, int64_t y1, float *col, int64_t ld)
+{
+    for (int64_t some; channels > 0; channels -= some, c += some) {
+        const float *from = dg_channels(k, x, n, c, channels, &some);
+        dg_im2col(dg_isa_of(k), g, from, some, y0, y1, col, ld);
+        col += some * g->kh * g->kw * ld;
+    }
+}
+
 void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0,
                int64_t y1, float *x)
 {
@@ -314,7 +325,8 @@ int64_t dg_conv_scratch(const dg_conv *g)
 typedef struct job {
     dg_conv g;
     cut c;
-    const float *x, *w;
+    int x; /* operand */
+    const float *w;
     float *y;
     bool epilogue;
 } job;
@@ -334,7 +346,8 @@ static void alone(const dg_call *k, const job *j, int64_t n, int64_t channel)
 {
     const dg_conv *g = &j->g;
     dg_isa isa = dg_isa_of(k);
-    const float *x = j->x + (n * g->C + channel) * g->H * g->W, *w = j->w + channel * g->kh * g->kw;
+    int64_t one;
+    const float *x = dg_channels(k, j->x, n, channel, 1, &one), *w = j->w + channel * g->kh * g->kw;
     float *y = j->y + (n * g->O + channel) * g->Ho * g->Wo;
     clear(y, g->Ho * g->Wo);
     for (int64_t a = 0; a < g->kh; a++) {
@@ -356,10 +369,14 @@ static void point(const dg_call *k, const job *j, int64_t n, int64_t first, int6
                   int64_t y0, int64_t rows, float *room)
 {
     const dg_conv *g = &j->g;
-    int64_t Cg = g->C / g->G, P = g->H * g->W, group = first / (g->O / g->G);
-    dg_matrix w = {j->w + first * Cg, outs, Cg, Cg, 1},
-              x = {j->x + (n * g->C + group * Cg) * P + y0 * g->W, Cg, rows * g->W, P, 1};
-    dg_gemm(dg_isa_of(k), &w, &x, j->y + (n * g->O + first) * P + y0 * g->W, P, room);
+    int64_t Cg = g->C / g->G, P = g->H * g->W, c = first / (g->O / g->G) * Cg;
+    dg_matrix w = {j->w + first * Cg, outs, Cg, Cg, 1}, x[DG_MOST_PARTS];
+    int parts = 0;
+    for (int64_t left = Cg, some; left > 0; left -= some, c += some) {
+        const float *at = dg_channels(k, j->x, n, c, left, &some);
+        x[parts++] = (dg_matrix){at + y0 * g->W, some, rows * g->W, P, 1};
+    }
+    dg_gemm_parts(dg_isa_of(k), &w, x, parts, j->y + (n * g->O + first) * P + y0 * g->W, P, room);
 }
 
 static void piece(const dg_call *k, int64_t p)
@@ -391,10 +408,9 @@ static void piece(const dg_call *k, int64_t p)
         }
         for (int64_t c0 = 0; c0 < Cg; c0 += c->channels) {
             int64_t channels = at_most(c->channels, Cg - c0);
-            const float *from = j->x + (n0 * g->C + group * Cg + c0) * g->H * g->W;
             for (int64_t i = 0; i < images; i++)
-                dg_im2col(dg_isa_of(k), g, from + i * g->C * g->H * g->W, channels, y0, y0 + rows,
-                          col + i * P, c->ld);
+                dg_im2col_of(k, j->x, g, n0 + i, group * Cg + c0, channels, y0, y0 + rows,
+                             col + i * P, c->ld);
             /* What fills up the last tile reaches no result, but must not be denormal: that is
              * slow. */
             for (int64_t e = 0; e < channels * KK && whole > positions; e++)
@@ -412,8 +428,7 @@ static void piece(const dg_call *k, int64_t p)
     dg_epilogue(k, start, extent);
 }
 
-void dg_conv_run(const dg_call *k, const dg_conv *g, const float *x, const float *w, float *y,
-                 bool epilogue)
+void dg_conv_run(const dg_call *k, const dg_conv *g, int x, const float *w, float *y, bool epilogue)
 {
     job j = {*g, cut_of(g), x, w, y, epilogue};
     dg_parallel_with(k, g->G * j.c.nimages * j.c.nrows * j.c.nouts, piece, &j);

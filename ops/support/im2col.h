@@ -38,13 +38,18 @@ int dg_conv_attrs(dg_build *b, const dg_attrs *from, dg_attr *out);
  * kw + b][(i - y0) * Wo + j], rows `ld` apart. x: the first of the channels, [channels, H, W]. */
 void dg_im2col(dg_isa isa, const dg_conv *g, const float *x, int64_t channels, int64_t y0,
                int64_t y1, float *col, int64_t ld);
+/* The same of channels [c, c + channels) of image n of the call's operand x, which may lie in
+ * parts.
+ */
+void dg_im2col_of(const dg_call *k, int x, const dg_conv *g, int64_t n, int64_t c, int64_t channels,
+                  int64_t y0, int64_t y1, float *col, int64_t ld);
 /* The adjoint: adds the patches' rows to x (packed as above). */
 void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels, int64_t y0,
                int64_t y1, float *x);
 
-/* Convolution in pieces fixed by the geometry, each with the call's epilogue at once if `epilogue`.
- */
-void dg_conv_run(const dg_call *k, const dg_conv *g, const float *x, const float *w, float *y,
+/* Convolution of the call's operand x, which may lie in parts, in pieces fixed by the geometry,
+ * each with the call's epilogue at once if `epilogue`. */
+void dg_conv_run(const dg_call *k, const dg_conv *g, int x, const float *w, float *y,
                  bool epilogue);
 int64_t
 dg_conv_scratch(const dg_conv *g); /* bytes of each worker, behind dg_epilogue_bytes of the strip */

@@ -1,6 +1,7 @@
 /* prologue.h: how a kernel reads an operand that may not be stored (compiler/ir/strip.h,
- * dg_prologue): it asks for the rows that it is about to use. Where they are stored it gets them as
- * they lie; else a strip computes them into a buffer of the kernel's own. */
+ * dg_prologue): it asks for the rows that it is about to use. Where they are stored, in the operand
+ * or in a part of it, it gets them as they lie; else they are gathered and computed in a buffer of
+ * the kernel's own. */
 #ifndef DG_OPS_PROLOGUE_H
 #define DG_OPS_PROLOGUE_H
 
@@ -30,5 +31,17 @@ typedef struct dg_rows {
  * if the operand has a prologue; may be NULL otherwise. */
 dg_rows dg_prologue_rows(const dg_call *k, int operand, int64_t n, int64_t c0, int64_t c1,
                          int64_t y0, int64_t y1, float *buffer);
+
+/* The part of the source that has channel c, numbered like the whole; returns how many channels
+ * from c on lie there. Of sources that are not grown. */
+int64_t dg_source_part(const dg_call *k, int64_t c, dg_view *out);
+
+/* Channel c of image n, of an operand without strip and not grown, and in *count how many channels
+ * lie there one behind the other: `limit` at most. For kernels that take parts. */
+const float *dg_channels(const dg_call *k, int operand, int64_t n, int64_t c, int64_t limit,
+                         int64_t *count);
+
+/* y[j * by + b] = x[j] for j in [0, n), b in [0, by). */
+void dg_grow_row(const float *x, int64_t n, int64_t by, float *y);
 
 #endif

@@ -54,17 +54,27 @@ void dg_normalise_f32(dg_isa isa, float *y, const float *x, int64_t n, float mea
     normalise[isa](y, x, n, mean, rstd);
 }
 
-void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean,
-                      double *rstd)
+void dg_normalise_ref(const double *x, int64_t rows, int64_t n, int64_t each, double eps, double *y,
+                      double *mean, double *rstd)
 {
-    for (int64_t r = 0; r < rows; r++, x += n) {
+    for (int64_t r = 0; r < rows; r++, x += n, mean += each, rstd += each) {
         double sum = 0, squared = 0;
         for (int64_t i = 0; i < n; i++) sum += x[i];
-        mean[r] = sum / (double)n;
-        for (int64_t i = 0; i < n; i++) squared += (x[i] - mean[r]) * (x[i] - mean[r]);
-        rstd[r] = 1 / sqrt(squared / (double)n + eps);
-        for (int64_t i = 0; y && i < n; i++) y[r * n + i] = (x[i] - mean[r]) * rstd[r];
+        double m = sum / (double)n;
+        for (int64_t i = 0; i < n; i++) squared += (x[i] - m) * (x[i] - m);
+        double s = 1 / sqrt(squared / (double)n + eps);
+        for (int64_t i = 0; y && i < n; i++) y[r * n + i] = (x[i] - m) * s;
+        for (int64_t c = 0; c < each; c++) {
+            mean[c] = m;
+            rstd[c] = s;
+        }
     }
+}
+
+dg_shape dg_each_channel(dg_shape x)
+{
+    for (int a = 2; a < x.rank; a++) x.dim[a] = 1;
+    return x;
 }
 
 /* mean = sum x / n;  d rstd / dx = -rstd^3 (x - mean) / n = -rstd^2 xhat / n */

@@ -10,9 +10,13 @@ void dg_stats_f32(dg_isa isa, const float *x, int64_t n, double eps, float *mean
 /* y = (x - mean) * rstd */
 void dg_normalise_f32(dg_isa isa, float *y, const float *x, int64_t n, float mean, float rstd);
 
-/* The reference: plain double loops over rows of n; y may be NULL. */
-void dg_normalise_ref(const double *x, int64_t rows, int64_t n, double eps, double *y, double *mean,
-                      double *rstd);
+/* The reference: plain double loops over rows of n; y may be NULL. The numbers of row r stand at
+ * mean and rstd + r * each, `each` times over. */
+void dg_normalise_ref(const double *x, int64_t rows, int64_t n, int64_t each, double eps, double *y,
+                      double *mean, double *rstd);
+
+/* [N, C, 1, ...] for x [N, C, ...]. */
+dg_shape dg_each_channel(dg_shape x);
 
 /* What flows into x through mean and rstd of n values, in terms that broadcast against x: xhat = (x
  * - mean) * rstd. dmean, drstd may be DG_NONE; then so may be the result. */

@@ -15,6 +15,7 @@
  *        use of a register frees its array. */
 #include "ops/ops.h"
 #include "ops/support/chain.h"
+#include "ops/support/prologue.h"
 #include "ops/support/sums.h"
 
 #include <assert.h>
@@ -65,7 +66,11 @@ typedef struct program {
     int64_t dim[DG_MAX_RANK];
     int64_t inner, run;
     bool short_rows, narrow;
-    bool packs; /* some load is packed */
+    bool packs;            /* some load is packed */
+    const dg_call *source; /* whose load `gathered` lies in parts; it is packed for runs that meet a
+                              seam, into slot `packed`. NULL: none does */
+    int gathered;
+    char *packed;
     int n_regs;
     operand load[DG_STRIP_REGS], store[MAX_OUT];
     reg reg[DG_STRIP_REGS];
@@ -208,6 +213,7 @@ static bool may_write(const program *p, int o, int at)
     for (int i = 0; i < p->strip->n_in; i++) {
         const reg *r = &p->reg[i];
         if (r->level != ALONG || r->last < (chain >= 0 ? chain : at)) continue;
+        if (p->source && i == p->gathered) continue; /* its parts are smaller than any output */
         if (!overlaps(p, &p->load[i], r->size, out, size)) continue;
         bool same = r->last <= at && r->size == size && p->load[i].data == out->data;
         for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
@@ -427,15 +433,23 @@ static void make_steps(program *p)
     add_step(p, &n, DG_CHAIN_END, -1, false);
 }
 
+/* `source`: the call, where its prologue says that a load lies in parts; else NULL. */
 static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
-                    const dg_view *out, const int64_t *start, const int64_t *extent, void *scratch)
+                    const dg_view *out, const int64_t *start, const int64_t *extent, void *scratch,
+                    const dg_call *source)
 {
     p->strip = s;
     p->isa = isa;
+    p->source = source;
+    p->gathered = source ? source->prologue->operand : -1;
     p->n_regs = s->n_in + s->n_code;
     p->packs = false;
     assert(p->n_regs <= DG_STRIP_REGS && s->n_out <= MAX_OUT);
-    for (int i = 0; i < s->n_in; i++) locate(&p->load[i], &in[i], s->space.rank, start);
+    for (int i = 0; i < s->n_in; i++) {
+        dg_view whole = in[i];
+        if (i == p->gathered) dg_view_pack(&whole);
+        locate(&p->load[i], &whole, s->space.rank, start);
+    }
     for (int i = 0; i < s->n_out; i++) {
         if (s->out[i].reduce == 0) locate(&p->store[i], &out[i], s->space.rank, start);
     }
@@ -452,7 +466,7 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
     for (int i = 0; i < s->n_in; i++) {
         reg *r = &p->reg[i];
         bool lies_well = r->array ? along_run(p, &p->load[i]) : readable(p, &p->load[i]);
-        r->pack = r->level == ALONG && (!lies_well || lost_before_copied(p, i));
+        r->pack = r->level == ALONG && (!lies_well || i == p->gathered || lost_before_copied(p, i));
         p->packs |= r->pack;
     }
     int slots = place_registers(p);
@@ -466,6 +480,7 @@ static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in
     for (int i = 0; i < p->n_regs; i++) {
         if (p->reg[i].slot >= 0) p->reg[i].at = array + p->reg[i].slot * p->run * width;
     }
+    if (source) p->packed = p->reg[p->gathered].at;
 }
 
 /* ---- moving elements ---- */
@@ -521,10 +536,43 @@ static char *run_start(const program *p, const operand *o, const position *at, i
     return o->data + (o->offset + at->column * o->stride[p->rank - 1]) * size;
 }
 
+/* Element `e` of the load in parts, and in *left how many lie there one behind the other. */
+static char *gathered_at(const program *p, int64_t e, int64_t *left)
+{
+    const dg_shape *s = &p->strip->space;
+    int64_t plane = s->dim[2] * s->dim[3], map = e / plane, channels;
+    const float *from =
+        dg_channels(p->source, p->gathered, map / s->dim[1], map % s->dim[1], s->dim[1], &channels);
+    *left = channels * plane - e % plane;
+    return (char *)(uintptr_t)(from + e % plane);
+}
+
+static int64_t gathered_element(const program *p, const position *at)
+{
+    const operand *o = &p->load[p->gathered];
+    return o->offset + at->column * o->stride[p->rank - 1];
+}
+
+/* Of a run that meets a seam. */
+static void pack_parts(const program *p, const position *at)
+{
+    int64_t n = at->rows * at->columns, e = gathered_element(p, at), left;
+    for (char *to = p->packed; n > 0; n -= left, e += left) {
+        const char *from = gathered_at(p, e, &left);
+        if (left > n) left = n;
+        memcpy(to, from, sizeof(float) * (size_t)left);
+        to += sizeof(float) * (size_t)left;
+    }
+}
+
 static void pack(const program *p, int l, const position *at)
 {
     const operand *o = &p->load[l];
     int size = p->reg[l].size;
+    if (p->source && l == p->gathered) {
+        if (p->reg[l].at == p->packed) pack_parts(p, at);
+        return;
+    }
     const char *from = run_start(p, o, at, size);
     for (int64_t r = 0; r < at->rows; r++)
         copy_row(p->isa, p->reg[l].at + r * at->columns * size, 1,
@@ -596,6 +644,10 @@ static void aim(program *p, const position *at)
         r->at = run_start(p, o, at, r->size);
         if (p->rank > 1) r->row = o->stride[p->rank - 2];
     }
+    if (!p->source) return;
+    int64_t left;
+    char *part = gathered_at(p, gathered_element(p, at), &left);
+    p->reg[p->gathered].at = left >= at->rows * at->columns ? part : p->packed;
 }
 
 static void run_chain(program *p, int i, const position *at)
@@ -785,7 +837,7 @@ void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, co
     for (int a = 0; a < s->space.rank; a++) n *= extent[a];
     if (n == 0) return;
     program p;
-    prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch);
+    prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch, NULL);
     run_range(&p, 0, n, NULL, NULL);
 }
 
@@ -795,7 +847,19 @@ void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
     dg_view in[DG_STRIP_REGS];
     in[0] = k->out[0];
     for (int i = 1; i < k->strip->n_in; i++) in[i] = k->in[k->n_own + i - 1];
-    dg_strip_run_box(k, k->strip, in, k->out, start, extent, k->scratch);
+    if (!k->prologue || k->prologue->operand < k->n_own) {
+        dg_strip_run_box(k, k->strip, in, k->out, start, extent, k->scratch);
+        return;
+    }
+    /* a load in parts: one after the other */
+    int64_t at[DG_MAX_RANK], size[DG_MAX_RANK], end = start[1] + extent[1];
+    memcpy(at, start, sizeof *at * (size_t)k->strip->space.rank);
+    memcpy(size, extent, sizeof *size * (size_t)k->strip->space.rank);
+    for (; at[1] < end; at[1] += size[1]) {
+        size[1] = dg_source_part(k, at[1], &in[k->prologue->operand - k->n_own + 1]);
+        if (size[1] > end - at[1]) size[1] = end - at[1];
+        dg_strip_run_box(k, k->strip, in, k->out, at, size, k->scratch);
+    }
 }
 
 /* ---- whole strips ---- */
@@ -860,7 +924,8 @@ static void run_piece(const dg_call *k, int64_t piece)
     int64_t base = piece / c->per_segment * c->segment;
     static const int64_t origin[DG_MAX_RANK];
     program p;
-    prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch);
+    prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch,
+            k->prologue ? k : NULL);
 
     summing sums[MAX_OUT], *parts = k->workspace;
     const dg_view *to[MAX_OUT];

@@ -1,7 +1,8 @@
-/* tests/ops/prologue.c: kernels that compute an operand by a strip while they read it, against the
- * same kernels with the operand stored: the same bits, whatever parts they ask for. The operand is
- * silu(x * a + b) * c: a and b have one number per channel, c is bool of the operand's shape, as a
- * dropout's mask is. */
+/* tests/ops/prologue.c: kernels that compute an operand by a strip while they read it, or gather it
+ * from parts or a smaller map, against the same kernels with the operand stored: the same bits,
+ * whatever they ask for. The operand is silu(x * a + b) * c: a and b have one number per channel, c
+ * is bool of the operand's shape, as a dropout's mask is; or x itself. x is one map, or several
+ * along the channels, or its rows and columns are repeated. */
 #include "tests/support/op_check.h"
 
 #include "ops/support/prologue.h"
@@ -16,14 +17,48 @@
 
 #include <cmocka.h>
 
-enum { LOADS = 5 }; /* x, a, b, the mask, zero */
+enum { LOADS = 5, MOST_PARTS = 4 }; /* x, a, b, the mask, zero */
 
 typedef struct example {
     const char *op;
     dg_shape x, other; /* the op's operands; the first has the prologue */
-    dg_attr attrs[6];
+    dg_attr attrs[8];
     int n_attrs;
 } example;
+
+typedef struct source { /* of x; all 0 and a strip: x as it lies */
+    int parts, grow;
+    bool strip;
+} source;
+
+/* The first channel of part i: uneven, and rarely a multiple of anything. */
+static int64_t seam(int64_t channels, int parts, int i)
+{
+    return i == 0 ? 0 : i == parts ? channels : (2 * i + 1) * channels / (2 * parts + 1);
+}
+
+/* What gives x [N, C, H, W]; from then on x has the numbers of these. */
+static void take_apart(dg_view *part, int parts, int grow, const dg_view *x)
+{
+    dg_shape s = x->shape;
+    int64_t h = s.dim[2] / grow, w = s.dim[3] / grow;
+    float *whole = x->data;
+    for (int i = 0; i < parts; i++) {
+        int64_t first = seam(s.dim[1], parts, i), n = seam(s.dim[1], parts, i + 1) - first;
+        part[i] = (dg_view){.dtype = DG_F32, .shape = DG_SHAPE(s.dim[0], n, h, w)};
+        dg_view_pack(&part[i]);
+        float *to = part[i].data = malloc(sizeof(float) * (size_t)(s.dim[0] * n * h * w + 1));
+        for (int64_t e = 0; e < s.dim[0] * n * h * w; e++) {
+            int64_t map = e / (h * w) / n * s.dim[1] + first + e / (h * w) % n;
+            to[e] = whole[(map * s.dim[2] + e / w % h * grow) * s.dim[3] + e % w * grow];
+        }
+    }
+    for (int64_t y = 0; y < dg_shape_count(&s) / s.dim[3]; y++) {
+        float *row = whole + y * s.dim[3];
+        for (int64_t j = 0; j < s.dim[3]; j++)
+            row[j] = row[j / grow * grow - y % s.dim[2] % grow * s.dim[3]];
+    }
+}
 
 static float *numbers(int64_t n, uint32_t seed)
 {
@@ -91,7 +126,8 @@ static void operand_of(operand *o, dg_shape x)
                           .out = &o->out};
 }
 
-static void run_kernel(const example *c, const dg_kernel *kernel, dg_isa isa, int threads)
+static void run_kernel(const example *c, const source *from, const dg_kernel *kernel, dg_isa isa,
+                       int threads)
 {
     dg_arena *arena = dg_arena_new();
     const dg_op *op = dg_op_find(c->op);
@@ -99,10 +135,11 @@ static void run_kernel(const example *c, const dg_kernel *kernel, dg_isa isa, in
     dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->other}}, out[16];
     operand made;
     operand_of(&made, c->x);
-    dg_prologue prologue = {0, &made.strip};
+    int n_own = c->other.rank > 0 ? 2 : 1, parts = from->parts, loads = from->strip ? LOADS - 1 : 0;
+    dg_prologue prologue = {0, from->strip ? &made.strip : NULL, c->x, parts, from->grow};
     dg_infer t = {.op = op,
                   .attrs = &attrs,
-                  .n_in = 2,
+                  .n_in = n_own,
                   .in = in,
                   .out = out,
                   .input = {-1, -1},
@@ -111,7 +148,7 @@ static void run_kernel(const example *c, const dg_kernel *kernel, dg_isa isa, in
     if (!op->infer(&t)) fail_msg("%s", t.what);
     bool fits = !kernel->fits || kernel->fits(&t);
     dg_shape y = out[0].shape;
-    int64_t n = dg_shape_count(&c->x), n_out = dg_shape_count(&y);
+    int64_t n = dg_shape_count(&c->x), each = dg_shape_count(&y), n_out = each * t.n_out;
 
     op_pool pool = {.threads = threads};
     int64_t scratch = fits && kernel->scratch ? kernel->scratch(&t, NULL) : 0,
@@ -126,30 +163,40 @@ static void run_kernel(const example *c, const dg_kernel *kernel, dg_isa isa, in
           *other = numbers(dg_shape_count(&c->other), 4),
           *with = malloc(sizeof(float) * (size_t)n_out),
           *without = malloc(sizeof(float) * (size_t)n_out);
-    dg_view to_stored = view_of(DG_F32, c->x, stored), to = view_of(DG_F32, y, without);
-    dg_view views[1 + LOADS] = {to_stored, view_of(DG_F32, c->other, other)};
+    dg_view to_stored = view_of(DG_F32, c->x, stored), part[MOST_PARTS];
+    dg_view to[2] = {view_of(DG_F32, y, without), view_of(DG_F32, y, without + each)};
+    dg_view views[1 + LOADS + MOST_PARTS] = {to_stored, view_of(DG_F32, c->other, other)};
+    take_apart(part, parts, from->grow, &made.load[0]);
     dg_call k = {.in = views,
-                 .out = &to,
-                 .n_in = 2,
-                 .n_out = 1,
-                 .n_own = 2,
+                 .out = to,
+                 .n_in = n_own,
+                 .n_out = t.n_out,
+                 .n_own = n_own,
                  .attrs = &attrs,
                  .run = &run,
                  .workspace = work,
                  .scratch = pool.scratch[0]};
     static const int64_t origin[DG_MAX_RANK];
-    dg_strip_run_box(&k, &made.strip, made.load, &to_stored, origin, c->x.dim, k.scratch);
+    if (from->strip)
+        dg_strip_run_box(&k, &made.strip, made.load, &to_stored, origin, c->x.dim, k.scratch);
+    else
+        memcpy(stored, made.load[0].data, sizeof(float) * (size_t)n);
     if (fits) {
         kernel->run(&k);
-        views[0] = made.load[0];
-        for (int i = 1; i < LOADS; i++) views[1 + i] = made.load[i];
-        to.data = with;
-        k.n_in = 1 + LOADS;
+        views[0] = part[0];
+        views[0].shape = c->x;
+        for (int i = 0; i < loads; i++) views[n_own + i] = made.load[1 + i];
+        for (int i = 1; i < parts; i++) views[n_own + loads + i - 1] = part[i];
+        to[0].data = with;
+        to[1].data = with + each;
+        k.n_in = n_own + loads + parts - 1;
         k.prologue = &prologue;
         kernel->run(&k);
         if (memcmp(with, without, sizeof(float) * (size_t)n_out) != 0)
-            fail_msg("%s %s on %s with %d threads", c->op, kernel->name, dg_isa_name(isa), threads);
+            fail_msg("%s %s on %s with %d threads, %d parts, grown by %d", c->op, kernel->name,
+                     dg_isa_name(isa), threads, parts, from->grow);
     }
+    for (int i = 0; i < parts; i++) free(part[i].data);
     for (int i = 0; i < 8; i++) free(pool.scratch[i]);
     for (int i = 0; i < 4; i++) free(made.load[i].data);
     float *all[] = {stored, other, with, without};
@@ -160,15 +207,24 @@ static void run_kernel(const example *c, const dg_kernel *kernel, dg_isa isa, in
 
 static int run_case(const example *c, dg_isa isa, int threads)
 {
+    static const source all[] = {{1, 1, true},  {2, 1, true},  {1, 2, true},  {1, 3, false},
+                                 {2, 1, false}, {3, 1, false}, {4, 1, false}, {2, 2, false}};
     int taken = 0;
     for (const dg_kernel *k = dg_op_find(c->op)->kernels; k->run; k++) {
-        if (!(k->prologue & 1) || k->least_isa > isa) continue;
-        run_kernel(c, k, isa, threads);
-        taken++;
+        if (k->least_isa > isa) continue;
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            const source *s = &all[i];
+            bool plain = !s->strip && s->grow == 1;
+            if (!((k->prologue | (plain ? k->parts : 0)) & 1)) continue;
+            if (c->x.dim[2] % s->grow || c->x.dim[3] % s->grow) continue;
+            run_kernel(c, s, k, isa, threads);
+            taken++;
+        }
     }
     return taken;
 }
 
+static const int64_t by_1[] = {1, 1}, by_2[] = {2, 2};
 static const int64_t border[] = {1, 1, 1, 1}, none[] = {0, 0, 0, 0}, uneven[] = {-1, 2, 3, 0};
 #define PAD(pad_)                                                                                  \
     {                                                                                              \
@@ -196,6 +252,26 @@ static const int64_t border[] = {1, 1, 1, 1}, none[] = {0, 0, 0, 0}, uneven[] = 
         }                                                                                          \
     }
 
+/* kh and kw are those of a kernel of one element, where the op has these. */
+#define PLAIN(op_, x_, other_, pad_, stride_, groups_)                                             \
+    {                                                                                              \
+        .op = op_, .x = x_, .other = other_, .n_attrs = 6, .attrs = {                              \
+            {.name = "stride", .kind = DG_INTS, .n = 2, .v.ints = by_##stride_},                   \
+            PAD(pad_),                                                                             \
+            {.name = "dilation", .kind = DG_INTS, .n = 2, .v.ints = by_1},                         \
+            {.name = "groups", .kind = DG_INT, .v.i = groups_},                                    \
+            {.name = "kh", .kind = DG_INT, .v.i = 1},                                              \
+            {.name = "kw", .kind = DG_INT, .v.i = 1},                                              \
+        }                                                                                          \
+    }
+#define GROUPS(x_, groups_)                                                                        \
+    {                                                                                              \
+        .op = "norm_stats", .x = x_, .n_attrs = 2, .attrs = {                                      \
+            {.name = "groups", .kind = DG_INT, .v.i = groups_},                                    \
+            {.name = "eps", .kind = DG_FLOAT, .v.f = 1e-5},                                        \
+        }                                                                                          \
+    }
+
 static void kernels_compute_their_operand(void **state)
 {
     (void)state;
@@ -211,6 +287,17 @@ static void kernels_compute_their_operand(void **state)
         WEIGHTS(4, DG_SHAPE(11, 40, 8, 8), DG_SHAPE(11, 70, 8, 8), border),
         WEIGHTS(2, DG_SHAPE(3, 21, 17, 30), DG_SHAPE(3, 33, 17, 30), border),
         WEIGHTS(4, DG_SHAPE(3, 20, 24, 21), DG_SHAPE(3, 33, 23, 22), uneven),
+        PLAIN("conv2d", DG_SHAPE(3, 40, 12, 9), DG_SHAPE(33, 40, 1, 1), none, 1, 1),
+        PLAIN("conv2d", DG_SHAPE(1, 300, 8, 8), DG_SHAPE(70, 300, 1, 1), none, 1, 1),
+        PLAIN("conv2d", DG_SHAPE(2, 290, 32, 33), DG_SHAPE(24, 290, 1, 1), none, 1, 1),
+        PLAIN("conv2d", DG_SHAPE(2, 20, 12, 9), DG_SHAPE(33, 20, 3, 3), border, 1, 1),
+        PLAIN("conv2d", DG_SHAPE(9, 21, 6, 6), DG_SHAPE(9, 7, 3, 3), border, 2, 3),
+        PLAIN("conv2d", DG_SHAPE(2, 8, 6, 6), DG_SHAPE(8, 1, 3, 3), border, 1, 8),
+        PLAIN("conv2d_dw", DG_SHAPE(3, 40, 12, 9), DG_SHAPE(3, 33, 12, 9), none, 1, 1),
+        PLAIN("conv2d_dw", DG_SHAPE(2, 8, 6, 6), DG_SHAPE(2, 8, 6, 6), none, 1, 8),
+        GROUPS(DG_SHAPE(3, 12, 7, 9), 4),
+        GROUPS(DG_SHAPE(1, 40, 24, 24), 1),
+        GROUPS(DG_SHAPE(2, 40, 2, 2), 40),
     };
     int taken = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -228,7 +315,7 @@ static void boxes(void **state)
     dg_shape x = DG_SHAPE(3, 5, 7, 11);
     operand made;
     operand_of(&made, x);
-    dg_prologue prologue = {0, &made.strip};
+    dg_prologue prologue = {0, &made.strip, x, 1, 1};
     int64_t n = dg_shape_count(&x);
     float *stored = malloc(sizeof(float) * (size_t)n), *box = malloc(sizeof(float) * (size_t)n);
     void *scratch = aligned_alloc(64, (size_t)dg_strips_bytes(&prologue, NULL));
