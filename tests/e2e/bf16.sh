@@ -34,7 +34,7 @@ awk '/loop\(/ {inside = 1} inside && /bf16_weights/ {bad = 1} END {exit bad}' ou
 
 cat >run.yaml <<END
 graph: model.dg
-config: {batch: 16, ch: 32, warmup: 5, lr: 2.0e-3}
+config: {batch: 16, ch: 32, warmup: 5}
 data: {kind: sketch_digits, size: [1, 28, 28], range: [-1, 1]}
 train: {steps: 60, seed: 1}
 log: {every: 1, samples_every: 0}
