@@ -22,7 +22,7 @@ rm -rf "$out/run"
 
 cat <<END
 
-samples  $out/samples.png   (ten digits of each class, one class to a row)
+samples  $out/samples.png   (ten digits of each class, one class to a column)
 plan     $out/plan.txt      (every step of training: kernel, bytes, place)
 metrics  $out/run/metrics.jsonl
 again    $dg sample $out/run --n 100 --seed 8 -o more.png

@@ -4,8 +4,8 @@
  * thread runs a piece changes nothing, because pieces are cut by the plan and write to places of
  * their own. Half of the threads take the first piece that is left and half the last: so a part of
  * a value is mostly read by the core whose cache it was written into. Workers wait for the next
- * kernel by spinning for a few microseconds (a step is hundreds of kernels in a row) and then park,
- * so that a busy neighbour is not fought for the CPU.
+ * kernel by spinning for some 50 microseconds (a step is hundreds of kernels in a row) and then
+ * park, so that a busy neighbour is not fought for the CPU.
  *
  * A job is open while `open` is true. A worker announces itself in `inside` before it looks at
  * `open`, and the caller closes the job before it waits for `inside` to fall to zero: so nobody
