@@ -9,6 +9,7 @@ for compiler in gcc clang; do
 done
 folder=${1:-$(mktemp -d)}
 [ $# -gt 0 ] || trap 'rm -rf "$folder"' EXIT
+mkdir -p "$folder"
 for compiler in gcc clang; do
     cmake -S "$source_folder" -B "$folder/$compiler" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         -DCMAKE_C_COMPILER="$compiler" -DDG_WERROR=ON >"$folder/$compiler.log"
