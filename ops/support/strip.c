@@ -14,474 +14,21 @@
  *        them can; others are packed. What does not change along a run is computed once. The last
  *        use of a register frees its array. */
 #include "ops/ops.h"
-#include "ops/support/chain.h"
 #include "ops/support/prologue.h"
+#include "ops/support/strip_program.h"
 #include "ops/support/sums.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    RUN_FEW = 1024, /* elements of a run while few registers are alive: 8 of them fill 32 KiB */
-    RUN_MANY = 512,
-    FEW = 8,
-    SHORT_ROW = 512, /* rows up to this length share a run */
-    NARROW_ROW = 32, /* rows shorter than this are packed for chains too: beside reading the steps
-                        there would be little to do */
-    PIECE = 32768,   /* elements of the space that one piece of parallel work covers, about: */
-    LEAST_PIECE = 8192, /* an eighth of the space, but no less than this and no more than PIECE */
-    MAX_OUT = 64,
-    STEPS = 4 /* of a chain for one instruction: load, combine, store twice */
+    PIECE = 32768,     /* elements of the space that one piece of parallel work covers, about: */
+    LEAST_PIECE = 8192 /* an eighth of the space, but no less than this and no more than PIECE */
 };
 
-_Static_assert(RUN_FEW <= DG_STRIP_RUN, "lanes take at most DG_STRIP_RUN elements");
-
-/* How often a register changes: with the box, with the row (the rows of a run share a value), or
- * along the run. */
-enum level { BOX, ROW, ALONG };
-
-typedef struct operand {
-    char *data;                  /* of the box's first element */
-    int64_t stride[DG_MAX_RANK]; /* on the merged axes */
-    int64_t offset;              /* elements: of the current outer position */
-} operand;
-
-typedef struct reg {
-    enum level level;
-    int size;        /* bytes of an element */
-    int first, last; /* instructions that use it; n_code: the end of the run; last = -1: nobody */
-    int slot;        /* its array, -1: it lies in memory, or is one number */
-    int store;       /* output that the instruction writes where it lies, -1 */
-    bool array;      /* somebody reads it as an array without gaps */
-    bool pack;       /* a load that is copied into its slot */
-    bool kept;       /* a chain's result that others than its next step read */
-    char *at;
-    int64_t row; /* elements from row to row of a run; below ALONG 0 */
-} reg;
-
-typedef struct program {
-    const dg_strip *strip;
-    dg_isa isa;
-    int rank;
-    int64_t dim[DG_MAX_RANK];
-    int64_t inner, run;
-    bool short_rows, narrow;
-    bool packs;            /* some load is packed */
-    const dg_call *source; /* whose load `gathered` lies in parts; it is packed for runs that meet a
-                              seam, into slot `packed`. NULL: none does */
-    int gathered;
-    char *packed;
-    int n_regs;
-    operand load[DG_STRIP_REGS], store[MAX_OUT];
-    reg reg[DG_STRIP_REGS];
-    int chain[DG_STRIP_REGS]; /* by instruction: the first one of its chain; -1: calls lanes */
-    int begin[DG_STRIP_REGS]; /* by first instruction: its chain's first step */
-    dg_chain_step step[STEPS * DG_STRIP_REGS + 1];
-    double one[DG_STRIP_REGS]; /* what does not change along a run, 8 bytes each */
-} program;
-
-/* ---- preparation ---- */
-
-/* The operand as seen from the box: strides on the space's axes, 0 where it is repeated. */
-static void locate(operand *o, const dg_view *v, int rank, const int64_t *start)
-{
-    int64_t first = 0;
-    for (int a = 0; a < rank; a++) {
-        o->stride[a] = v->shape.rank == 0 || v->shape.dim[a] == 1 ? 0 : v->stride[a];
-        first += start[a] * o->stride[a];
-    }
-    o->data = (char *)v->data + first * (int64_t)dg_dtype_size(v->dtype);
-}
-
-static bool mergeable(const program *p, int a, int b, int64_t b_dim)
-{
-    const dg_strip *s = p->strip;
-    for (int i = 0; i < s->n_in; i++) {
-        if (p->load[i].stride[a] != p->load[i].stride[b] * b_dim) return false;
-    }
-    for (int i = 0; i < s->n_out; i++) {
-        if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim)
-            return false;
-    }
-    return true;
-}
-
-static void move_axis(program *p, int to, int from)
-{
-    for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[to] = p->load[i].stride[from];
-    for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[to] = p->store[i].stride[from];
-}
-
-/* Drops axes of size 1 and merges neighbours that all operands walk as one. */
-static void merge_axes(program *p, int rank, const int64_t *extent)
-{
-    int n = 0;
-    for (int a = 0; a < rank; a++) {
-        if (extent[a] == 1) continue;
-        if (n > 0 && mergeable(p, n - 1, a, extent[a])) {
-            p->dim[n - 1] *= extent[a];
-            move_axis(p, n - 1, a);
-        } else {
-            p->dim[n] = extent[a];
-            move_axis(p, n++, a);
-        }
-    }
-    if (n == 0) { /* one element */
-        p->dim[0] = 1;
-        for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[0] = 0;
-        for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[0] = 1;
-        n = 1;
-    }
-    p->rank = n;
-    p->inner = p->dim[n - 1];
-    p->short_rows = n > 1 && p->inner <= SHORT_ROW;
-    p->narrow = p->short_rows && p->inner < NARROW_ROW;
-}
-
-/* Contiguous over all rows of a run. */
-static bool along_run(const program *p, const operand *o)
-{
-    return o->stride[p->rank - 1] == 1 && (!p->short_rows || o->stride[p->rank - 2] == p->inner);
-}
-
-/* What chains can write: contiguous along each row. */
-static bool along_row(const program *p, const operand *o)
-{
-    return p->narrow ? along_run(p, o) : o->stride[p->rank - 1] == 1;
-}
-
-/* What chains can read: also one number for each row. */
-static bool readable(const program *p, const operand *o)
-{
-    return along_row(p, o) || (!p->narrow && o->stride[p->rank - 1] == 0);
-}
-
-static enum level level_of(const program *p, const operand *o)
-{
-    int steady = p->short_rows ? p->rank - 2 : p->rank - 1; /* axes outside of the run */
-    for (int a = steady; a < p->rank; a++) {
-        if (o->stride[a] != 0) return ALONG;
-    }
-    for (int a = 0; a < steady; a++) {
-        if (o->stride[a] != 0) return ROW;
-    }
-    return BOX;
-}
-
-/* First and last byte that the operand covers in the box. */
-static void extent_of(const program *p, const operand *o, int size, const char **low,
-                      const char **high)
-{
-    int64_t last = 0;
-    for (int a = 0; a < p->rank; a++) last += (p->dim[a] - 1) * o->stride[a];
-    *low = o->data;
-    *high = o->data + (last + 1) * size;
-}
-
-static bool overlaps(const program *p, const operand *a, int a_size, const operand *b, int b_size)
-{
-    const char *low, *high, *from, *to;
-    extent_of(p, a, a_size, &low, &high);
-    extent_of(p, b, b_size, &from, &to);
-    return from < high && low < to;
-}
-
-/* An input that is itself an output is read at the end of the run. If its bytes are another
- * output's, it is packed before these are stored. */
-static bool lost_before_copied(const program *p, int l)
-{
-    const dg_strip *s = p->strip;
-    bool copied = false;
-    for (int o = 0; o < s->n_out; o++) copied |= s->out[o].reg == l && s->out[o].reduce == 0;
-    for (int o = 0; copied && o < s->n_out; o++) {
-        int r = s->out[o].reg,
-            size = (int)dg_dtype_size(r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype);
-        if (s->out[o].reduce == 0 && r != l &&
-            overlaps(p, &p->store[o], size, &p->load[l], p->reg[l].size))
-            return true;
-    }
-    return false;
-}
-
-/* May instruction `at` write output `o` where it lies? Not while an input that shares its bytes is
- * still to be read. The instructions of a chain go through a run together, element by element. */
-static bool may_write(const program *p, int o, int at)
-{
-    const operand *out = &p->store[o];
-    int size = p->reg[p->strip->out[o].reg].size, chain = p->chain[at];
-    if (!(chain >= 0 ? along_row(p, out) : along_run(p, out))) return false;
-    for (int i = 0; i < p->strip->n_in; i++) {
-        const reg *r = &p->reg[i];
-        if (r->level != ALONG || r->last < (chain >= 0 ? chain : at)) continue;
-        if (p->source && i == p->gathered) continue; /* its parts are smaller than any output */
-        if (!overlaps(p, &p->load[i], r->size, out, size)) continue;
-        bool same = r->last <= at && r->size == size && p->load[i].data == out->data;
-        for (int a = 0; same && a < p->rank; a++) same = p->load[i].stride[a] == out->stride[a];
-        if (!same) return false;
-    }
-    return true;
-}
-
-typedef struct slot_pool {
-    int free[DG_STRIP_REGS];
-    int n_free, n;
-} slot_pool;
-
-static int take_slot(slot_pool *s)
-{
-    return s->n_free > 0 ? s->free[--s->n_free] : s->n++;
-}
-
-/* Is in[k] read for the last time by instruction `at`, and counted once? */
-static bool dies(const program *p, const int *in, int k, int at)
-{
-    const reg *r = &p->reg[in[k]];
-    for (int j = 0; j < k; j++) {
-        if (in[j] == in[k]) return false;
-    }
-    return r->slot >= 0 && r->level == ALONG && r->last == at;
-}
-
-/* The result of instruction `at`, if it is to be an array, inherits the slot of an operand of its
- * size that dies there, or gets a slot that no operand holds: lanes may work in place only where
- * elements have one size. Then the other operands that die give their slots back. */
-static void pass_slots(program *p, slot_pool *s, const int *in, int n_in, int at, reg *result,
-                       bool array)
-{
-    for (int k = 0; k < n_in && array && result->slot < 0; k++) {
-        if (dies(p, in, k, at) && p->reg[in[k]].size == result->size)
-            result->slot = p->reg[in[k]].slot;
-    }
-    if (array && result->slot < 0) result->slot = take_slot(s);
-    for (int k = 0; k < n_in; k++) {
-        if (dies(p, in, k, at) && p->reg[in[k]].slot != result->slot)
-            s->free[s->n_free++] = p->reg[in[k]].slot;
-    }
-}
-
-static void note_use(reg *r, int at)
-{
-    if (r->last < 0) r->first = at;
-    r->last = at;
-}
-
-static bool is_square(const dg_strip_code *c)
-{
-    return c->op->arith == DG_ARITH_MUL && c->in[0] == c->in[1];
-}
-
-/* Levels and uses of all registers. */
-static void find_uses(program *p)
-{
-    const dg_strip *s = p->strip;
-    for (int i = 0; i < s->n_code; i++) {
-        const dg_strip_code *c = &s->code[i];
-        reg *r = &p->reg[s->n_in + i];
-        *r = (reg){.level = BOX,
-                   .size = (int)dg_dtype_size(c->dtype),
-                   .first = i,
-                   .last = -1,
-                   .slot = -1,
-                   .store = -1};
-        for (int k = 0; k < c->n_in; k++) {
-            note_use(&p->reg[c->in[k]], i);
-            if (p->reg[c->in[k]].level > r->level) r->level = p->reg[c->in[k]].level;
-        }
-    }
-    for (int o = 0; o < s->n_out; o++) note_use(&p->reg[s->out[o].reg], s->n_code);
-}
-
-/* Chains, and who has to be an array: what lanes read, what is summed or copied at the end of a
- * run. */
-static void find_chains(program *p)
-{
-    const dg_strip *s = p->strip;
-    int chain = -1, before = -1; /* the chain that goes on, its last instruction */
-    for (int i = 0; i < s->n_code; i++) {
-        const dg_strip_code *c = &s->code[i];
-        p->chain[i] = -1;
-        if (p->reg[s->n_in + i].level != ALONG) continue;
-        if (c->op->arith == DG_NO_ARITH || c->dtype != DG_F32) {
-            for (int k = 0; k < c->n_in; k++) {
-                p->reg[c->in[k]].array = true;
-                p->reg[c->in[k]].kept = true;
-            }
-            chain = -1;
-            continue;
-        }
-        if (chain < 0) {
-            chain = i;
-            before = -1;
-        }
-        p->chain[i] = chain;
-        bool twice = c->n_in == 2 && c->in[0] == c->in[1] && !is_square(c);
-        for (int k = 0; k < c->n_in; k++) {
-            if (before < 0 || c->in[k] != s->n_in + before || twice) p->reg[c->in[k]].kept = true;
-        }
-        before = i;
-    }
-    for (int o = 0; o < s->n_out; o++) p->reg[s->out[o].reg].array = true;
-}
-
-/* An array for every load that instructions from `at` to the end of at's chain read first, if it
- * needs one: chains read whole runs of their loads. */
-static void take_loads(program *p, slot_pool *pool, int at)
-{
-    const dg_strip *s = p->strip;
-    for (int l = 0; l < s->n_in; l++) {
-        reg *r = &p->reg[l];
-        if (r->pack && r->slot < 0 && r->last >= 0 &&
-            (r->first == at || (r->first < s->n_code && p->chain[r->first] == at)))
-            r->slot = take_slot(pool);
-    }
-}
-
-/* Which register lies where. Returns the number of slots. */
-static int place_registers(program *p)
-{
-    const dg_strip *s = p->strip;
-    int n_code = s->n_code;
-    slot_pool pool = {.n = 0};
-    for (int i = 0; i < p->n_regs; i++) {
-        reg *r = &p->reg[i];
-        if (r->level == ALONG) continue;
-        if (r->array) r->slot = pool.n++; /* kept from run to run */
-        r->at = (char *)&p->one[i];
-    }
-    for (int i = 0; i < n_code; i++) {
-        const dg_strip_code *c = &s->code[i];
-        reg *r = &p->reg[s->n_in + i];
-        if (r->level != ALONG) continue;
-        if (p->chain[i] < 0 || p->chain[i] == i) take_loads(p, &pool, i);
-        bool array = p->chain[i] < 0 || r->kept; /* has to be in memory, besides outputs */
-        for (int o = 0; o < s->n_out; o++) {
-            if (s->out[o].reg != s->n_in + i) continue;
-            if (s->out[o].reduce == 0 && r->store < 0 && may_write(p, o, i))
-                r->store = o;
-            else
-                array = true;
-        }
-        /* an output without gaps between its rows serves as the array */
-        if (r->store >= 0 && along_run(p, &p->store[r->store])) array = false;
-        pass_slots(p, &pool, c->in, c->n_in, i, r, array);
-        if (r->last < 0 && r->slot >= 0) pool.free[pool.n_free++] = r->slot;
-    }
-    take_loads(p, &pool, n_code);
-    return pool.n;
-}
-
-/* ---- chains as steps ---- */
-
-static void add_step(program *p, int *n, dg_chain_op op, int r, bool one)
-{
-    p->step[(*n)++] = (dg_chain_step){.op = one ? op + 1 : op, .reg = r};
-}
-
-/* Registers that a chain reads as one number per row. */
-static bool one_per_row(const program *p, int r)
-{
-    if (p->reg[r].level != ALONG) return true;
-    return r < p->strip->n_in && !p->reg[r].pack && p->load[r].stride[p->rank - 1] == 0;
-}
-
-/* The instruction, with `held` in the accumulator before it. */
-static void add_instruction(program *p, int *n, int i, int held)
-{
-    static const dg_chain_op forward[] = {[DG_ARITH_ADD] = DG_CHAIN_ADD,
-                                          [DG_ARITH_SUB] = DG_CHAIN_SUB,
-                                          [DG_ARITH_MUL] = DG_CHAIN_MUL,
-                                          [DG_ARITH_DIV] = DG_CHAIN_DIV},
-                             backward[] = {[DG_ARITH_ADD] = DG_CHAIN_ADD,
-                                           [DG_ARITH_SUB] = DG_CHAIN_FROM,
-                                           [DG_ARITH_MUL] = DG_CHAIN_MUL,
-                                           [DG_ARITH_DIV] = DG_CHAIN_UNDER};
-    const dg_strip_code *c = &p->strip->code[i];
-    dg_arith arith = is_square(c) ? DG_ARITH_SQUARE : c->op->arith;
-    int x = c->in[0], y = c->in[1];
-    if (arith == DG_ARITH_NEG || arith == DG_ARITH_SQUARE) {
-        if (held != x) add_step(p, n, DG_CHAIN_LOAD, x, one_per_row(p, x));
-        add_step(p, n, arith == DG_ARITH_NEG ? DG_CHAIN_NEG : DG_CHAIN_SQUARE, -1, false);
-    } else if (held == y && held != x) {
-        add_step(p, n, backward[arith], x, one_per_row(p, x));
-    } else {
-        if (held != x) add_step(p, n, DG_CHAIN_LOAD, x, one_per_row(p, x));
-        add_step(p, n, forward[arith], y, one_per_row(p, y));
-    }
-}
-
-enum { OUTPUT = DG_STRIP_REGS }; /* a step's register from here on: an output */
-
-static void make_steps(program *p)
-{
-    const dg_strip *s = p->strip;
-    int n = 0, held = -1, chain = -1;
-    for (int i = 0; i < s->n_code; i++) {
-        const reg *r = &p->reg[s->n_in + i];
-        if (r->level != ALONG) continue;
-        if (chain >= 0 && p->chain[i] != chain) add_step(p, &n, DG_CHAIN_END, -1, false);
-        chain = p->chain[i];
-        if (chain < 0) continue;
-        if (chain == i) {
-            p->begin[i] = n;
-            held = -1;
-        }
-        add_instruction(p, &n, i, held);
-        held = s->n_in + i;
-        if (r->store >= 0) add_step(p, &n, DG_CHAIN_STORE, OUTPUT + r->store, false);
-        if (r->slot >= 0) add_step(p, &n, DG_CHAIN_STORE, held, false);
-    }
-    add_step(p, &n, DG_CHAIN_END, -1, false);
-}
-
-/* `source`: the call, where its prologue says that a load lies in parts; else NULL. */
-static void prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
-                    const dg_view *out, const int64_t *start, const int64_t *extent, void *scratch,
-                    const dg_call *source)
-{
-    p->strip = s;
-    p->isa = isa;
-    p->source = source;
-    p->gathered = source ? source->prologue->operand : -1;
-    p->n_regs = s->n_in + s->n_code;
-    p->packs = false;
-    assert(p->n_regs <= DG_STRIP_REGS && s->n_out <= MAX_OUT);
-    for (int i = 0; i < s->n_in; i++) {
-        dg_view whole = in[i];
-        if (i == p->gathered) dg_view_pack(&whole);
-        locate(&p->load[i], &whole, s->space.rank, start);
-    }
-    for (int i = 0; i < s->n_out; i++) {
-        if (s->out[i].reduce == 0) locate(&p->store[i], &out[i], s->space.rank, start);
-    }
-    merge_axes(p, s->space.rank, extent);
-    for (int i = 0; i < s->n_in; i++) {
-        p->reg[i] = (reg){.level = level_of(p, &p->load[i]),
-                          .size = (int)dg_dtype_size(in[i].dtype),
-                          .last = -1,
-                          .slot = -1,
-                          .store = -1};
-    }
-    find_uses(p);
-    find_chains(p);
-    for (int i = 0; i < s->n_in; i++) {
-        reg *r = &p->reg[i];
-        bool lies_well = r->array ? along_run(p, &p->load[i]) : readable(p, &p->load[i]);
-        r->pack = r->level == ALONG && (!lies_well || i == p->gathered || lost_before_copied(p, i));
-        p->packs |= r->pack;
-    }
-    int slots = place_registers(p);
-    make_steps(p);
-    p->run = slots <= FEW ? RUN_FEW : RUN_MANY;
-    int64_t width = 4;
-    for (int i = 0; i < p->n_regs; i++) {
-        if (p->reg[i].size > width) width = p->reg[i].size;
-    }
-    char *array = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    for (int i = 0; i < p->n_regs; i++) {
-        if (p->reg[i].slot >= 0) p->reg[i].at = array + p->reg[i].slot * p->run * width;
-    }
-    if (source) p->packed = p->reg[p->gathered].at;
-}
+typedef dg_strip_operand operand;
+typedef dg_strip_reg reg;
+typedef dg_strip_program program;
 
 /* ---- moving elements ---- */
 
@@ -602,7 +149,7 @@ static void execute(const program *p, int i, char *to, int64_t n)
 
 /* Loads and instructions of one level, which are the same in every element of a run: once, and
  * repeated where an array is wanted. */
-static void refresh(program *p, enum level level, const position *at)
+static void refresh(program *p, dg_strip_level level, const position *at)
 {
     const dg_strip *s = p->strip;
     for (int i = 0; i < p->n_regs; i++) {
@@ -633,7 +180,7 @@ static void aim(program *p, const position *at)
     const dg_strip *s = p->strip;
     for (int i = 0; i < p->n_regs; i++) {
         reg *r = &p->reg[i];
-        if (r->level != ALONG) continue;
+        if (r->level != DG_ALONG) continue;
         r->row = at->columns;
         const operand *o = NULL;
         if (i < s->n_in && !r->pack)
@@ -657,17 +204,18 @@ static void run_chain(program *p, int i, const position *at)
     bool whole = rows > 1; /* no operand has gaps between its rows, nor a number for each */
     for (dg_chain_step *c = first; c->op != DG_CHAIN_END; c++) {
         if (c->reg < 0) continue;
-        const reg *r = &p->reg[c->reg < OUTPUT ? c->reg : 0];
-        if (c->reg < OUTPUT) {
+        const reg *r = &p->reg[c->reg < DG_STRIP_OUTPUT ? c->reg : 0];
+        if (c->reg < DG_STRIP_OUTPUT) {
             c->x = (float *)(void *)r->at;
             c->row = r->row;
         } else {
-            const operand *o = &p->store[c->reg - OUTPUT];
+            const operand *o = &p->store[c->reg - DG_STRIP_OUTPUT];
             c->x = (float *)(void *)run_start(p, o, at, (int)sizeof(float));
             c->row = p->rank > 1 ? o->stride[p->rank - 2] : 0;
         }
         whole = whole &&
-                (c->reg < OUTPUT && one_per_row(p, c->reg) ? r->level != ALONG : c->row == columns);
+                (c->reg < DG_STRIP_OUTPUT && dg_strip_one_per_row(p, c->reg) ? r->level != DG_ALONG
+                                                                             : c->row == columns);
     }
     if (whole)
         dg_chain_run(p->isa, first, 1, rows * columns);
@@ -694,7 +242,7 @@ static void compute(program *p, const position *at)
     aim(p, at);
     for (int i = 0; i < s->n_code; i++) {
         const reg *r = &p->reg[s->n_in + i];
-        if (r->level != ALONG || (p->chain[i] >= 0 && p->chain[i] != i)) continue;
+        if (r->level != DG_ALONG || (p->chain[i] >= 0 && p->chain[i] != i)) continue;
         if (p->packs) pack_loads(p, i, at);
         if (p->chain[i] == i)
             run_chain(p, i, at);
@@ -778,7 +326,7 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums,
     }
     bool stale = true;
     find_offsets(p, &at);
-    refresh(p, BOX, &at);
+    refresh(p, DG_PER_BOX, &at);
     while (low < high) {
         int64_t left = high - low;
         at.rows = 1;
@@ -791,7 +339,7 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums,
                 at.rows = p->dim[last - 1] - at.index[last - 1];
             if (at.rows > left / p->inner) at.rows = left / p->inner;
         }
-        if (stale) refresh(p, ROW, &at);
+        if (stale) refresh(p, DG_PER_ROW, &at);
         stale = false;
         compute(p, &at);
         int64_t n = at.rows * at.columns;
@@ -820,16 +368,6 @@ static void run_range(program *p, int64_t low, int64_t high, summing *sums,
 
 /* ---- boxes and epilogues ---- */
 
-int64_t dg_strip_scratch(const dg_strip *s)
-{
-    int64_t regs = s->n_in + s->n_code, elements = regs <= FEW ? regs * RUN_FEW : regs * RUN_MANY;
-    if (regs > FEW && elements < FEW * RUN_FEW) elements = FEW * RUN_FEW;
-    bool wide = false;
-    for (int i = 0; i < s->n_in; i++) wide |= dg_dtype_size(s->in_dtype[i]) > 4;
-    for (int i = 0; i < s->n_code; i++) wide |= dg_dtype_size(s->code[i].dtype) > 4;
-    return elements * (wide ? 8 : 4) + 64;
-}
-
 void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, const dg_view *out,
                       const int64_t *start, const int64_t *extent, void *scratch)
 {
@@ -837,7 +375,7 @@ void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, co
     for (int a = 0; a < s->space.rank; a++) n *= extent[a];
     if (n == 0) return;
     program p;
-    prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch, NULL);
+    dg_strip_prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch, NULL);
     run_range(&p, 0, n, NULL, NULL);
 }
 
@@ -924,11 +462,11 @@ static void run_piece(const dg_call *k, int64_t piece)
     int64_t base = piece / c->per_segment * c->segment;
     static const int64_t origin[DG_MAX_RANK];
     program p;
-    prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch,
-            k->prologue ? k : NULL);
+    dg_strip_prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch,
+                     k->prologue ? k : NULL);
 
-    summing sums[MAX_OUT], *parts = k->workspace;
-    const dg_view *to[MAX_OUT];
+    summing sums[DG_STRIP_OUTS], *parts = k->workspace;
+    const dg_view *to[DG_STRIP_OUTS];
     bool any = false;
     for (int o = 0; o < s->n_out; o++) {
         if (s->out[o].reduce == 0) continue;
@@ -979,7 +517,7 @@ void dg_strip_run(const dg_call *k)
 int64_t dg_elementwise_scratch(const dg_infer *types, const dg_strip *s)
 {
     (void)s;
-    return (int64_t)(types->n_in + 1) * RUN_FEW * 8 + 64;
+    return (int64_t)(types->n_in + 1) * DG_STRIP_RUN * 8 + 64;
 }
 
 void dg_elementwise_run(const dg_call *k, const dg_op *op)
