@@ -176,29 +176,32 @@ TARGET static inline void clear_row(uint16_t *to, int64_t n)
     _mm256_mask_storeu_epi16(to, (__mmask16)((1u << n) - 1), _mm256_setzero_si256());
 }
 
-/* Number i * taps + tap stands in source vector v = (i * taps + tap) / 32. A tap finds its numbers
- * in all of them at places that do not depend on v, so it takes one permutation and, of each
- * vector, the lanes that are there. */
+/* Sixteen kernels are `taps` vectors, in which number i * taps + tap is of kernel i and the tap. A
+ * tap takes one permutation of each pair of vectors, and of that the lanes that are there. */
 enum { DEALT = 32 }; /* taps at most; there are rarely more than 9 */
 
-TARGET static void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+TARGET static inline __m512 dealt(const float *x, int64_t taps, __m512i place)
 {
-    __m512i source[DEALT];
-    for (int64_t v = 0; v < taps; v++)
-        source[v] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 32 * v + 16),
-                                                 _mm512_loadu_ps(x + 32 * v));
-    static const uint16_t counted[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-                                         11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-                                         22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
-    __m512i place = _mm512_mullo_epi16(_mm512_loadu_si512(counted), _mm512_set1_epi16((short)taps));
+    __m512 all = _mm512_setzero_ps();
+    __m512i pair = _mm512_srli_epi32(place, 5); /* permutations look at the low five bits alone */
+    for (int64_t v = 0; v < taps; v += 2) {
+        __mmask16 here = _mm512_cmpeq_epi32_mask(pair, _mm512_set1_epi32((int)(v / 2)));
+        const float *even = x + 16 * v, *odd = v + 1 < taps ? even + 16 : even;
+        all = _mm512_or_ps(all, _mm512_maskz_permutex2var_ps(here, _mm512_loadu_ps(even), place,
+                                                             _mm512_loadu_ps(odd)));
+    }
+    return all;
+}
+
+TARGET static inline void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+{
+    __m512i place =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32((int)taps));
     for (int64_t tap = 0; tap < taps; tap++) {
-        __m512i all = _mm512_setzero_si512(), vector = _mm512_srli_epi16(place, 5);
-        for (int64_t v = 0; v < taps; v++) {
-            __mmask32 here = _mm512_cmpeq_epi16_mask(vector, _mm512_set1_epi16((short)v));
-            all = _mm512_mask_permutexvar_epi16(all, here, place, source[v]);
-        }
-        _mm512_storeu_si512(to + tap * ldt, all);
-        place = _mm512_add_epi16(place, _mm512_set1_epi16(1));
+        __m512 low = dealt(x, taps, place), high = dealt(x + 16 * taps, taps, place);
+        _mm512_storeu_si512(to + tap * ldt, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        place = _mm512_add_epi32(place, _mm512_set1_epi32(1));
     }
 }
 
@@ -246,7 +249,7 @@ static inline void clear_row(uint16_t *to, int64_t n)
 
 enum { DEALT = 0 };
 
-static void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+static inline void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
 {
     (void)x, (void)taps, (void)to, (void)ldt;
 }
@@ -291,13 +294,14 @@ TARGET void dg_bf16_pair_rows(const dg_bf16_frame *f, const float *x, const floa
     }
 }
 
-void dg_bf16_deal(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
+TARGET void dg_bf16_deal(const float *x, int64_t taps, uint16_t *to, int64_t ldt)
 {
-    if (taps <= DEALT) {
+    if (taps == 9) /* a constant: loops unroll */
+        deal_some(x, 9, to, ldt);
+    else if (taps <= DEALT)
         deal_some(x, taps, to, ldt);
-        return;
-    }
-    for (int64_t e = 0; e < 32 * taps; e++) to[e % taps * ldt + e / taps] = dg_bf16_bits(x[e]);
+    else
+        for (int64_t e = 0; e < 32 * taps; e++) to[e % taps * ldt + e / taps] = dg_bf16_bits(x[e]);
 }
 
 TARGET void dg_bf16_mix(const uint16_t *x, const uint16_t *y, int64_t n, uint32_t *to)
