@@ -49,10 +49,12 @@
     {                                                                                              \
         name##_body(out, in, n, attrs);                                                            \
     }
-#define DG_LANES_OF(name)                                                                          \
+#define DG_VARIANTS_OF(name)                                                                       \
     {                                                                                              \
         name##_generic, name##_avx2, name##_avx512                                                 \
     }
+/* The functions of a dg_lanes: those, and no draw. */
+#define DG_LANES_OF(name) DG_VARIANTS_OF(name), NULL
 
 /* The same for any function: NAME[isa](...) calls the variant. Helpers that the body calls must be
  * always_inline.
@@ -76,7 +78,7 @@
     {                                                                                              \
         return name##_body args;                                                                   \
     }                                                                                              \
-    static result (*const name[DG_ISAS]) params = DG_LANES_OF(name);
+    static result (*const name[DG_ISAS]) params = DG_VARIANTS_OF(name);
 static inline dg_isa dg_isa_of(const dg_call *k)
 {
     return k->run ? k->run->isa : DG_GENERIC;

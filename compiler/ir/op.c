@@ -254,7 +254,7 @@ bool dg_op_takes_prologue(const dg_op *op, int input)
 const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in, int n_in)
 {
     if (!op->lanes || n_in > 3) return NULL;
-    for (const dg_lanes *l = op->lanes; l->fn[DG_GENERIC]; l++) {
+    for (const dg_lanes *l = op->lanes; l->fn[DG_GENERIC] || l->draw; l++) {
         bool same = l->out == out;
         for (int i = 0; same && i < n_in; i++) same = l->in[i] == in[i];
         if (same) return l;

@@ -10,6 +10,7 @@
 #include "compiler/ir/strip.h"
 
 struct dg_uses; /* rewrite.h */
+struct dg_rng;  /* base/rng.h */
 
 /* ---- shape rule ---- */
 
@@ -105,9 +106,13 @@ typedef struct dg_kernel {
  * Bool and u8 are bytes 0/1. */
 typedef void dg_lanes_fn(void *out, const void *const *in, int64_t n, const dg_attrs *attrs);
 #define DG_STRIP_RUN 1024
+/* Elements [first, first + n) of a draw: of an op with DG_RANDOM whose result is f32 and whose one
+ * operand is the trip. So a strip makes these numbers where it reads them. */
+typedef void dg_draw_fn(const struct dg_rng *rng, uint64_t first, int64_t n, float *out);
 typedef struct dg_lanes {
     dg_dtype out, in[3];
-    dg_lanes_fn *fn[DG_ISAS]; /* by ISA; all three set */
+    dg_lanes_fn *fn[DG_ISAS]; /* by ISA; all three set, or */
+    dg_draw_fn *draw;         /* this */
 } dg_lanes;
 
 /* Arithmetic that rounds once: strips of f32 do chains of it in vector registers
@@ -167,7 +172,7 @@ typedef struct dg_op {
     dg_kernel_fn *ref;
     const dg_kernel
         *kernels; /* best first; ends with {0}; may be NULL for elementwise ops (run by strips) */
-    const dg_lanes *lanes; /* elementwise; ends with {.fn = {0}} */
+    const dg_lanes *lanes; /* elementwise, or a draw; ends with {0} */
     dg_arith arith;        /* what its f32 lanes do, if it is one of these */
     /* Views: strides (and data offset in elements, via out->data as a byte offset from in->data) of
      * output 0 for the given strides of input 0; false: not expressible, copy. `out` has its shape

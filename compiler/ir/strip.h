@@ -8,7 +8,10 @@
  * stored, or summed over the trailing `reduce` axes of the space. In an epilogue register 0 is the
  * op's own result (not among the node's inputs); registers 1 .. n_in-1 are the node's inputs after
  * the op's own; exactly one output, stored to the node's output 0. As a prologue a strip makes an
- * operand that is not stored (below). */
+ * operand that is not stored (below).
+ *
+ * An instruction may be a draw (op.h, dg_draw_fn): its operand is the trip, its elements are
+ * numbered as they lie in the space. */
 #ifndef DG_IR_STRIP_H
 #define DG_IR_STRIP_H
 

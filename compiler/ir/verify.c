@@ -92,6 +92,13 @@ static bool check_attrs(checker *c, dg_node n)
     return true;
 }
 
+static bool draws_space(const dg_strip_code *code, const dg_shape *space)
+{
+    int rank;
+    const int64_t *dim = dg_attr_ints(&code->attrs, "shape", &rank);
+    return rank == space->rank && memcmp(dim, space->dim, sizeof *dim * (size_t)rank) == 0;
+}
+
 /* The loads and instructions of a strip whose registers from `from` on are inputs `inputs` and on;
  * the dtypes of all its registers in reg. */
 static bool check_code(checker *c, dg_node n, const dg_strip *s, int from, int inputs,
@@ -118,6 +125,8 @@ static bool check_code(checker *c, dg_node n, const dg_strip *s, int from, int i
         if (!code->lanes || dg_lanes_find(code->op, code->dtype, in, code->n_in) != code->lanes)
             return broken(c, n, "instruction %d of the strip (%s) has no lanes for its dtypes", k,
                           code->op->name);
+        if (code->lanes->draw && !draws_space(code, &s->space))
+            return broken(c, n, "instruction %d of the strip draws another shape", k);
         reg[s->n_in + k] = code->dtype;
     }
     return true;

@@ -147,7 +147,7 @@ static void begin(dg_fuse *f)
         f->unit[i] = -1;
         f->chain[i] = DG_NONE;
         if (!n->op) continue;
-        if (dg_node_has_lanes(g, i)) f->fusible[n->out[0]] = true;
+        if (dg_node_has_lanes(g, i) || dg_node_draws(g, i)) f->fusible[n->out[0]] = true;
         if (!n->op->row_sum || n->n_in != 1 || n->n_out != 1) continue;
         const dg_type *in = dg_type_of(g, n->in[0]), *out = dg_type_of(g, n->out[0]);
         if (in->dtype == DG_F32 && out->dtype == DG_F32)
@@ -178,6 +178,16 @@ static int by_place(const void *pa, const void *pb)
     return (a->value > b->value) - (a->value < b->value);
 }
 
+/* A group of one result that its own node makes best, a sum or a draw: that node stays. */
+static void keep_node(dg_fuse *f, const dg_unit *unit)
+{
+    dg_value v = unit->out[0].value;
+    dg_node n = dg_value_of(f->g, v)->def;
+    f->row_sum[n] = 0;
+    f->fusible[v] = false;
+    if (n != unit->anchor) dg_fuse_move(f, n, unit->anchor);
+}
+
 static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
 {
     dg_graph *g = f->g;
@@ -191,11 +201,10 @@ static void emit_group(dg_fuse *f, int32_t u, const bool *loaded, dg_value *map)
     dg_body body;
     dg_body_begin(f, &body, DG_NONE);
     for (int i = 0; i < n_out; i++) dg_body_add(f, &body, unit->out[i].source, u, false);
-    if (body.n_code == 0 &&
-        n_out == 1) { /* a sum of something stored: its own kernel does that best */
-        dg_node sum = dg_value_of(g, unit->out[0].value)->def;
-        f->row_sum[sum] = 0;
-        if (sum != unit->anchor) dg_fuse_move(f, sum, unit->anchor);
+    bool sum = body.n_code == 0, draw = body.n_code == 1 && unit->out[0].reduce == 0 &&
+                                        dg_node_draws(g, dg_value_of(g, body.code[0])->def);
+    if (n_out == 1 && (sum || draw)) {
+        keep_node(f, unit);
         return;
     }
     dg_type types[DG_FUSE_OUTS];

@@ -48,7 +48,7 @@ typedef struct dg_fuse {
     dg_arena *arena; /* scratch: freed after the pass */
     dg_uses uses;
     int n_values, n_nodes; /* when the pass began; the arrays below have these sizes */
-    bool *fusible;         /* by value: made by an elementwise node that has lanes */
+    bool *fusible;         /* by value: made by an elementwise node that has lanes, or drawn */
     const char **root;     /* by value: why it is stored (a reason of dg_decision); NULL: computed
                               wherever it is read */
     int32_t *owner;        /* by value: the unit that makes it as one of its results, or -1 */
@@ -80,6 +80,8 @@ const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, cons
 dg_node dg_fuse_single(dg_graph *g, dg_node n, dg_value *new_value);
 /* The node has one result, made by lanes. */
 bool dg_node_has_lanes(const dg_graph *g, dg_node n);
+/* The node has one result, a draw whose elements a strip can make where it reads them. */
+bool dg_node_draws(const dg_graph *g, dg_node n);
 
 /* ---- fuse_roots.c ---- */
 void dg_fuse_roots(dg_fuse *f, dg_region r);

@@ -147,7 +147,7 @@ static const char *against_prologues(dg_fuse *f, dg_value v, bool priced)
 }
 
 /* Readers of v that are kernels compute it, or it is stored. The price is known when it is known
- * what else is stored: of a mask that is one byte instead of the draw of four. */
+ * what else is stored: of a mask that is one byte instead of the four it is made of. */
 static void settle_prologues(dg_fuse *f, dg_region r, bool priced)
 {
     DG_EACH_NODE(f->g, r, n) {

@@ -14,6 +14,14 @@ bool dg_node_has_lanes(const dg_graph *g, dg_node n)
     return dg_lanes_find(i->op, dg_type_of(g, i->out[0])->dtype, in, i->n_in) != NULL;
 }
 
+bool dg_node_draws(const dg_graph *g, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(g, n);
+    if (!i->op || !(i->op->traits & DG_RANDOM) || i->n_out != 1 || i->n_in != 1) return false;
+    dg_dtype in = dg_type_of(g, i->in[0])->dtype;
+    return dg_lanes_find(i->op, dg_type_of(g, i->out[0])->dtype, &in, 1) != NULL;
+}
+
 static dg_strip_code code_of(const dg_graph *g, const dg_node_info *n, const int *registers)
 {
     dg_strip_code code = {.op = n->op, .attrs = n->attrs, .in = {-1, -1, -1}, .n_in = n->n_in};

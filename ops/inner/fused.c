@@ -3,6 +3,7 @@
  * Made by pass fuse. The node's strip is its body; the results are the strip's outputs, so there is
  * no shape rule of its own. */
 #include "ops/ops.h"
+#include "ops/source/draw.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,6 +23,15 @@ static bool infer(dg_infer *t)
 static size_t element(dg_dtype t)
 {
     return dg_dtype_is_float(t) ? sizeof(double) : dg_dtype_size(t);
+}
+
+/* Element i of the draw that an instruction makes. */
+static double drawn(const dg_call *k, const dg_strip_code *code, const int32_t *trip, int64_t i)
+{
+    dg_rng rng = dg_draw_rng_of(k->run, &code->attrs, *trip);
+    float y;
+    code->lanes->draw(&rng, dg_draw_first_of(k->run, &k->strip->space) + (uint64_t)i, 1, &y);
+    return (double)y;
 }
 
 /* One element at a time, each instruction by its op's own reference. */
@@ -63,7 +73,10 @@ static void ref(const dg_call *k)
                             .n_own = code->n_in,
                             .attrs = &code->attrs,
                             .run = k->run};
-            code->op->ref(&call);
+            if (code->lanes->draw)
+                reg[s->n_in + c] = drawn(k, code, in[0].data, i);
+            else
+                code->op->ref(&call);
         }
         for (int o = 0; o < s->n_out; o++) {
             const double *x = &reg[s->out[o].reg];

@@ -19,8 +19,12 @@ enum { DG_DRAW_TRIP }; /* input 0: i32 of rank 0 */
         "key", DG_INT, .required = true, .doc = "hash of the stream's path"                        \
     }
 
+/* The generator of a draw with these attributes, and the number of its first element; of a call
+ * whose output 0 it is. */
+dg_rng dg_draw_rng_of(const dg_run *run, const dg_attrs *attrs, int32_t trip);
+uint64_t dg_draw_first_of(const dg_run *run, const dg_shape *shape);
 dg_rng dg_draw_rng(const dg_call *k);
-uint64_t dg_draw_first(const dg_call *k);        /* number of output 0's first element */
+uint64_t dg_draw_first(const dg_call *k);
 bool dg_draw_infer(dg_infer *t, dg_dtype dtype); /* the trip, and output 0 by `shape` */
 
 /* A piece is a multiple of the four elements that share a block of the generator. */

@@ -46,6 +46,11 @@ static const dg_kernel kernels[] = {
     {0},
 };
 
+static const dg_lanes lanes[] = {
+    {DG_F32, {DG_I32}, .draw = dg_rng_uniform},
+    {0},
+};
+
 const dg_op dg_op_rand = {
     .name = "rand",
     .inputs = "trip",
@@ -57,4 +62,5 @@ const dg_op dg_op_rand = {
     .no_grad = "a draw depends on no value",
     .ref = ref,
     .kernels = kernels,
+    .lanes = lanes,
 };

@@ -1,19 +1,27 @@
 /* draw.c: see ops/source/draw.h. */
 #include "ops/source/draw.h"
 
+dg_rng dg_draw_rng_of(const dg_run *run, const dg_attrs *attrs, int32_t trip)
+{
+    return (dg_rng){.key = run->seed ^ (uint64_t)dg_attr_int(attrs, "key"),
+                    .trip = (uint32_t)trip,
+                    .step = run->step};
+}
+
+uint64_t dg_draw_first_of(const dg_run *run, const dg_shape *shape)
+{
+    if (shape->rank == 0 || shape->dim[0] == 0) return 0;
+    return (uint64_t)(run->sample0 * (dg_shape_count(shape) / shape->dim[0]));
+}
+
 dg_rng dg_draw_rng(const dg_call *k)
 {
-    int32_t trip = *(const int32_t *)k->in[DG_DRAW_TRIP].data;
-    return (dg_rng){.key = k->run->seed ^ (uint64_t)dg_attr_int(k->attrs, "key"),
-                    .trip = (uint32_t)trip,
-                    .step = k->run->step};
+    return dg_draw_rng_of(k->run, k->attrs, *(const int32_t *)k->in[DG_DRAW_TRIP].data);
 }
 
 uint64_t dg_draw_first(const dg_call *k)
 {
-    dg_shape s = k->out[0].shape;
-    if (s.rank == 0 || s.dim[0] == 0) return 0;
-    return (uint64_t)(k->run->sample0 * (dg_shape_count(&s) / s.dim[0]));
+    return dg_draw_first_of(k->run, &k->out[0].shape);
 }
 
 bool dg_draw_infer(dg_infer *t, dg_dtype dtype)

@@ -14,6 +14,7 @@
  *        them can; others are packed. What does not change along a run is computed once. The last
  *        use of a register frees its array. */
 #include "ops/ops.h"
+#include "ops/source/draw.h"
 #include "ops/support/prologue.h"
 #include "ops/support/strip_program.h"
 #include "ops/support/sums.h"
@@ -139,6 +140,22 @@ static void store_run(const program *p, int o, const position *at)
                  at->columns);
 }
 
+/* The draws of a run, in stretches of elements that follow upon each other in the space. */
+static void draw(const program *p, int i, char *to, const position *at)
+{
+    const dg_strip_code *c = &p->strip->code[i];
+    dg_rng rng =
+        dg_draw_rng_of(p->numbers, &c->attrs, *(const int32_t *)(void *)p->reg[c->in[0]].at);
+    int64_t step = p->number.stride[p->rank - 1], columns = at->columns,
+            row = p->rank > 1 ? p->number.stride[p->rank - 2] : 0, n = step == 1 ? columns : 1,
+            first = p->number.offset + at->column * step;
+    if (step == 1 && row == columns) n *= at->rows;
+    for (int64_t e = 0; e < at->rows * columns; e += n) {
+        int64_t number = first + e / columns * row + e % columns * step;
+        c->lanes->draw(&rng, p->first + (uint64_t)number, n, (float *)(void *)to + e);
+    }
+}
+
 static void execute(const program *p, int i, char *to, int64_t n)
 {
     const dg_strip_code *c = &p->strip->code[i];
@@ -172,6 +189,8 @@ static void find_offsets(program *p, const position *at)
         o->offset = 0;
         for (int a = 0; a < p->rank - 1; a++) o->offset += at->index[a] * o->stride[a];
     }
+    p->number.offset = 0;
+    for (int a = 0; a < p->rank - 1; a++) p->number.offset += at->index[a] * p->number.stride[a];
 }
 
 /* Where the registers of this run are. */
@@ -246,6 +265,8 @@ static void compute(program *p, const position *at)
         if (p->packs) pack_loads(p, i, at);
         if (p->chain[i] == i)
             run_chain(p, i, at);
+        else if (s->code[i].lanes->draw)
+            draw(p, i, r->at, at);
         else
             execute(p, i, r->at, n);
     }
@@ -375,7 +396,7 @@ void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, co
     for (int a = 0; a < s->space.rank; a++) n *= extent[a];
     if (n == 0) return;
     program p;
-    dg_strip_prepare(&p, s, dg_isa_of(k), in, out, start, extent, scratch, NULL);
+    dg_strip_prepare(&p, k, s, in, out, start, extent, scratch, NULL);
     run_range(&p, 0, n, NULL, NULL);
 }
 
@@ -462,7 +483,7 @@ static void run_piece(const dg_call *k, int64_t piece)
     int64_t base = piece / c->per_segment * c->segment;
     static const int64_t origin[DG_MAX_RANK];
     program p;
-    dg_strip_prepare(&p, s, dg_isa_of(k), k->in, k->out, origin, s->space.dim, k->scratch,
+    dg_strip_prepare(&p, k, s, k->in, k->out, origin, s->space.dim, k->scratch,
                      k->prologue ? k : NULL);
 
     summing sums[DG_STRIP_OUTS], *parts = k->workspace;

@@ -4,6 +4,7 @@
  * Out    merged axes, the length of a run, what is packed, chains and their steps, an array for
  * each register that wants one; the last use of a register frees its array. */
 #include "ops/support/strip_program.h"
+#include "ops/source/draw.h"
 
 #include <assert.h>
 
@@ -39,6 +40,7 @@ static bool mergeable(const program *p, int a, int b, int64_t b_dim)
     for (int i = 0; i < s->n_in; i++) {
         if (p->load[i].stride[a] != p->load[i].stride[b] * b_dim) return false;
     }
+    if (p->draws && p->number.stride[a] != p->number.stride[b] * b_dim) return false;
     for (int i = 0; i < s->n_out; i++) {
         if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim)
             return false;
@@ -50,6 +52,7 @@ static void move_axis(program *p, int to, int from)
 {
     for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[to] = p->load[i].stride[from];
     for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[to] = p->store[i].stride[from];
+    p->number.stride[to] = p->number.stride[from];
 }
 
 /* Drops axes of size 1 and merges neighbours that all operands walk as one. */
@@ -70,6 +73,7 @@ static void merge_axes(program *p, int rank, const int64_t *extent)
         p->dim[0] = 1;
         for (int i = 0; i < p->strip->n_in; i++) p->load[i].stride[0] = 0;
         for (int i = 0; i < p->strip->n_out; i++) p->store[i].stride[0] = 1;
+        p->number.stride[0] = 1;
         n = 1;
     }
     p->rank = n;
@@ -227,6 +231,7 @@ static void find_uses(program *p)
             note_use(&p->reg[c->in[k]], i);
             if (p->reg[c->in[k]].level > r->level) r->level = p->reg[c->in[k]].level;
         }
+        if (c->lanes->draw) r->level = DG_ALONG;
     }
     for (int o = 0; o < s->n_out; o++) note_use(&p->reg[s->out[o].reg], s->n_code);
 }
@@ -243,7 +248,7 @@ static void find_chains(program *p)
         if (p->reg[s->n_in + i].level != DG_ALONG) continue;
         if (c->op->arith == DG_NO_ARITH || c->dtype != DG_F32) {
             for (int k = 0; k < c->n_in; k++) {
-                p->reg[c->in[k]].array = true;
+                p->reg[c->in[k]].array |= !c->lanes->draw; /* the trip is one number */
                 p->reg[c->in[k]].kept = true;
             }
             chain = -1;
@@ -371,12 +376,28 @@ static void make_steps(program *p)
     add_step(p, &n, DG_CHAIN_END, -1, false);
 }
 
-void dg_strip_prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
+/* The elements of a draw are numbered as they lie in the whole space. */
+static void number_elements(program *p, const dg_call *k, const int64_t *start)
+{
+    const dg_shape *space = &p->strip->space;
+    int64_t step = 1, first = 0;
+    for (int a = space->rank - 1; a >= 0; a--) {
+        p->number.stride[a] = step;
+        first += start[a] * step;
+        step *= space->dim[a];
+    }
+    p->draws = false;
+    for (int i = 0; i < p->strip->n_code; i++) p->draws |= p->strip->code[i].lanes->draw != NULL;
+    p->numbers = k->run;
+    p->first = p->draws ? dg_draw_first_of(k->run, space) + (uint64_t)first : 0;
+}
+
+void dg_strip_prepare(program *p, const dg_call *k, const dg_strip *s, const dg_view *in,
                       const dg_view *out, const int64_t *start, const int64_t *extent,
                       void *scratch, const dg_call *source)
 {
     p->strip = s;
-    p->isa = isa;
+    p->isa = dg_isa_of(k);
     p->source = source;
     p->gathered = source ? source->prologue->operand : -1;
     p->n_regs = s->n_in + s->n_code;
@@ -390,6 +411,7 @@ void dg_strip_prepare(program *p, const dg_strip *s, dg_isa isa, const dg_view *
     for (int i = 0; i < s->n_out; i++) {
         if (s->out[i].reduce == 0) locate(&p->store[i], &out[i], s->space.rank, start);
     }
+    number_elements(p, k, start);
     merge_axes(p, s->space.rank, extent);
     for (int i = 0; i < s->n_in; i++) {
         p->reg[i] = (reg){.level = level_of(p, &p->load[i]),

@@ -47,6 +47,10 @@ typedef struct dg_strip_program {
                               seam, into slot `packed`. NULL: none does */
     int gathered;
     char *packed;
+    bool draws;              /* some instruction does, */
+    const dg_run *numbers;   /* in this run: */
+    uint64_t first;          /* number of the box's first element in a draw; */
+    dg_strip_operand number; /* without data: those of the others, from there on */
     int n_regs;
     dg_strip_operand load[DG_STRIP_REGS], store[DG_STRIP_OUTS];
     dg_strip_reg reg[DG_STRIP_REGS];
@@ -58,7 +62,7 @@ typedef struct dg_strip_program {
 
 /* `source`: the call, where its prologue says that a load lies in parts; else NULL. `scratch`:
  * arrays of a run, dg_strip_scratch() bytes. */
-void dg_strip_prepare(dg_strip_program *p, const dg_strip *s, dg_isa isa, const dg_view *in,
+void dg_strip_prepare(dg_strip_program *p, const dg_call *k, const dg_strip *s, const dg_view *in,
                       const dg_view *out, const int64_t *start, const int64_t *extent,
                       void *scratch, const dg_call *source);
 /* A chain reads register r as one number for each row. */

@@ -51,7 +51,7 @@ SUM(sum_avx512, DG_TARGET_AVX512, WIDEN_AVX512)
 
 double dg_sum_f32(dg_isa isa, const float *x, int64_t n)
 {
-    static double (*const sum[DG_ISAS])(const float *x, int64_t n) = DG_LANES_OF(sum);
+    static double (*const sum[DG_ISAS])(const float *x, int64_t n) = DG_VARIANTS_OF(sum);
     return sum[isa](x, n);
 }
 

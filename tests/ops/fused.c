@@ -1,5 +1,6 @@
 /* fused, and strips as such: random programs over random spaces against the reference, which works
  * element by element in double. */
+#include "ops/source/draw.h"
 #include "tests/support/op_check.h"
 
 #include <math.h>
@@ -422,12 +423,75 @@ static void integer_sums(void **unused)
     dg_arena_free(a);
 }
 
+/* Draws: in a box of any place and size each element has the number that the whole draw gives it,
+ * and so has the reference. */
+static void draws(void **unused)
+{
+    (void)unused;
+    state = 6;
+    for (int round = 0; round < 300; round++) {
+        dg_arena *a = dg_arena_new();
+        program p;
+        do make(&p, a, 5000);
+        while (p.strip.space.rank == 0);
+        dg_strip *s = &p.strip;
+        dg_attr attrs[] = {dg_attr_of_ints(a, "shape", s->space.dim, s->space.rank),
+                           dg_attr_of_int("key", 12345 + round)};
+        int32_t trip = below(50);
+        dg_dtype in_dtype[] = {DG_I32, DG_F32};
+        s->in_dtype = in_dtype;
+        s->n_in = 2;
+        p.in_dtype[0] = DG_I32, p.in_dtype[1] = DG_F32;
+        s->n_code = s->n_out = 0;
+        add_code(&p, "rand", 1, 0, -1, -1);
+        p.code[0].attrs = (dg_attrs){2, attrs};
+        add_code(&p, "add", 2, 1, 2, -1);
+        p.out[s->n_out++] = (dg_strip_out){.reg = 3};
+
+        int64_t n = dg_shape_count(&s->space), start[DG_MAX_RANK] = {0}, extent[DG_MAX_RANK] = {0};
+        dg_run how = {.isa = (dg_isa)below(DG_ISAS), .seed = 99, .step = 4, .sample0 = below(3)};
+        if (how.isa > dg_isa_of_cpu()) how.isa = dg_isa_of_cpu();
+        dg_call call = {.run = &how, .strip = s};
+        dg_view in[] = {{.data = &trip, .dtype = DG_I32}, fresh(a, DG_F32, s->space, below(3))},
+                out = fresh(a, DG_F32, s->space, below(3));
+        for (int64_t j = 0; j < n; j++) *(float *)(void *)element(&in[1], j) = 0;
+        for (int d = 0; d < s->space.rank; d++) {
+            start[d] = below((int)s->space.dim[d]);
+            extent[d] = 1 + below((int)(s->space.dim[d] - start[d]));
+        }
+        void *scratch = dg_arena_alloc(a, (size_t)dg_strip_scratch(s));
+        dg_strip_run_box(&call, s, in, &out, start, extent, scratch);
+
+        float *whole = dg_arena_alloc(a, (size_t)n * 4);
+        dg_rng rng = {99 ^ (12345 + (uint64_t)round), (uint32_t)trip, 4};
+        dg_rng_uniform(&rng, (uint64_t)(how.sample0 * n / s->space.dim[0]), n, whole);
+        for (int64_t j = 0; j < n; j++) {
+            bool inside = true;
+            int64_t left = j;
+            for (int d = s->space.rank - 1; d >= 0; d--) {
+                int64_t at = left % s->space.dim[d];
+                inside = inside && at >= start[d] && at < start[d] + extent[d];
+                left /= s->space.dim[d];
+            }
+            if (inside) assert_memory_equal(element(&out, j), &whole[j], 4);
+        }
+        double *wide = dg_arena_alloc(a, (size_t)n * 8), *ones = dg_arena_alloc(a, (size_t)n * 8);
+        for (int64_t j = 0; j < n; j++) ones[j] = 1;
+        in[1] = (dg_view){.data = ones, .dtype = DG_F32, .shape = s->space};
+        out = (dg_view){.data = wide, .dtype = DG_F32, .shape = s->space};
+        call.in = in, call.out = &out;
+        dg_op_find("fused")->ref(&call);
+        for (int64_t j = 0; j < n; j++) assert_true(wide[j] == 1 + (double)whole[j]);
+        dg_arena_free(a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_spaces), cmocka_unit_test(large_spaces),
         cmocka_unit_test(arithmetic),   cmocka_unit_test(boxes),
-        cmocka_unit_test(integer_sums),
+        cmocka_unit_test(integer_sums), cmocka_unit_test(draws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

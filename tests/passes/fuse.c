@@ -138,6 +138,14 @@ static dg_value op1(world *w, const char *op, dg_value x)
     return dg_unary(&w->b, op, x);
 }
 
+static dg_value drawn(world *w, dg_shape s, int64_t key)
+{
+    dg_value trip = dg_loop_trip(&w->b);
+    dg_attr attrs[] = {dg_attr_of_ints(w->m.arena, "shape", s.dim, s.rank),
+                       dg_attr_of_int("key", key)};
+    return dg_emit(&w->b, "rand", attrs, 2, &trip, 1);
+}
+
 static void run_pass(world *w, bool fuse)
 {
     dg_pass_options o = {.isa = dg_isa_of_cpu()};
@@ -503,6 +511,32 @@ static void mask_is_kept_not_its_operand(void **state)
     world_end(&w);
 }
 
+/* Dropout: neither the draw nor the mask is stored, forward and backward make their own; a draw
+ * that a kernel reads is the node that it was. */
+static void mask_is_drawn_again(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w, find);
+    dg_build *b = &w.b;
+    dg_shape s = DG_SHAPE(2, 4, 32, 64);
+    dg_value x = op1(&w, "t_kernel", world_place(&w, s)), r = drawn(&w, s, 1);
+    dg_value mask = dg_compare(b, "ge", r, dg_number(b, r, 0.5));
+    dg_value y = op1(&w, "t_taker", dg_where(b, mask, x, dg_number(b, x, 0)));
+    world_store(&w, op1(&w, "t_kernel", drawn(&w, s, 2)));
+    w.b.phase = DG_BACKWARD;
+    dg_value dy = op1(&w, "t_kernel", y);
+    world_store(&w, op1(&w, "t_kernel", dg_where(b, mask, dy, dg_number(b, x, 0))));
+    run_pass(&w, true);
+    assert_int_equal(count(&w, "rand", -1), 1);
+    assert_int_equal(count(&w, "fused", DG_FORWARD), 0);
+    const dg_node_info *taker = first(&w, "t_taker", DG_FORWARD),
+                       *backward = first(&w, "fused", DG_BACKWARD);
+    assert_string_equal(taker->prologue->strip->code[0].op->name, "rand");
+    assert_string_equal(backward->strip->code[0].op->name, "rand");
+    world_end(&w);
+}
+
 /* A chain of any length falls into bodies of bounded size. */
 static void long_chain_is_cut(void **state)
 {
@@ -587,7 +621,7 @@ static void run_all(machine *x, world *w)
 {
     *x = (machine){.w = w};
     x->data = DG_NEW_ARRAY(w->m.arena, void *, w->m.graph->values.n);
-    dg_run run = {.isa = dg_isa_of_cpu()};
+    dg_run run = {.isa = dg_isa_of_cpu(), .seed = 5, .step = 3, .sample0 = 2};
     DG_EACH_NODE(w->m.graph, 0, n) {
         run_node(x, n, &run);
     }
@@ -636,7 +670,7 @@ static void random_graph(world *w, uint32_t seed, bool sums)
         if (i == nodes / 2) b->phase = DG_BACKWARD;
         dg_value x = v[draw(&seed, (uint32_t)n)], y = v[draw(&seed, (uint32_t)n)];
         dg_shape s = dg_shape_of(b, x);
-        switch (draw(&seed, 12)) {
+        switch (draw(&seed, 13)) {
         case 0:
             x = op1(w, "t_kernel", x);
             break;
@@ -664,6 +698,9 @@ static void random_graph(world *w, uint32_t seed, bool sums)
                 x = dg_sum_keep(b, x, DG_AXES(2));
             else if (s.rank == 3 && s.dim[2] == 1)
                 x = dg_expand(b, x, DG_SHAPE(s.dim[0], s.dim[1], 37));
+            break;
+        case 8:
+            x = drawn(w, s, i);
             break;
         default:
             x = dg_emit(b, binary[draw(&seed, 4)], NULL, 0, (dg_value[]){x, y}, 2);
@@ -733,6 +770,7 @@ int main(void)
         cmocka_unit_test(no_load_of_its_size),
         cmocka_unit_test(chosen_kernel_reads_stored),
         cmocka_unit_test(mask_is_kept_not_its_operand),
+        cmocka_unit_test(mask_is_drawn_again),
         cmocka_unit_test(long_chain_is_cut),
         cmocka_unit_test(fused_is_unfused),
         cmocka_unit_test_prestate(fused_is_unfused, &sums),
