@@ -313,7 +313,7 @@ static bool known_stage(const char *stage)
         if (strcmp(stage, own[i]) == 0) return true;
     const dg_pass_info *p;
     for (int i = 0; (p = dg_pass_at(i)) != NULL; i++)
-        if (strcmp(stage, p->name) == 0) return true;
+        if (strcmp(stage, p->name) == 0) return !p->choice;
     return false;
 }
 

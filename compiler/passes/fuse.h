@@ -46,6 +46,7 @@ typedef struct dg_fuse {
     dg_module *m;
     dg_graph *g;
     dg_arena *arena; /* scratch: freed after the pass */
+    bool prologues;  /* kernels may compute operands */
     dg_uses uses;
     int n_values, n_nodes; /* when the pass began; the arrays below have these sizes */
     bool *fusible;         /* by value: made by an elementwise node that has lanes, or drawn */

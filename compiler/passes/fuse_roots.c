@@ -33,7 +33,7 @@ static bool same_shape(const dg_fuse *f, dg_value a, dg_value b)
 static bool by_prologue(const dg_fuse *f, dg_use use, dg_value v)
 {
     const dg_node_info *n = dg_node_of(f->g, use.node);
-    return use.input >= 0 && use.input < n->n_own && !n->prologue && !n->kernel &&
+    return f->prologues && use.input >= 0 && use.input < n->n_own && !n->prologue && !n->kernel &&
            dg_type_of(f->g, v)->dtype == DG_F32 && dg_op_takes_prologue(n->op, use.input);
 }
 

@@ -13,7 +13,8 @@
 typedef bool pass_fn(dg_module *m, const dg_pass_options *o);
 
 static const dg_pass_info infos[] = {
-#define PASS(name, optional, summary) {#name, summary, optional},
+#define PASS(name, optional, summary) {#name, summary, optional, false},
+#define CHOICE(name, summary) {#name, summary, true, true},
 #include "compiler/passes/passes.def"
 #undef PASS
     {0},
@@ -21,6 +22,7 @@ static const dg_pass_info infos[] = {
 
 static pass_fn *const functions[] = {
 #define PASS(name, optional, summary) dg_pass_##name,
+#define CHOICE(name, summary) NULL,
 #include "compiler/passes/passes.def"
 #undef PASS
 };
@@ -33,18 +35,17 @@ const dg_pass_info *dg_pass_at(int i)
 
 enum {
 #define PASS(name, optional, summary) AT_##name,
+#define CHOICE(name, summary) AT_##name,
 #include "compiler/passes/passes.def"
 #undef PASS
 };
 
-static bool left_out(const dg_pass_options *o, const dg_pass_info *p)
+bool dg_left_out(const dg_pass_options *o, const char *name)
 {
-    if (!p->optional) return false;
-    if (o->reference) return true;
     for (int i = 0; o->skip && o->skip[i]; i++) {
-        if (strcmp(o->skip[i], p->name) == 0) return true;
+        if (strcmp(o->skip[i], name) == 0) return true;
     }
-    return false;
+    return o->reference;
 }
 
 bool dg_passes_run(dg_module *m, const dg_pass_options *o)
@@ -52,7 +53,7 @@ bool dg_passes_run(dg_module *m, const dg_pass_options *o)
     if (o->verify && !dg_verify(m, "graph")) return false;
     for (int i = 0; infos[i].name; i++) {
         if (i == AT_fuse) dg_module_compact(m); /* the passes before it only know order */
-        if (left_out(o, &infos[i])) continue;
+        if (!functions[i] || (infos[i].optional && dg_left_out(o, infos[i].name))) continue;
         if (!functions[i](m, o)) return false;
         if (i >= AT_fuse) dg_module_compact(m);
         if (o->verify && !dg_verify(m, infos[i].name)) return false;

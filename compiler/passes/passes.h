@@ -94,7 +94,9 @@ bool dg_passes_run(dg_module *m, const dg_pass_options *o);
 typedef struct dg_pass_info {
     const char *name, *summary;
     bool optional;
+    bool choice; /* no pass, but what the one before it also does: there is no graph after it */
 } dg_pass_info;
 const dg_pass_info *dg_pass_at(int i);
+bool dg_left_out(const dg_pass_options *o, const char *name); /* of an optional one */
 
 #endif
