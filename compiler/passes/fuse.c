@@ -315,10 +315,8 @@ bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
     if (!m->graph->find("fused")) return true;
     size_t decided = m->decisions.n;
     prepare(m);
-    dg_fuse f = {.m = m,
-                 .g = m->graph,
-                 .arena = dg_arena_new(),
-                 .prologues = !dg_left_out(o, "prologue")};
+    dg_fuse f = {
+        .m = m, .g = m->graph, .arena = dg_arena_new(), .prologues = !dg_left_out(o, "prologue")};
     begin(&f);
     for (size_t r = 0; r < f.g->regions.n; r++) {
         dg_fuse_roots(&f, (dg_region)r);
