@@ -223,7 +223,9 @@ static bool make_module(dg_compilation *c, dg_diag *d, const dg_compile_options 
     const dg_entry_info *entry =
         find_entry(c, d, o->entry, c->n_files ? c->files[0].name : "source");
     if (!entry) return false;
+    dg_diag *before = dg_front_report_to(c->front, d);
     c->module = dg_front_elaborate(c->front, c->arena, entry, o->args, o->n_args, dg_op_find);
+    dg_front_report_to(c->front, before);
     return c->module != NULL;
 }
 
@@ -334,7 +336,7 @@ static bool compile(dg_compilation *c, dg_diag *d, const dg_compile_options *o, 
 
 dg_compilation *dg_compile(dg_diag *d, const dg_compile_options *o)
 {
-    double begun = dg_clock();
+    double begun = o->begun > 0 ? o->begun : dg_clock();
     dg_arena *arena = dg_arena_new();
     dg_compilation *c = DG_NEW(arena, dg_compilation);
     *c = (dg_compilation){.arena = arena, .passes = o->passes, .blas_core = o->blas_core};

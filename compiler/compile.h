@@ -6,7 +6,8 @@
 #include "compiler/plan/plan.h"
 
 typedef struct dg_compile_options {
-    dg_front *front; /* a program already opened, which outlives the compilation. NULL: `source` */
+    dg_front *front; /* a program already opened, which outlives the compilation, of the sources
+                        of the diag. NULL: `source` */
     const dg_front_options *source;
     const char *entry; /* NULL: the only one of the main file */
     const dg_setting_in *args;
@@ -18,6 +19,7 @@ typedef struct dg_compile_options {
     const char *from; /* text of a dump to continue from instead of source; with its name */
     const char *from_name;
     size_t from_length;
+    double begun; /* by dg_clock(), where the caller opened the program for it; 0: now */
 } dg_compile_options;
 
 /* A compilation keeps the front and the module, for the initialisers. NULL after reporting. What

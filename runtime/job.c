@@ -147,10 +147,8 @@ static void check_inputs(dg_job *j, const dg_entry_info *entries, int n, dg_aren
 static void check_names(dg_job *j, dg_front *f, dg_arena *a)
 {
     const dg_config *c = j->config;
-    const dg_config_info *configs;
-    int n_configs = dg_front_configs(f, &configs);
-    const char **names = DG_NEW_ARRAY(a, const char *, n_configs + 1);
-    for (int i = 0; i < n_configs; i++) names[i] = configs[i].name;
+    const char *const *names;
+    int n_configs = dg_front_config_names(f, &names);
     for (int i = 0; i < c->values.n; i++) {
         const dg_named *v = &c->values.at[i];
         if (v->span.file >= 0 && !has(v->name, names, n_configs))
@@ -191,21 +189,16 @@ static void check_names(dg_job *j, dg_front *f, dg_arena *a)
                      c->train_entry);
 }
 
-/* False when the front end has something to say itself: then its messages come from compiling. */
+/* Before the config values are applied, since unknown ones are reported here, with the run file's
+ * line. */
 static bool check_program(dg_job *j)
 {
+    dg_front *f = dg_program_read(j->program);
+    if (!f) return false;
     dg_arena *a = dg_arena_new();
-    dg_diag *d = dg_context_diag(j->context, a, dg_sources_new(a));
-    dg_front_options source = j->program->source;
-    source.config = NULL; /* unknown names are reported here, with the run file's line */
-    source.n_config = 0;
-    dg_front *f = dg_front_open(a, d, &source);
-    if (f)
-        check_names(j, f, a);
-    else
-        dg_context_flush(j->context, d);
+    check_names(j, f, a);
     dg_arena_free(a);
-    return f && dg_diag_errors(j->diag) == 0;
+    return dg_diag_errors(j->diag) == 0;
 }
 
 /* ---- opening ---- */
@@ -225,8 +218,7 @@ static void take_runtime(dg_job *j, const char *path)
         }
     }
     if (c->options.memory == 0) c->options.memory = (uint64_t)j->config->memory;
-    if (!c->options.precision)
-        dg_context_set_precision(c, j->diag, path, j->config->precision);
+    if (!c->options.precision) dg_context_set_precision(c, j->diag, path, j->config->precision);
 }
 
 bool dg_job_open(dg_context *c, dg_job *j, const char *path, const char *const *set,

@@ -7,6 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void release(dg_reading *r)
+{
+    if (r && --r->users == 0) dg_arena_free(r->arena);
+}
+
+static void forget(dg_program *p)
+{
+    release(p->reading);
+    p->reading = NULL;
+    p->configured = false;
+}
+
 static dg_program *open_program(dg_context *c, const char *path, const char *text, size_t length,
                                 const dg_arg_text *config, int n)
 {
@@ -18,8 +30,7 @@ static dg_program *open_program(dg_context *c, const char *path, const char *tex
     p->source.path = dg_arena_text(p->arena, path, strlen(path));
     p->source.lib = c->lib;
     bool ok = dg_settings_of(c, p->arena, d, config, n, &p->config);
-    p->source.config = p->config;
-    p->source.n_config = p->n_config = n;
+    p->n_config = n;
     if (ok && text) {
         p->source.text = dg_arena_text(p->arena, text, length);
         p->source.length = length;
@@ -45,20 +56,39 @@ dg_program *dg_program_open_text(dg_context *c, const char *name, const char *te
 void dg_program_free(dg_program *p)
 {
     if (!p) return;
+    forget(p);
     dg_arena_free(p->arena);
     free(p);
 }
 
+/* ---- reading ---- */
+
+dg_front *dg_program_read(dg_program *p)
+{
+    if (p->reading) return p->reading->front;
+    dg_arena *a = dg_arena_new();
+    dg_reading *r = p->reading = DG_NEW(a, dg_reading);
+    *r = (dg_reading){.arena = a, .sources = dg_sources_new(a), .users = 1};
+    dg_diag *d = dg_context_diag(p->context, a, r->sources);
+    r->front = dg_front_open(a, d, &p->source);
+    dg_context_flush(p->context, d);
+    return r->front;
+}
+
 dg_front *dg_program_front(dg_program *p)
 {
-    if (p->opened) return p->front;
-    p->opened = true;
-    p->sources = dg_sources_new(p->arena);
-    dg_diag *d = dg_context_diag(p->context, p->arena, p->sources);
-    p->front = dg_front_open(p->arena, d, &p->source);
+    dg_front *f = dg_program_read(p);
+    if (!f || p->configured) return f;
+    p->configured = true;
+    dg_reading *r = p->reading;
+    dg_diag *d = dg_context_diag(p->context, r->arena, r->sources);
+    dg_front_report_to(f, d);
+    if (!dg_front_configure(f, p->config, p->n_config)) r->front = NULL;
     dg_context_flush(p->context, d);
-    return p->front;
+    return r->front;
 }
+
+/* ---- questions ---- */
 
 int dg_program_entries(dg_program *p, const dg_entry **out)
 {
@@ -99,7 +129,10 @@ dg_status dg_program_check(dg_program *p, const char *entry)
 {
     dg_arena *a = dg_arena_new();
     dg_diag *d = dg_context_diag(p->context, a, dg_sources_new(a));
-    dg_front *f = dg_front_open(a, d, &p->source);
+    dg_front_options source = p->source;
+    source.config = p->config;
+    source.n_config = p->n_config;
+    dg_front *f = dg_front_open(a, d, &source);
     if (f && dg_front_check(f, a)) {
         const dg_entry_info *list;
         int n = dg_front_entries(f, &list);
@@ -140,6 +173,8 @@ char *dg_format_text(dg_context *c, const char *name, const char *text, size_t l
 /* ---- plans ---- */
 
 typedef struct job {
+    dg_context *context;
+    dg_program *program; /* or NULL */
     dg_arena *arena;
     dg_sources *sources;
     dg_diag *diag;
@@ -152,55 +187,74 @@ static const char *loaded_core(void)
     return dg_blas_core();
 }
 
-static bool start_job(dg_context *c, job *j, const dg_arg_text *args, int n_args)
+/* Of a program, or with NULL of what the caller sets. False after reporting. */
+static bool start_job(dg_context *c, dg_program *p, job *j, const dg_arg_text *args, int n_args)
 {
+    double begun = dg_clock();
+    *j = (job){.context = c, .program = p};
+    if (p && p->reading && !p->reading->front) forget(p); /* it may have been mended since */
+    if (p && !dg_program_front(p)) return false;
     j->arena = dg_arena_new();
-    j->sources = dg_sources_new(j->arena);
+    j->sources = p ? p->reading->sources : dg_sources_new(j->arena);
     j->diag = dg_context_diag(c, j->arena, j->sources);
     dg_setting_in *list;
-    if (!dg_settings_of(c, j->arena, j->diag, args, n_args, &list)) return false;
-    j->options = (dg_compile_options){
-        .args = list, .n_args = n_args, .passes = dg_context_passes(c), .blas_core = loaded_core};
-    return true;
+    bool ok = dg_settings_of(c, j->arena, j->diag, args, n_args, &list);
+    j->options = (dg_compile_options){.front = p ? p->reading->front : NULL,
+                                      .args = list,
+                                      .n_args = n_args,
+                                      .passes = dg_context_passes(c),
+                                      .blas_core = loaded_core,
+                                      .begun = begun};
+    return ok;
 }
 
-static dg_plan *finish_job(dg_context *c, job *j)
+/* True when nothing was reported. */
+static bool end_job(job *j)
+{
+    if (!j->arena) return false;
+    bool ok = dg_context_flush(j->context, j->diag) == DG_OK;
+    if (!ok && j->program) forget(j->program);
+    dg_arena_free(j->arena);
+    return ok;
+}
+
+static dg_plan *finish_job(job *j)
 {
     dg_compilation *made = dg_compile(j->diag, &j->options);
     dg_plan *plan = made ? dg_compilation_plan(made) : NULL;
-    dg_context_flush(c, j->diag);
-    if (plan) {
-        dg_plan_owner *owner = DG_NEW(j->arena, dg_plan_owner);
-        *owner = (dg_plan_owner){c, j->arena, j->sources, made};
-        plan->owner = owner;
-        return plan;
+    if (!plan) {
+        dg_compilation_free(made);
+        end_job(j);
+        return NULL;
     }
-    if (made) dg_compilation_free(made);
-    dg_arena_free(j->arena);
-    return NULL;
+    dg_context_flush(j->context, j->diag);
+    dg_plan_owner *owner = DG_NEW(j->arena, dg_plan_owner);
+    dg_reading *r = j->program ? j->program->reading : NULL;
+    if (r) r->users++;
+    *owner = (dg_plan_owner){j->context, j->arena, j->sources, r, made};
+    plan->owner = owner;
+    return plan;
 }
 
 dg_plan *dg_plan_compile(dg_program *p, const char *entry, const dg_arg_text *args, int n_args)
 {
     job j;
-    if (!start_job(p->context, &j, args, n_args)) {
-        dg_context_flush(p->context, j.diag);
-        dg_arena_free(j.arena);
+    if (!start_job(p->context, p, &j, args, n_args)) {
+        end_job(&j);
         return NULL;
     }
-    j.options.source = &p->source;
     j.options.entry = entry;
-    return finish_job(p->context, &j);
+    return finish_job(&j);
 }
 
 dg_plan *dg_plan_from_ir(dg_context *c, const char *name, const char *text, size_t length)
 {
     job j;
-    if (!start_job(c, &j, NULL, 0)) return NULL;
+    if (!start_job(c, NULL, &j, NULL, 0)) return NULL;
     j.options.from = text;
     j.options.from_name = name;
     j.options.from_length = length;
-    return finish_job(c, &j);
+    return finish_job(&j);
 }
 
 char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, int n_args,
@@ -208,17 +262,13 @@ char *dg_plan_dump(dg_program *p, const char *entry, const dg_arg_text *args, in
 {
     job j;
     dg_text out = {0};
-    if (start_job(p->context, &j, args, n_args)) {
-        j.options.source = &p->source;
+    if (start_job(p->context, p, &j, args, n_args)) {
         j.options.entry = entry;
         j.options.dump = stage;
         j.options.dump_text = &out;
-        dg_compilation *made = dg_compile(j.diag, &j.options);
-        if (made) dg_compilation_free(made);
+        dg_compilation_free(dg_compile(j.diag, &j.options));
     }
-    dg_status status = dg_context_flush(p->context, j.diag);
-    dg_arena_free(j.arena);
-    if (status == DG_OK) return out.at ? out.at : calloc(1, 1);
+    if (end_job(&j)) return out.at ? out.at : calloc(1, 1);
     dg_text_free(&out);
     return NULL;
 }
@@ -230,6 +280,7 @@ void dg_plan_close(dg_plan *p)
     dg_plan_free(p);
     if (!owner) return;
     dg_compilation_free(owner->compilation);
+    release(owner->reading);
     dg_arena_free(owner->arena);
 }
 

@@ -122,7 +122,7 @@ bool dg_run_copy_graph(dg_diag *d, dg_program *p, const char *run)
     int n = dg_front_files(f, &files);
     bool ok = true;
     for (int i = 0; ok && i < n; i++) {
-        const dg_source *s = dg_source_at(p->sources, files[i]);
+        const dg_source *s = dg_source_at(p->reading->sources, files[i]);
         ok = i == 0 ? write_source(d, a, run, DG_RUN_GRAPH, s) : copy_import(d, a, p, run, s);
     }
     dg_arena_free(a);

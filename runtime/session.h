@@ -7,27 +7,37 @@
 #include "runtime/exec.h"
 #include "runtime/store.h"
 
+/* A program's files, read and parsed: what the program and all plans made from it share. It goes
+ * with the last of them, since plans may outlive the program. */
+typedef struct dg_reading {
+    dg_arena *arena;
+    dg_sources *sources;
+    dg_front *front; /* NULL: they cannot be read, which was reported */
+    int users;
+} dg_reading;
+
 /* The public dg_program. */
 struct dg_program {
     dg_context *context;
     dg_arena *arena;
-    dg_front_options source;
+    dg_front_options source; /* without config values */
     dg_setting_in *config;
     int n_config;
-    bool opened; /* front and sources: dg_program_front() */
-    dg_front *front;
-    dg_sources *sources;
+    dg_reading *reading; /* NULL: not asked for so far, or a compilation failed */
+    bool configured;     /* the reading has the config values */
     const dg_entry *entries;
     int n_entries;
 };
-/* What the program declares, for questions about it: read once, and reported about then; NULL: it
- * cannot be read. Compilations read for themselves, since plans may outlive the program. */
+/* What the program declares: read once, and reported about then; NULL: it cannot be read. */
 dg_front *dg_program_front(dg_program *p);
+/* Likewise, without the config values: so that names can be looked up before these are applied. */
+dg_front *dg_program_read(dg_program *p);
 
 typedef struct dg_plan_owner { /* dg_plan.owner: kept for the initialisers */
     dg_context *context;
     dg_arena *arena;
     dg_sources *sources;
+    dg_reading *reading; /* NULL: made from a dump */
     dg_compilation *compilation;
 } dg_plan_owner;
 

@@ -43,12 +43,13 @@ static void unknown_config(dg_front *f, dg_lower *L, const dg_setting_in *in)
              : dg_arena_printf(f->arena, "graph '%s' has no config value '%s'", name, in->name));
 }
 
-static void apply_config(dg_front *f)
+bool dg_front_configure(dg_front *f, const dg_setting_in *config, int n)
 {
+    int before = dg_diag_errors(f->diag);
     dg_lower L;
     dg_lower_open(&L, f, f->arena);
-    for (int i = 0; i < f->o->n_config; i++) {
-        const dg_setting_in *in = &f->o->config[i];
+    for (int i = 0; i < n; i++) {
+        const dg_setting_in *in = &config[i];
         dg_symbol *other,
             *s = dg_symbol_find(f, f->units.at[0], dg_intern_z(f->strings, in->name), &other);
         if (!s || s->d->kind != DG_C_CONFIG) {
@@ -64,6 +65,14 @@ static void apply_config(dg_front *f)
         }
     }
     dg_lower_close(&L);
+    return dg_diag_errors(f->diag) == before;
+}
+
+dg_diag *dg_front_report_to(dg_front *f, dg_diag *d)
+{
+    dg_diag *before = f->diag;
+    f->diag = d;
+    return before;
 }
 
 /* ---- lists ---- */
@@ -95,27 +104,50 @@ int dg_front_entries(const dg_front *f, const dg_entry_info **out)
     return (int)f->entries.n;
 }
 
+/* The main file's and those of its imports that it sees. */
+static int list_configs(dg_front *f, dg_symbol ***out)
+{
+    dg_unit *u = f->units.at[0];
+    DG_VEC(dg_symbol *) list = {0};
+    for (size_t k = 0; k <= u->imports.n; k++) {
+        const dg_map *names = k == 0 ? u->names : u->imports.at[k - 1]->names;
+        for (size_t i = 0; i < dg_map_count(names); i++) {
+            dg_symbol *other, *s = dg_map_value(names, i);
+            if (s->d->kind == DG_C_CONFIG && dg_symbol_find(f, u, s->d->name, &other) == s &&
+                !other)
+                dg_vec_push(&list, s);
+        }
+    }
+    int n = (int)list.n;
+    dg_vec_seal(&list, f->arena, *out);
+    return n;
+}
+
+int dg_front_config_names(dg_front *f, const dg_str **out)
+{
+    dg_symbol **list;
+    int n = list_configs(f, &list);
+    dg_str *names = DG_NEW_ARRAY(f->arena, dg_str, n);
+    for (int i = 0; i < n; i++) names[i] = list[i]->d->name;
+    *out = names;
+    return n;
+}
+
 int dg_front_configs(dg_front *f, const dg_config_info **out)
 {
     if (f->configs.n == 0) {
         dg_lower L;
         dg_lower_open(&L, f, f->arena);
-        dg_unit *u = f->units.at[0];
-        for (size_t k = 0; k <= u->imports.n; k++) {
-            const dg_map *names = k == 0 ? u->names : u->imports.at[k - 1]->names;
-            for (size_t i = 0; i < dg_map_count(names); i++) {
-                dg_symbol *other, *s = dg_map_value(names, i);
-                if (s->d->kind != DG_C_CONFIG || dg_symbol_find(f, u, s->d->name, &other) != s ||
-                    other)
-                    continue;
-                dg_text t = {0};
-                dg_sv_text(&L, dg_symbol_value(&L, s, s->d->name_span), &t);
-                const char *text = dg_arena_text(f->arena, t.at ? t.at : "", t.n);
-                dg_text_free(&t);
-                dg_config_info c = {
-                    .name = s->d->name, .text = text, .doc = s->d->doc, .span = s->d->name_span};
-                dg_vec_push(&f->configs, c);
-            }
+        dg_symbol **list;
+        int n = list_configs(f, &list);
+        for (int i = 0; i < n; i++) {
+            const dg_decl *d = list[i]->d;
+            dg_text t = {0};
+            dg_sv_text(&L, dg_symbol_value(&L, list[i], d->name_span), &t);
+            const char *text = dg_arena_text(f->arena, t.at ? t.at : "", t.n);
+            dg_text_free(&t);
+            dg_config_info c = {.name = d->name, .text = text, .doc = d->doc, .span = d->name_span};
+            dg_vec_push(&f->configs, c);
         }
         dg_lower_close(&L);
         SETTLE(f->arena, &f->configs);
@@ -158,9 +190,7 @@ dg_front *dg_front_open(dg_arena *a, dg_diag *d, const dg_front_options *o)
     SETTLE(a, &f->units);
     SETTLE(a, &f->files);
     SETTLE(a, &f->entries);
-    if (!loaded) return NULL;
-    apply_config(f);
-    return dg_diag_errors(d) == before ? f : NULL;
+    return loaded && dg_front_configure(f, f->o->config, f->o->n_config) ? f : NULL;
 }
 
 bool dg_front_check(dg_front *f, dg_arena *a)

@@ -38,6 +38,10 @@ typedef struct dg_front_options {
 
 /* NULL after reporting. */
 dg_front *dg_front_open(dg_arena *a, dg_diag *d, const dg_front_options *o);
+/* Further config values, before anything is elaborated. The list outlives the front's use. */
+bool dg_front_configure(dg_front *f, const dg_setting_in *config, int n);
+/* Where messages go from now on, of the same sources; the result is where they went before. */
+dg_diag *dg_front_report_to(dg_front *f, dg_diag *d);
 
 typedef enum dg_entry_kind { DG_ENTRY, DG_TRAIN, DG_TEST } dg_entry_kind;
 typedef struct dg_entry_info {
@@ -58,6 +62,8 @@ typedef struct dg_config_info {
     dg_span span;
 } dg_config_info;
 int dg_front_configs(dg_front *f, const dg_config_info **out);
+/* Their names alone, which needs no value; from the front's arena. */
+int dg_front_config_names(dg_front *f, const dg_str **out);
 const dg_tree *dg_front_tree(const dg_front *f);
 dg_str dg_front_doc(const dg_front *f);
 /* Every source loaded: name and text, main file first (for run folders and the plan's header). */

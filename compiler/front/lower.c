@@ -33,6 +33,7 @@ void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
         .front = f, .arena = a, .strings = f->strings, .diag = f->diag, .first_state = DG_NONE};
     L->stack_low = stack_floor(&here);
     L->bytes_at_start = dg_arena_used(a);
+    L->errors_at_start = dg_diag_errors(f->diag);
     L->models = dg_map_new(a);
     L->reports = dg_map_new(a);
     L->spot_by_path = dg_map_new(a);

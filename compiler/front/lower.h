@@ -128,6 +128,7 @@ typedef struct dg_symbol {
     const dg_setting_in *override;
     dg_model *model; /* of the elaboration `pass` */
     int pass;
+    bool failed; /* v, of the elaboration `pass`: another one reports again */
 } dg_symbol;
 
 typedef struct dg_unit { /* one file */
@@ -344,6 +345,7 @@ struct dg_lower {
     char *stack_low; /* C stack may grow down to here */
     int64_t steps;
     size_t bytes_at_start;
+    int errors_at_start;
     bool halted; /* a budget is used up: everything is poison */
     bool training;
     int remats, model_calls;

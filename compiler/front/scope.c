@@ -227,7 +227,7 @@ static dg_model *symbol_model(dg_lower *L, dg_symbol *s);
 
 dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
 {
-    if (s->state == DG_SYM_DONE) return s->v;
+    if (s->state == DG_SYM_DONE && !(s->failed && s->pass != L->front->pass)) return s->v;
     switch (s->d->kind) {
     case DG_C_CONFIG:
     case DG_C_CONST:
@@ -247,6 +247,8 @@ dg_sv dg_symbol_value(dg_lower *L, dg_symbol *s, dg_span span)
             s->state = DG_SYM_BUSY;
         }
         s->v = compute(L, s, span);
+        s->failed = dg_diag_errors(L->diag) > L->errors_at_start;
+        s->pass = L->front->pass;
         s->state = L->halted ? DG_SYM_NEW : DG_SYM_DONE;
         return s->v;
     case DG_C_MODEL: {
