@@ -6,9 +6,12 @@
 #include "compiler/base/os.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { MESSAGES_CAP = 16 << 10 }; /* bytes of messages in one run */
@@ -236,8 +239,23 @@ static int run_command(cli *c, int argc, char **argv)
     return c->verb->run(c);
 }
 
+/* A compiler asks for many small pieces and gives them back soon. Fresh pages cost it more than
+ * what it writes to them, so the heap grows by huge pages, and keeps what was freed. */
+static void prepare_heap(void)
+{
+    enum { HEAP = 32 << 20, HUGE_PAGE = 2 << 20 };
+    mallopt(M_MMAP_THRESHOLD, HEAP);
+    mallopt(M_TRIM_THRESHOLD, HEAP);
+    mallopt(M_TOP_PAD, HEAP); /* of address space: what is not touched takes no memory */
+    unsigned char *first = malloc(1);
+    uintptr_t at = ((uintptr_t)first + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if (first) madvise((void *)at, HEAP - HUGE_PAGE, MADV_HUGEPAGE);
+    free(first);
+}
+
 int main(int argc, char **argv)
 {
+    prepare_heap();
     /* OpenBLAS reads its core type when it is loaded, and takes new CPUs for its oldest one. */
     const char *core = dg_blas_core_for_cpu();
     if (core) setenv("OPENBLAS_CORETYPE", core, 0);
