@@ -5,7 +5,6 @@
  * Keeps  lists doubly linked and closed; a removed node keeps its slot with op NULL. */
 #include "compiler/ir/graph.h"
 
-#include <assert.h>
 #include <string.h>
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name))
@@ -41,29 +40,6 @@ void dg_module_free(dg_module *m)
     dg_vec_free(&m->config);
     dg_vec_free(&m->args);
     dg_vec_free(&m->decisions);
-}
-
-dg_value_info *dg_value_of(const dg_graph *g, dg_value v)
-{
-    assert(v >= 0 && (size_t)v < g->values.n);
-    return &g->values.at[v];
-}
-
-dg_node_info *dg_node_of(const dg_graph *g, dg_node n)
-{
-    assert(n >= 0 && (size_t)n < g->nodes.n);
-    return &g->nodes.at[n];
-}
-
-dg_region_info *dg_region_of(const dg_graph *g, dg_region r)
-{
-    assert(r >= 0 && (size_t)r < g->regions.n);
-    return &g->regions.at[r];
-}
-
-const dg_type *dg_type_of(const dg_graph *g, dg_value v)
-{
-    return &dg_value_of(g, v)->type;
 }
 
 static void link_before(dg_graph *g, dg_node n, dg_node before, dg_region r)

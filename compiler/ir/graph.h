@@ -21,6 +21,8 @@
 #include "compiler/base/vec.h"
 #include "compiler/ir/attr.h"
 
+#include <assert.h>
+
 typedef int32_t dg_value;  /* id of a value */
 typedef int32_t dg_node;   /* id of a node */
 typedef int32_t dg_region; /* id of a region */
@@ -92,11 +94,29 @@ typedef struct dg_graph {
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
 void dg_graph_free(dg_graph *g); /* the vectors; the arena is the caller's */
 
-/* The accessors' pointers are good until the next append. */
-dg_value_info *dg_value_of(const dg_graph *g, dg_value v);
-dg_node_info *dg_node_of(const dg_graph *g, dg_node n);
-dg_region_info *dg_region_of(const dg_graph *g, dg_region r);
-const dg_type *dg_type_of(const dg_graph *g, dg_value v);
+/* The accessors' pointers are good until the next append. Inline, since passes do little else. */
+static inline dg_value_info *dg_value_of(const dg_graph *g, dg_value v)
+{
+    assert(v >= 0 && (size_t)v < g->values.n);
+    return &g->values.at[v];
+}
+
+static inline dg_node_info *dg_node_of(const dg_graph *g, dg_node n)
+{
+    assert(n >= 0 && (size_t)n < g->nodes.n);
+    return &g->nodes.at[n];
+}
+
+static inline dg_region_info *dg_region_of(const dg_graph *g, dg_region r)
+{
+    assert(r >= 0 && (size_t)r < g->regions.n);
+    return &g->regions.at[r];
+}
+
+static inline const dg_type *dg_type_of(const dg_graph *g, dg_value v)
+{
+    return &dg_value_of(g, v)->type;
+}
 
 /* Low-level: build.h makes nodes with inferred results; passes that know the types may append
  * directly. Inserted before `before` (DG_NONE: at the region's end). Results get fresh values of
