@@ -2,10 +2,10 @@
  *
  * In     requests for zeroed bytes.
  * Out    pointers that stay valid until the arena goes.
- * Keeps  chunks come zeroed and are never handed out twice, so memory is zero without clearing it
- * again. The large ones are huge pages, since a small page takes longer to be had than to be
- * filled. Under AddressSanitizer what is not handed out is poisoned, with a gap behind each
- * allocation. */
+ * Keeps  nothing is handed out twice. Small chunks are cleared piece by piece as they are handed
+ * out, while the caller is about to write there anyway; the large ones come zeroed, in huge pages,
+ * since a small page takes longer to be had than to be filled. Under AddressSanitizer what is not
+ * handed out is poisoned, with a gap behind each allocation. */
 #include "compiler/base/arena.h"
 
 #include "compiler/base/os.h"
@@ -39,7 +39,8 @@
 
 typedef struct chunk {
     struct chunk *next;
-    size_t room; /* bytes behind the header */
+    size_t room;  /* bytes behind the header */
+    bool cleared; /* they were zero when they came */
     _Alignas(ALIGN) unsigned char bytes[];
 } chunk;
 
@@ -54,9 +55,10 @@ static chunk *chunk_new(size_t room)
 {
     if (room > SIZE_MAX / 2) dg_out_of_memory();
     size_t bytes = sizeof(chunk) + room;
-    chunk *c = bytes < LARGEST_CHUNK ? calloc(1, bytes) : dg_large_alloc(bytes);
+    bool large = bytes >= LARGEST_CHUNK;
+    chunk *c = large ? dg_large_alloc(bytes) : malloc(bytes);
     if (!c) dg_out_of_memory();
-    c->room = room;
+    *c = (chunk){.room = room, .cleared = large};
     POISON(c->bytes, room);
     return c;
 }
@@ -84,7 +86,8 @@ void dg_arena_free(dg_arena *a)
     free(a);
 }
 
-void *dg_arena_alloc(dg_arena *a, size_t bytes)
+/* Bytes of the arena, and in *zero whether they are known to be zero. */
+static unsigned char *take(dg_arena *a, size_t bytes, bool *zero)
 {
     if (bytes > SIZE_MAX / 4) dg_out_of_memory();
     size_t step = (bytes + GAP + ALIGN - 1) / ALIGN * ALIGN;
@@ -95,6 +98,7 @@ void *dg_arena_alloc(dg_arena *a, size_t bytes)
         unsigned char *p = a->chunks->bytes + a->at;
         a->at += step;
         UNPOISON(p, bytes);
+        *zero = a->chunks->cleared;
         return p;
     }
     if (step > a->next_chunk / 4 && a->chunks) { /* a chunk of its own; the open one stays open */
@@ -102,6 +106,7 @@ void *dg_arena_alloc(dg_arena *a, size_t bytes)
         c->next = a->chunks->next;
         a->chunks->next = c;
         UNPOISON(c->bytes, bytes);
+        *zero = c->cleared;
         return c->bytes;
     }
     size_t room = a->next_chunk - sizeof(chunk);
@@ -111,12 +116,21 @@ void *dg_arena_alloc(dg_arena *a, size_t bytes)
     a->chunks = c;
     a->at = step;
     UNPOISON(c->bytes, bytes);
+    *zero = c->cleared;
     return c->bytes;
+}
+
+void *dg_arena_alloc(dg_arena *a, size_t bytes)
+{
+    bool zero;
+    void *p = take(a, bytes, &zero);
+    return zero ? p : memset(p, 0, bytes);
 }
 
 void *dg_arena_copy(dg_arena *a, const void *from, size_t bytes)
 {
-    void *p = dg_arena_alloc(a, bytes);
+    bool zero;
+    void *p = take(a, bytes, &zero);
     if (bytes > 0) memcpy(p, from, bytes);
     return p;
 }
@@ -124,8 +138,10 @@ void *dg_arena_copy(dg_arena *a, const void *from, size_t bytes)
 char *dg_arena_text(dg_arena *a, const char *from, size_t length)
 {
     if (length == SIZE_MAX) dg_out_of_memory();
-    char *p = dg_arena_alloc(a, length + 1);
+    bool zero;
+    char *p = (char *)take(a, length + 1, &zero);
     if (length > 0) memcpy(p, from, length);
+    p[length] = '\0';
     return p;
 }
 
