@@ -223,7 +223,7 @@ static bool encode_at(dg_diag *d, const char *path, const dg_picture *p, const d
 bool dg_png_write(dg_diag *d, const char *path, const dg_picture *p)
 {
     dg_text bytes = {0};
-    bool ok = encode_at(d, path, p, NULL, &bytes) && dg_file_replace(d, path, bytes.at, bytes.n);
+    bool ok = encode_at(d, path, p, NULL, &bytes) && dg_file_replace_soon(d, path, bytes.at, bytes.n);
     dg_text_free(&bytes);
     return ok;
 }
@@ -253,7 +253,7 @@ bool dg_image_write(dg_diag *d, const char *path, const dg_type *t, const void *
 {
     dg_text bytes = {0};
     bool ok = dg_image_encode(d, path, t, data, range, columns, text, &bytes) &&
-              dg_file_replace(d, path, bytes.at, bytes.n);
+              dg_file_replace_soon(d, path, bytes.at, bytes.n);
     dg_text_free(&bytes);
     return ok;
 }

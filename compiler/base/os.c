@@ -386,7 +386,7 @@ static bool write_in_place(dg_diag *d, const char *path, bool (*write)(int fd, v
 }
 
 static bool replace(dg_diag *d, const char *given, bool (*write)(int fd, void *ctx), void *ctx,
-                    uint64_t needed)
+                    uint64_t needed, bool sync)
 {
     struct stat st;
     char real[PATH_MAX], beside[PATH_MAX];
@@ -407,7 +407,7 @@ static bool replace(dg_diag *d, const char *given, bool (*write)(int fd, void *c
     do fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     while (fd < 0 && errno == EINTR);
     if (fd < 0) return cannot_write(d, given, errno, needed);
-    bool ok = write(fd, ctx) && sync_retry(fd);
+    bool ok = write(fd, ctx) && (!sync || sync_retry(fd));
     int error = errno;
     if (close(fd) != 0 && ok && errno != EINTR) {
         ok = false;
@@ -421,6 +421,7 @@ static bool replace(dg_diag *d, const char *given, bool (*write)(int fd, void *c
         unlink(beside);
         return cannot_write(d, given, error, needed);
     }
+    if (!sync) return true;
     char folder[PATH_MAX];
     size_t folder_length = (size_t)(base - path);
     memcpy(folder, path, folder_length);
@@ -431,7 +432,7 @@ static bool replace(dg_diag *d, const char *given, bool (*write)(int fd, void *c
 
 bool dg_file_replace_with(dg_diag *d, const char *path, bool (*write)(int fd, void *ctx), void *ctx)
 {
-    return replace(d, path, write, ctx, 0);
+    return replace(d, path, write, ctx, 0, true);
 }
 
 typedef struct bytes_at_hand {
@@ -448,7 +449,13 @@ static bool write_bytes(int fd, void *ctx)
 bool dg_file_replace(dg_diag *d, const char *path, const void *bytes, size_t length)
 {
     bytes_at_hand b = {bytes, length};
-    return replace(d, path, write_bytes, &b, length);
+    return replace(d, path, write_bytes, &b, length, true);
+}
+
+bool dg_file_replace_soon(dg_diag *d, const char *path, const void *bytes, size_t length)
+{
+    bytes_at_hand b = {bytes, length};
+    return replace(d, path, write_bytes, &b, length, false);
 }
 
 bool dg_make_folders(dg_diag *d, const char *path)

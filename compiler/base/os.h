@@ -29,6 +29,9 @@ void dg_file_close(dg_file *f);
 bool dg_file_replace(dg_diag *d, const char *path, const void *bytes, size_t length);
 bool dg_file_replace_with(dg_diag *d, const char *path, bool (*write)(int fd, void *ctx),
                           void *ctx);
+/* The same, not synced: for what can be made again. Others see the old file or the whole new one;
+ * after a loss of power it may be gone. */
+bool dg_file_replace_soon(dg_diag *d, const char *path, const void *bytes, size_t length);
 bool dg_write_all(int fd, const void *bytes, size_t n); /* retries EINTR and short writes */
 bool dg_make_folders(dg_diag *d, const char *path);     /* mkdir -p */
 bool dg_path_exists(const char *path);

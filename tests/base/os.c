@@ -70,6 +70,10 @@ static void round_trip(void **state)
     assert_string_equal((const char *)f.bytes, "hello"); /* a NUL behind the end */
     dg_file_close(&f);
     assert_null(f.bytes);
+    assert_true(dg_file_replace_soon(diag, "a.txt", "again", 5));
+    assert_true(dg_file_read(diag, "a.txt", 100, &f));
+    assert_string_equal((const char *)f.bytes, "again");
+    dg_file_close(&f);
     put("a.txt", "");
     assert_true(dg_file_read(diag, "a.txt", 0, &f));
     assert_int_equal(f.length, 0);
