@@ -10,6 +10,8 @@
 #include "runtime/run_folder.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 /* Calls `visit` with each entry until it says true. */
@@ -128,6 +130,78 @@ static bool open_file(dg_maker *m)
     return true;
 }
 
+/* ---- loading ---- */
+
+/* A load of weights, perhaps on a thread of its own: it shares nothing with the caller but the
+ * store, and the settings of the context, which both only read. */
+typedef struct dg_loading {
+    dg_maker *maker;
+    dg_arena *arena;
+    dg_diag *diag;
+    pthread_t thread;
+    bool ok;
+} dg_loading;
+
+static void *load(void *ctx)
+{
+    dg_loading *l = ctx;
+    const dg_maker *m = l->maker;
+    const dg_made *again = m->o.again;
+    if (m->o.weights)
+        l->ok = dg_weights_load(m->store, l->diag, m->o.weights, NULL);
+    else if (again)
+        l->ok = dg_checkpoint_load(m->store, l->diag, m->o.from, again->step,
+                                   &(dg_checkpoint_facts){0});
+    else
+        l->ok = dg_weights_load(m->store, l->diag, m->o.from, NULL);
+    return NULL;
+}
+
+static dg_loading *new_loading(dg_maker *m)
+{
+    dg_arena *a = dg_arena_new();
+    dg_loading *l = DG_NEW(a, dg_loading);
+    *l = (dg_loading){.maker = m, .arena = a};
+    l->diag = dg_context_diag(m->context, a, NULL);
+    return l;
+}
+
+static void free_loading(dg_loading *l)
+{
+    if (l) dg_arena_free(l->arena);
+}
+
+/* A signal to the process is for the thread that waits for it, so this one takes none. */
+static bool start_thread(dg_loading *l)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    bool ok = pthread_create(&l->thread, NULL, load, l) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
+void dg_maker_load_ahead(dg_maker *m)
+{
+    if (m->context->threads < 2 || (!m->is_run && !m->o.weights)) return;
+    m->loading = new_loading(m);
+    if (start_thread(m->loading)) return;
+    free_loading(m->loading);
+    m->loading = NULL;
+}
+
+/* The load that was begun, when it is done; else NULL. */
+static dg_loading *loaded_ahead(dg_maker *m)
+{
+    dg_loading *l = m->loading;
+    m->loading = NULL;
+    if (l) pthread_join(l->thread, NULL);
+    return l;
+}
+
+/* ---- opening and closing ---- */
+
 bool dg_maker_open(dg_context *c, dg_maker *m, const dg_maker_options *o)
 {
     *m = (dg_maker){.context = c, .o = *o};
@@ -153,6 +227,7 @@ bool dg_maker_open(dg_context *c, dg_maker *m, const dg_maker_options *o)
 void dg_maker_close(dg_maker *m)
 {
     dg_context_flush(m->context, m->diag);
+    free_loading(loaded_ahead(m));
     dg_store_free(m->store);
     if (m->is_run && m->job.arena)
         dg_job_close(&m->job);
@@ -186,18 +261,15 @@ dg_dataset *dg_maker_data(dg_maker *m, const char *other, const char *split, con
 
 bool dg_maker_load(dg_maker *m)
 {
-    const dg_made *again = m->o.again;
-    bool ok = true;
-    if (m->o.weights)
-        ok = dg_weights_load(m->store, m->diag, m->o.weights, NULL);
-    else if (m->is_run && again)
-        ok = dg_checkpoint_load(m->store, m->diag, m->o.from, again->step,
-                                &(dg_checkpoint_facts){0});
-    else if (m->is_run)
-        ok = dg_weights_load(m->store, m->diag, m->o.from, NULL);
-    else
+    if (!m->is_run && !m->o.weights) {
         dg_say(m->context, "sample", "no --weights: the parameters are fresh ones");
-    dg_context_flush(m->context, m->diag);
+        return true;
+    }
+    dg_loading *l = loaded_ahead(m);
+    if (!l) load(l = new_loading(m));
+    bool ok = l->ok;
+    dg_context_flush(m->context, l->diag);
+    free_loading(l);
     return ok;
 }
 

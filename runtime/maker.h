@@ -30,6 +30,7 @@ typedef struct dg_maker {
     int classes;     /* 0: unknown */
     uint64_t seed;
     dg_store *store;
+    struct dg_loading *loading; /* of dg_maker_load_ahead; NULL */
 } dg_maker;
 
 /* False after reporting; close in any case. */
@@ -52,6 +53,9 @@ dg_dataset *dg_maker_data(dg_maker *m, const char *other, const char *split, con
 /* The weights into the store: the file given apart, the run's, or none. Before the places are
  * there. */
 bool dg_maker_load(dg_maker *m);
+/* Begins to load a run's weights on a thread of its own, while the caller compiles; where there is
+ * one thread alone, nothing. dg_maker_load waits for it; the store is not touched before. */
+void dg_maker_load_ahead(dg_maker *m);
 /* Facts that are known before a run, for the picture's text. Reports E435 where `again` says the
  * graph was another one. */
 bool dg_maker_facts(dg_maker *m, const dg_plan *p, const char *entry, dg_made *out);

@@ -95,6 +95,7 @@ static bool sample(dg_maker *m, const dg_sample_options *o, const target *t)
                                   .rows = o->grid_rows,
                                   .columns = o->grid_cols,
                                   .seed = m->seed};
+    dg_maker_load_ahead(m);
     dg_sampler *sampler = dg_sampler_new(m->program, &options);
     if (!sampler) return false;
     bool ok = sample_with(m, sampler, entry, o, t);
