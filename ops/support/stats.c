@@ -1,46 +1,97 @@
-/* stats.c: see stats.h. The second pass reads what the first left in the cache; differences from
- * the mean keep the digits that a one-pass variance loses. */
+/* stats.c: see stats.h. A row is read once from memory: each run of it twice in the first cache,
+ * for its mean and for what differs from that, whose squares keep the digits that a variance of
+ * large values loses. Runs are put together in double (Chan, Golub and LeVeque 1979). */
 #include "ops/support/stats.h"
 
 #include "ops/support/sums.h"
 
 #include <math.h>
 
-enum { LANES = 16, RUN = 4096 };
+enum { LANES = 16, WIDE = 4 * LANES, RUN = 4096 };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float half __attribute__((vector_size(2 * LANES)));
+typedef float quarter __attribute__((vector_size(LANES)));
 #define LOAD(p) (*(const lanes *)(p))
 
-/* Sum of (x - mean)^2 over at most RUN values: 256 floats to a lane. */
-DG_VARIANTS(double, squares, (const float *x, int64_t n, float mean), (x, n, mean), {
-    lanes a = {0};
-    lanes b = {0};
-    lanes m = a + mean;
+/* The sum of four accumulators. */
+static inline __attribute__((always_inline)) float folded(const lanes *a)
+{
+    lanes all = (a[0] + a[1]) + (a[2] + a[3]);
+    half h = __builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7) +
+             __builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15);
+    quarter q =
+        __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+DG_VARIANTS(float, sum_of, (const float *x, int64_t n), (x, n), {
+    lanes a[4] = {{0}};
     int64_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        lanes d = LOAD(x + i) - m;
-        lanes e = LOAD(x + i + LANES) - m;
-        a += d * d;
-        b += e * e;
-    }
-    a += b;
-    double sum = 0;
-    for (int l = 0; l < LANES; l++) sum += (double)a[l];
-    for (; i < n; i++) {
-        double d = (double)x[i] - (double)mean;
-        sum += d * d;
-    }
+    for (; i + WIDE <= n; i += WIDE)
+        for (int j = 0; j < 4; j++) a[j] += LOAD(x + i + j * LANES);
+    for (; i + LANES <= n; i += LANES) a[0] += LOAD(x + i);
+    float sum = folded(a);
+    for (; i < n; i++) sum += x[i];
     return sum;
 })
 
+/* The sum of d = x - from, and in *squares that of d^2. */
+DG_VARIANTS(float, differences, (const float *x, int64_t n, float from, float *squares),
+            (x, n, from, squares), {
+                lanes a[4] = {{0}};
+                lanes b[4] = {{0}};
+                int64_t i = 0;
+                for (; i + WIDE <= n; i += WIDE)
+                    for (int j = 0; j < 4; j++) {
+                        lanes d = LOAD(x + i + j * LANES) - from;
+                        a[j] += d;
+                        b[j] += d * d;
+                    }
+                for (; i + LANES <= n; i += LANES) {
+                    lanes d = LOAD(x + i) - from;
+                    a[0] += d;
+                    b[0] += d * d;
+                }
+                float sum = folded(a);
+                *squares = folded(b);
+                for (; i < n; i++) {
+                    float d = x[i] - from;
+                    sum += d;
+                    *squares += d * d;
+                }
+                return sum;
+            })
+
+/* Of n <= RUN values. */
+static dg_moments of_run(dg_isa isa, const float *x, int64_t n)
+{
+    float from = sum_of[isa](x, n) / (float)n, squares;
+    if (!isfinite(from)) from = (float)(dg_sum_f32(isa, x, n) / (double)n);
+    double count = (double)n, off = (double)differences[isa](x, n, from, &squares) / count;
+    return (dg_moments){count, (double)from + off, (double)squares - off * off * count};
+}
+
+static dg_moments joined(dg_moments a, dg_moments b)
+{
+    double count = a.count + b.count, apart = b.mean - a.mean, share = b.count / count;
+    return (dg_moments){count, a.mean + apart * share,
+                        a.squares + b.squares + apart * apart * share * a.count};
+}
+
+dg_moments dg_moments_f32(dg_isa isa, const float *x, int64_t n)
+{
+    dg_moments all = of_run(isa, x, n < RUN ? n : RUN);
+    for (int64_t i = RUN; i < n; i += RUN)
+        all = joined(all, of_run(isa, x + i, n - i < RUN ? n - i : RUN));
+    return all;
+}
+
 void dg_stats_f32(dg_isa isa, const float *x, int64_t n, double eps, float *mean, float *rstd)
 {
-    double m = dg_sum_f32(isa, x, n) / (double)n, sum = 0, off = m - (double)(float)m;
-    for (int64_t i = 0; i < n; i += RUN)
-        sum += squares[isa](x + i, n - i < RUN ? n - i : RUN, (float)m);
-    double var = sum / (double)n - off * off; /* off: what rounding the mean to float moved it */
-    *mean = (float)m;
-    *rstd = (float)(1 / sqrt((var > 0 ? var : 0) + eps));
-    if (isnan(var)) *rstd = NAN;
+    dg_moments m = dg_moments_f32(isa, x, n);
+    double var = m.squares / m.count;
+    *mean = (float)m.mean;
+    *rstd = isnan(var) ? NAN : (float)(1 / sqrt((var > 0 ? var : 0) + eps));
 }
 
 DG_VARIANTS(void, normalise,

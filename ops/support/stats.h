@@ -4,8 +4,15 @@
 
 #include "ops/ops.h"
 
-/* mean and 1 / sqrt(biased variance + eps) of n packed floats; two passes, sums in double across
- * short runs of floats. */
+/* What is known of `count` values: their mean, and the sum of the squares of what they differ from
+ * it. */
+typedef struct dg_moments {
+    double count, mean, squares;
+} dg_moments;
+
+/* Of n packed floats. */
+dg_moments dg_moments_f32(dg_isa isa, const float *x, int64_t n);
+/* mean and 1 / sqrt(biased variance + eps) of n packed floats. */
 void dg_stats_f32(dg_isa isa, const float *x, int64_t n, double eps, float *mean, float *rstd);
 /* y = (x - mean) * rstd */
 void dg_normalise_f32(dg_isa isa, float *y, const float *x, int64_t n, float mean, float rstd);
