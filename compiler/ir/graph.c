@@ -102,6 +102,19 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
     return n;
 }
 
+dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path)
+{
+    dg_node_info *i = dg_node_of(g, n);
+    dg_value v = (dg_value)g->values.n, *out = DG_NEW_ARRAY(g->arena, dg_value, i->n_out + 1);
+    memcpy(out, i->out, sizeof *out * (size_t)i->n_out);
+    out[i->n_out] = v;
+    i->out = out;
+    dg_value_info info = {
+        .type = type, .def = n, .index = i->n_out++, .region = i->region, .path = path};
+    dg_vec_push(&g->values, info);
+    return v;
+}
+
 dg_region dg_graph_add_region(dg_graph *g, dg_node owner)
 {
     dg_region r = (dg_region)g->regions.n;

@@ -123,6 +123,8 @@ static inline const dg_type *dg_type_of(const dg_graph *g, dg_value v)
  * the given types. */
 dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op,
                      dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out);
+/* A further result of n, behind the others. */
+dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path);
 dg_region dg_graph_add_region(dg_graph *g, dg_node owner);
 dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path);
 void dg_graph_unlink(dg_graph *g, dg_node n); /* out of its region's list; op becomes NULL */

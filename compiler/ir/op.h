@@ -213,6 +213,14 @@ typedef struct dg_op {
      * column of them *grow times (strip.h, dg_prologue; pass `parts`). False: it is not, by these
      * attributes. May be NULL. */
     bool (*gathers)(const dg_attrs *attrs, const dg_type *out, int *grow);
+    /* Elements of a channel that its kernels hand to dg_epilogue at a time: whole rows of output 0
+     * [N, C, ...] (strip.h, dg_moments_shape). NULL: not known. */
+    int64_t (*span)(const dg_infer *types);
+    /* The node's results out of moments of its input 0, which is n parts one behind the other along
+     * axis 1: moments[i] of part i, of spans[i] elements (pass `moments`; NULL: they do not exist
+     * yet, nothing is built). False: they do not say enough. May be NULL. */
+    bool (*from_moments)(dg_build *b, const dg_attrs *attrs, const dg_shape *x,
+                         const dg_value *moments, const int64_t *spans, int n, dg_value *out);
     double (*flops)(
         const dg_infer *types); /* NULL: one per output element for elementwise, else 0 */
 } dg_op;

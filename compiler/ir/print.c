@@ -140,6 +140,7 @@ static void print_strip(dg_text *out, const dg_strip *s)
     for (int i = 0; i < s->n_out; i++) {
         dg_text_add(out, i ? ", $%d" : "$%d", s->out[i].reg);
         if (s->out[i].reduce) dg_text_add(out, " sum %d", s->out[i].reduce);
+        if (s->out[i].span) dg_text_add(out, " moments %lld", (long long)s->out[i].span);
     }
     dg_text_add(out, "}");
 }

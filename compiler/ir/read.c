@@ -435,12 +435,13 @@ static bool strip(reader *r, const dg_strip **out)
         dg_vec_push(&reg, c.dtype);
     }
     do {
-        int64_t k = 0, axes = 0;
+        int64_t k = 0, axes = 0, span = 0;
         good = good && want(r, "$") && number(r, &k);
         if (good && take(r, "sum")) good = number(r, &axes);
-        if (good && (k < 0 || k >= (int64_t)reg.n || axes < 0 || axes > s->space.rank))
+        if (good && take(r, "moments")) good = number(r, &span);
+        if (good && (k < 0 || k >= (int64_t)reg.n || axes < 0 || axes > s->space.rank || span < 0))
             good = fail(r, "no such register");
-        dg_vec_push(&outs, (dg_strip_out){(int)k, (int)axes});
+        dg_vec_push(&outs, (dg_strip_out){(int)k, (int)axes, span});
     } while (good && take(r, ","));
     good = good && want(r, "}");
     s->n_code = (int)code.n;

@@ -5,6 +5,13 @@
 
 #include <string.h>
 
+dg_shape dg_moments_shape(const dg_shape *space, int64_t span)
+{
+    int64_t plane = 1;
+    for (int a = 2; a < space->rank; a++) plane *= space->dim[a];
+    return DG_SHAPE(space->dim[0], space->dim[1], (plane + span - 1) / span, 2);
+}
+
 uint64_t dg_strip_hash(const dg_strip *s)
 {
     uint64_t h = (uint64_t)s->n_in << 40 ^ (uint64_t)s->n_code << 20 ^ (uint64_t)s->n_out;
@@ -21,7 +28,8 @@ uint64_t dg_strip_hash(const dg_strip *s)
         h = dg_hash(part, sizeof part);
     }
     for (int i = 0; i < s->n_out; i++) {
-        uint64_t part[3] = {h, (uint64_t)s->out[i].reg, (uint64_t)s->out[i].reduce};
+        uint64_t part[4] = {h, (uint64_t)s->out[i].reg, (uint64_t)s->out[i].reduce,
+                            (uint64_t)s->out[i].span};
         h = dg_hash(part, sizeof part);
     }
     return h;
@@ -49,7 +57,9 @@ bool dg_strip_equal(const dg_strip *a, const dg_strip *b)
         if (!code_equal(&a->code[i], &b->code[i])) return false;
     }
     for (int i = 0; i < a->n_out; i++) {
-        if (a->out[i].reg != b->out[i].reg || a->out[i].reduce != b->out[i].reduce) return false;
+        if (a->out[i].reg != b->out[i].reg || a->out[i].reduce != b->out[i].reduce ||
+            a->out[i].span != b->out[i].span)
+            return false;
     }
     return true;
 }

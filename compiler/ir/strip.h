@@ -5,10 +5,11 @@
  *
  * Registers 0 .. n_in-1 are loads: inputs broadcast to the space by the language's rule (equal rank
  * and dims equal or 1; or rank 0). Instruction i writes register n_in + i. Outputs name registers:
- * stored, or summed over the trailing `reduce` axes of the space. In an epilogue register 0 is the
- * op's own result (not among the node's inputs); registers 1 .. n_in-1 are the node's inputs after
- * the op's own; exactly one output, stored to the node's output 0. As a prologue a strip makes an
- * operand that is not stored (below).
+ * stored, or summed over the trailing `reduce` axes of the space, or the moments of a register that
+ * is stored (below). In an epilogue register 0 is the op's own result (not among the node's
+ * inputs); registers 1 .. n_in-1 are the node's inputs after the op's own; output 0 is stored to
+ * the node's output 0, a second one may be its moments. As a prologue a strip makes an operand that
+ * is not stored (below).
  *
  * An instruction may be a draw (op.h, dg_draw_fn): its operand is the trip, its elements are
  * numbered as they lie in the space. */
@@ -34,9 +35,21 @@ typedef struct dg_strip_code {
 
 typedef struct dg_strip_out {
     int reg;
-    int reduce; /* 0: stored; k > 0: summed over the last k axes of the space (in double across
-                   runs) */
+    int reduce;   /* 0: stored; k > 0: summed over the last k axes of the space (in double across
+                     runs) */
+    int64_t span; /* > 0: moments of that many elements */
 } dg_strip_out;
+
+static inline bool dg_strip_stores(const dg_strip_out *o)
+{
+    return o->reduce == 0 && o->span == 0;
+}
+
+/* Moments of a space [N, C, ...] whose channels have P elements each, f32: [N, C, ceil(P / span),
+ * 2], for every `span` elements of a channel, the last of them maybe fewer, their mean and the sum
+ * of the squares of what they differ from it. What is made of a map while it is in the caches, for
+ * the statistics of a norm that reads it later. */
+dg_shape dg_moments_shape(const dg_shape *space, int64_t span);
 
 typedef struct dg_strip {
     dg_shape space;

@@ -132,6 +132,21 @@ static bool check_code(checker *c, dg_node n, const dg_strip *s, int from, int i
     return true;
 }
 
+/* Of a register that an output before stores. */
+static bool check_moments(checker *c, dg_node n, int k)
+{
+    const dg_strip *s = dg_node_of(c->g, n)->strip;
+    const dg_type *t = dg_type_of(c->g, dg_node_of(c->g, n)->out[k]);
+    bool stored = false;
+    for (int o = 0; o < k; o++)
+        stored |= s->out[o].reg == s->out[k].reg && dg_strip_stores(&s->out[o]);
+    if (!stored || s->out[k].reduce || s->space.rank < 3)
+        return broken(c, n, "result %d is moments of what is not stored", k);
+    dg_shape shape = dg_moments_shape(&s->space, s->out[k].span);
+    return (t->dtype == DG_F32 && dg_shape_equal(&t->shape, &shape)) ||
+           broken(c, n, "result %d does not have the shape of moments", k);
+}
+
 static bool check_strip(checker *c, dg_node n)
 {
     const dg_node_info *i = dg_node_of(c->g, n);
@@ -142,14 +157,20 @@ static bool check_strip(checker *c, dg_node n)
         return broken(c, n, "the strip loads %d inputs", epilogue ? s->n_in - 1 : s->n_in);
     dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     if (!check_code(c, n, s, epilogue, epilogue ? i->n_own : 0, reg)) return false;
-    if (s->n_out != i->n_out && !i->op->epilogue)
+    if (epilogue ? s->n_out < 1 || s->n_out > 2 || (s->n_out == 2 && s->out[1].span == 0)
+                 : s->n_out != i->n_out)
         return broken(c, n, "the strip has %d results", s->n_out);
+    if (s->n_out > i->n_out) return broken(c, n, "the node has %d results", i->n_out);
     for (int k = 0; k < s->n_out; k++) {
         const dg_type *t = dg_type_of(c->g, i->out[k]);
         if (s->out[k].reg < 0 || s->out[k].reg >= s->n_in + s->n_code)
             return broken(c, n, "result %d of the strip names no register", k);
         if (t->dtype != reg[s->out[k].reg])
             return broken(c, n, "result %d has another dtype than its register", k);
+        if (s->out[k].span) {
+            if (!check_moments(c, n, k)) return false;
+            continue;
+        }
         int64_t count = 1;
         for (int a = 0; a < s->space.rank - s->out[k].reduce; a++) count *= s->space.dim[a];
         if (dg_shape_count(&t->shape) != count)
@@ -206,7 +227,7 @@ static bool check_prologue(checker *c, dg_node n)
         return broken(c, n, "the prologue's first load does not have the operand's type");
     dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     if (!check_code(c, n, s, 1, first, reg)) return false;
-    if (s->n_code < 1 || s->n_out != 1 || s->out[0].reduce != 0 || s->out[0].reg < 0 ||
+    if (s->n_code < 1 || s->n_out != 1 || !dg_strip_stores(&s->out[0]) || s->out[0].reg < 0 ||
         s->out[0].reg >= s->n_in + s->n_code || reg[s->out[0].reg] != x->dtype)
         return broken(c, n, "the prologue does not make operand %d", operand);
     return true;

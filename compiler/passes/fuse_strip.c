@@ -86,7 +86,7 @@ const dg_strip *dg_body_strip(dg_fuse *f, const dg_body *b, dg_shape space, cons
         code[i] = code_of(f->g, n, registers);
     }
     for (int i = 0; i < n_out; i++)
-        outs[i] = (dg_strip_out){register_of(b, out[i].source), out[i].reduce};
+        outs[i] = (dg_strip_out){register_of(b, out[i].source), out[i].reduce, 0};
     dg_strip *s = DG_NEW(arena, dg_strip);
     *s = (dg_strip){.space = space,
                     .n_in = b->n_load,
@@ -116,7 +116,7 @@ dg_node dg_fuse_single(dg_graph *g, dg_node n, dg_value *new_value)
     dg_strip_code *code = DG_NEW(g->arena, dg_strip_code);
     *code = code_of(g, old, registers);
     dg_strip_out *out = DG_NEW(g->arena, dg_strip_out);
-    *out = (dg_strip_out){n_load, 0};
+    *out = (dg_strip_out){n_load, 0, 0};
     dg_strip *s = DG_NEW(g->arena, dg_strip);
     *s = (dg_strip){.space = dg_type_of(g, old->out[0])->shape,
                     .n_in = n_load,

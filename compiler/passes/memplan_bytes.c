@@ -35,7 +35,7 @@ dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a)
 static bool strip_permits(const dg_node_info *n, int out, int in, const dg_type *type)
 {
     if (!n->strip || n->op->epilogue) return false;
-    return n->strip->out[out].reduce == 0 && in < n->strip->n_in &&
+    return dg_strip_stores(&n->strip->out[out]) && in < n->strip->n_in &&
            dg_shape_equal(&type->shape, &n->strip->space);
 }
 

@@ -80,6 +80,7 @@ bool dg_pass_hoist(dg_module *m, const dg_pass_options *o);
 bool dg_pass_tables(dg_module *m, const dg_pass_options *o);
 bool dg_pass_patterns(dg_module *m, const dg_pass_options *o);
 bool dg_pass_fuse(dg_module *m, const dg_pass_options *o);
+bool dg_pass_moments(dg_module *m, const dg_pass_options *o);
 bool dg_pass_select(dg_module *m, const dg_pass_options *o);
 bool dg_pass_parts(dg_module *m, const dg_pass_options *o);
 bool dg_pass_keep(dg_module *m, const dg_pass_options *o);

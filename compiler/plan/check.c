@@ -560,7 +560,7 @@ static bool permits(const dg_plan *p, const dg_plan_step *s, int out, int in)
     if (x->shift != 0 || !is_packed(x) || !dg_type_equal(&x->type, &y->type)) return false;
     if (out == 0 && in < s->n_own && in < 32 && (s->op->in_place >> in & 1)) return true;
     if (!s->strip || s->op->epilogue) return false; /* the strip is not the whole step */
-    return s->strip->out[out].reduce == 0 && in < s->strip->n_in &&
+    return dg_strip_stores(&s->strip->out[out]) && in < s->strip->n_in &&
            dg_shape_equal(&x->type.shape, &s->strip->space);
 }
 

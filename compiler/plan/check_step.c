@@ -94,7 +94,7 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
         return "has a prologue of an operand that its kernel does not compute";
     const char *wrong = source_wrong(p, s);
     if (wrong || !pro->strip) return wrong;
-    if (pro->strip->n_out != 1 || pro->strip->out[0].reduce != 0)
+    if (pro->strip->n_out != 1 || !dg_strip_stores(&pro->strip->out[0]))
         return "has a prologue that does not make its operand";
     if (!dg_shape_equal(&pro->strip->space, &pro->shape))
         return "has a prologue over another space than its operand";
@@ -131,7 +131,8 @@ const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
     if (n != s->n_in) return "has not the operands that its programs read";
     const char *what = s->strip ? program_wrong(s->strip) : NULL;
     if (what) return what;
-    if (s->strip && s->strip->n_out != (epilogue ? 1 : s->n_out))
+    if (s->strip && (epilogue ? s->strip->n_out < 1 || s->strip->n_out > s->n_out
+                              : s->strip->n_out != s->n_out))
         return "has not the results that its program stores";
     if (s->strip && !epilogue && s->strip->n_in != s->n_own)
         return "has not the operands that its program reads";

@@ -305,6 +305,7 @@ static void strip_at(writer *w, const dg_strip *s)
         dg_json_open(w, '{');
         dg_json_int_field(w, "register", s->out[i].reg);
         dg_json_int_field(w, "reduce", s->out[i].reduce);
+        if (s->out[i].span) dg_json_int_field(w, "moments", s->out[i].span);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');

@@ -109,6 +109,12 @@ static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const
     return dg_amx_conv_build(b, &g, 1, in[X], in[W], false);
 }
 
+static int64_t span(const dg_infer *t)
+{
+    dg_conv g = geometry(t);
+    return dg_conv_span(&g);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv g = geometry(t);
@@ -133,6 +139,7 @@ const dg_op dg_op_conv2d = {
     .ref = ref,
     .kernels = kernels,
     .epilogue = true,
+    .span = span,
     .narrow = narrow,
     .flops = flops,
 };

@@ -67,6 +67,23 @@ static void ref(const dg_call *k)
                      k->out[MEAN].data, k->out[RSTD].data);
 }
 
+static bool from_moments(dg_build *b, const dg_attrs *a, const dg_shape *x, const dg_value *moments,
+                         const int64_t *spans, int n, dg_value *out)
+{
+    int64_t groups = dg_attr_int(a, "groups");
+    if (groups == 0 || x->rank != 4) return false;
+    if (!moments) return true;
+    dg_attr own[] = {dg_attr_of_float("eps", dg_attr_float(a, "eps")),
+                     dg_attr_of_int("groups", groups),
+                     dg_attr_of_int("plane", x->dim[2] * x->dim[3]),
+                     dg_attr_of_ints(b->graph->arena, "spans", spans, n)};
+    dg_node made = dg_build_node(b, b->graph->find("norm_of_moments"), own, 4, moments, n);
+    if (made == DG_NONE) return false;
+    out[MEAN] = dg_node_of(b->graph, made)->out[MEAN];
+    out[RSTD] = dg_node_of(b->graph, made)->out[RSTD];
+    return true;
+}
+
 enum { PIECE = 1 << 15 }; /* elements */
 
 static int64_t rows_of_piece(int64_t n)
@@ -135,4 +152,5 @@ const dg_op dg_op_norm_stats = {
     .grad = grad,
     .ref = ref,
     .kernels = kernels,
+    .from_moments = from_moments,
 };

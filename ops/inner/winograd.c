@@ -150,6 +150,12 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
     return dg_strips_bytes(t->prologue, s) + dg_winograd_scratch(&w, t->prologue != NULL);
 }
 
+static int64_t span(const dg_infer *t)
+{
+    dg_winograd w = winograd_of(t->attrs, t->in[X].shape);
+    return dg_winograd_cut_of(&w).span;
+}
+
 static double flops(const dg_infer *t)
 {
     dg_winograd w = winograd_of(t->attrs, t->in[X].shape);
@@ -174,5 +180,6 @@ const dg_op dg_op_winograd = {
     .ref = ref,
     .kernels = kernels,
     .epilogue = true,
+    .span = span,
     .flops = flops,
 };

@@ -312,6 +312,11 @@ static cut cut_of(const dg_conv *g)
     return c;
 }
 
+int64_t dg_conv_span(const dg_conv *g)
+{
+    return cut_of(g).rows * g->Wo;
+}
+
 int64_t dg_conv_scratch(const dg_conv *g)
 {
     cut c = cut_of(g);

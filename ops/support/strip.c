@@ -16,6 +16,7 @@
 #include "ops/ops.h"
 #include "ops/source/draw.h"
 #include "ops/support/prologue.h"
+#include "ops/support/stats.h"
 #include "ops/support/strip_program.h"
 #include "ops/support/sums.h"
 
@@ -185,7 +186,7 @@ static void find_offsets(program *p, const position *at)
     const dg_strip *s = p->strip;
     for (int i = 0; i < s->n_in + s->n_out; i++) {
         operand *o = i < s->n_in ? &p->load[i] : &p->store[i - s->n_in];
-        if (i >= s->n_in && s->out[i - s->n_in].reduce) continue;
+        if (i >= s->n_in && !dg_strip_stores(&s->out[i - s->n_in])) continue;
         o->offset = 0;
         for (int a = 0; a < p->rank - 1; a++) o->offset += at->index[a] * o->stride[a];
     }
@@ -277,7 +278,7 @@ static void compute(program *p, const position *at)
 static void store_outputs(const program *p, const position *at)
 {
     for (int o = 0; o < p->strip->n_out; o++) {
-        if (p->strip->out[o].reduce == 0) store_run(p, o, at);
+        if (dg_strip_stores(&p->strip->out[o])) store_run(p, o, at);
     }
 }
 
@@ -400,9 +401,31 @@ void dg_strip_run_box(const dg_call *k, const dg_strip *s, const dg_view *in, co
     run_range(&p, 0, n, NULL, NULL);
 }
 
-void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
+/* Of channels of the box as it is stored in y: whole rows, that begin with a span. */
+static void store_moments(const dg_call *k, const dg_view *y, int64_t span, const dg_view *moments,
+                          const int64_t *start, const int64_t *extent)
 {
-    if (!k->strip) return;
+    const dg_shape *s = &y->shape;
+    int64_t row = 1, plane, pieces = moments->shape.dim[2];
+    for (int a = 3; a < s->rank; a++) row *= s->dim[a];
+    plane = row * s->dim[2];
+    int64_t first = start[2] * row, end = first + extent[2] * row;
+    assert(first % span == 0 && (end % span == 0 || end == plane));
+    for (int64_t n = start[0]; n < start[0] + extent[0]; n++)
+        for (int64_t c = start[1]; c < start[1] + extent[1]; c++) {
+            const float *x = (const float *)y->data + (n * s->dim[1] + c) * plane;
+            float *to = (float *)moments->data + (n * s->dim[1] + c) * pieces * 2;
+            for (int64_t at = first; at < end; at += span) {
+                dg_moments m =
+                    dg_moments_f32(dg_isa_of(k), x + at, end - at < span ? end - at : span);
+                to[at / span * 2] = (float)m.mean;
+                to[at / span * 2 + 1] = (float)m.squares;
+            }
+        }
+}
+
+static void apply(const dg_call *k, const int64_t *start, const int64_t *extent)
+{
     dg_view in[DG_STRIP_REGS];
     in[0] = k->out[0];
     for (int i = 1; i < k->strip->n_in; i++) in[i] = k->in[k->n_own + i - 1];
@@ -419,6 +442,14 @@ void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
         if (size[1] > end - at[1]) size[1] = end - at[1];
         dg_strip_run_box(k, k->strip, in, k->out, at, size, k->scratch);
     }
+}
+
+void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
+{
+    const dg_strip *s = k->strip;
+    if (!s) return;
+    if (s->n_code > 0) apply(k, start, extent);
+    if (s->n_out > 1) store_moments(k, &k->out[0], s->out[1].span, &k->out[1], start, extent);
 }
 
 /* ---- whole strips ---- */

@@ -42,7 +42,7 @@ static bool mergeable(const program *p, int a, int b, int64_t b_dim)
     }
     if (p->draws && p->number.stride[a] != p->number.stride[b] * b_dim) return false;
     for (int i = 0; i < s->n_out; i++) {
-        if (s->out[i].reduce == 0 && p->store[i].stride[a] != p->store[i].stride[b] * b_dim)
+        if (dg_strip_stores(&s->out[i]) && p->store[i].stride[a] != p->store[i].stride[b] * b_dim)
             return false;
     }
     return true;
@@ -136,11 +136,11 @@ static bool lost_before_copied(const program *p, int l)
 {
     const dg_strip *s = p->strip;
     bool copied = false;
-    for (int o = 0; o < s->n_out; o++) copied |= s->out[o].reg == l && s->out[o].reduce == 0;
+    for (int o = 0; o < s->n_out; o++) copied |= s->out[o].reg == l && dg_strip_stores(&s->out[o]);
     for (int o = 0; copied && o < s->n_out; o++) {
         int r = s->out[o].reg,
             size = (int)dg_dtype_size(r < s->n_in ? s->in_dtype[r] : s->code[r - s->n_in].dtype);
-        if (s->out[o].reduce == 0 && r != l &&
+        if (dg_strip_stores(&s->out[o]) && r != l &&
             overlaps(p, &p->store[o], size, &p->load[l], p->reg[l].size))
             return true;
     }
@@ -301,7 +301,7 @@ static int place_registers(program *p)
         bool array = p->chain[i] < 0 || r->kept; /* has to be in memory, besides outputs */
         for (int o = 0; o < s->n_out; o++) {
             if (s->out[o].reg != s->n_in + i) continue;
-            if (s->out[o].reduce == 0 && r->store < 0 && may_write(p, o, i))
+            if (dg_strip_stores(&s->out[o]) && r->store < 0 && may_write(p, o, i))
                 r->store = o;
             else
                 array = true;
@@ -409,7 +409,7 @@ void dg_strip_prepare(program *p, const dg_call *k, const dg_strip *s, const dg_
         locate(&p->load[i], &whole, s->space.rank, start);
     }
     for (int i = 0; i < s->n_out; i++) {
-        if (s->out[i].reduce == 0) locate(&p->store[i], &out[i], s->space.rank, start);
+        if (dg_strip_stores(&s->out[i])) locate(&p->store[i], &out[i], s->space.rank, start);
     }
     number_elements(p, k, start);
     merge_axes(p, s->space.rank, extent);

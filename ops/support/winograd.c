@@ -331,7 +331,8 @@ dg_winograd_cut dg_winograd_cut_of(const dg_winograd *w)
 {
     bool by_tiles;
     job j = job_of(w, false, &by_tiles);
-    return (dg_winograd_cut){by_tiles, j.b.count, j.b.tiles};
+    int64_t rows = at_most(j.b.rows * w->tile, w->g.Ho);
+    return (dg_winograd_cut){by_tiles, j.b.count, j.b.tiles, rows * w->g.Wo};
 }
 
 int64_t dg_winograd_prepared_bytes(const dg_winograd *w)

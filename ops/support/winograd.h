@@ -44,6 +44,7 @@ bool dg_winograd_results_fit(dg_infer *t, const dg_conv *g); /* there are some *
 typedef struct dg_winograd_cut {
     bool by_tiles;         /* pieces are blocks; otherwise panels of 32 outputs of a block */
     int64_t blocks, tiles; /* tiles of a block, at most */
+    int64_t span;          /* elements of a channel that a piece makes of an image, at most */
 } dg_winograd_cut;
 dg_winograd_cut dg_winograd_cut_of(const dg_winograd *w);
 int64_t dg_winograd_prepared_bytes(const dg_winograd *w);
