@@ -4,9 +4,9 @@
  * Out    words, uniform or normal floats, whole numbers; a pseudo-random permutation.
  * Keeps  the same bits on every machine: integers, and floats through +, -, * and sqrt, each
  * rounded once. The file is compiled without contraction (-ffp-contract=off), so no variant fuses a
- * multiplication with an addition. Method LANES blocks side by side, in loops that the compiler
- * turns into vectors; the same source is compiled for three instruction sets and chosen when
- * called. */
+ * multiplication with an addition.
+ * Method LANES blocks side by side; the same source is compiled for three instruction sets and
+ * chosen when called. */
 #include "compiler/base/rng.h"
 
 #include <math.h>
@@ -45,65 +45,74 @@ void dg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     for (uint32_t i = 0; i < 10; i++) philox_round(out, key[0] + i * W0, key[1] + i * W1);
 }
 
-/* LANES blocks, word by word: w[i][lane]. One such function for each instruction set. */
+/* LANES blocks one behind the other: 64 words. One such function for each instruction set. */
 #if defined(__x86_64__)
 
 /* Words stand in the low halves of 64-bit lanes, since that is what the vector multiplication reads
- * (pmuludq); the high halves hold leftovers that nothing reads. */
-#define PHILOX(name, vector, per_vector, set1, multiply, exclusive_or, shift_right, load, store,   \
-               ...)                                                                                \
-    __VA_ARGS__ static inline void philox_##name(const dg_rng *r, uint64_t block,                  \
-                                                 uint32_t w[4][LANES])                             \
+ * (pmuludq); the high halves hold leftovers that nothing reads. Of two neighbouring lanes the
+ * second has a block half a vector further on, so that putting the four words of a block side by
+ * side leaves the blocks in order. Two vectors go through the rounds together, since one would wait
+ * for its multiplications. */
+#define PHILOX(name, vector, per_vector, mm, si, set1, high_half, ...)                             \
+    __VA_ARGS__ INLINE void philox_##name(const dg_rng *r, uint64_t block, uint32_t *restrict y)   \
     {                                                                                              \
-        uint64_t x[4][LANES];                                                                      \
-        for (uint32_t lane = 0; lane < LANES; lane++) {                                            \
-            x[0][lane] = block + lane;                                                             \
-            x[1][lane] = (block + lane) >> 32;                                                     \
-            x[2][lane] = r->trip;                                                                  \
-            x[3][lane] = r->step;                                                                  \
-        }                                                                                          \
-        const vector m0 = set1(M0), m1 = set1(M1);                                                 \
-        for (uint32_t v = 0; v < LANES; v += per_vector) {                                         \
-            vector x0 = load((const void *)&x[0][v]), x1 = load((const void *)&x[1][v]);           \
-            vector x2 = load((const void *)&x[2][v]), x3 = load((const void *)&x[3][v]);           \
-            uint32_t k0 = (uint32_t)r->key, k1 = (uint32_t)(r->key >> 32);                         \
-            for (uint32_t i = 0; i < 10; i++, k0 += W0, k1 += W1) {                                \
-                vector p0 = multiply(m0, x0), p1 = multiply(m1, x2);                               \
-                x0 = exclusive_or(exclusive_or(shift_right(p1, 32), x1), set1(k0));                \
-                x2 = exclusive_or(exclusive_or(shift_right(p0, 32), x3), set1(k1));                \
-                x1 = p1;                                                                           \
-                x3 = p0;                                                                           \
+        static const uint64_t order[] = {ORDER_##per_vector};                                      \
+        const vector m0 = set1(M0), m1 = set1(M1), low = set1(UINT32_MAX);                         \
+        for (uint32_t b = 0; b < LANES; b += 2 * per_vector) {                                     \
+            vector x[2][4], k0 = set1((uint32_t)r->key), k1 = set1(r->key >> 32);                  \
+            for (uint32_t v = 0; v < 2; v++) {                                                     \
+                x[v][0] = mm##_add_epi64(set1(block + b + v * per_vector),                         \
+                                         mm##_loadu_##si((const void *)order));                    \
+                x[v][1] = mm##_srli_epi64(x[v][0], 32);                                            \
+                x[v][2] = set1(r->trip);                                                           \
+                x[v][3] = set1(r->step);                                                           \
             }                                                                                      \
-            store((void *)&x[0][v], x0), store((void *)&x[1][v], x1);                              \
-            store((void *)&x[2][v], x2), store((void *)&x[3][v], x3);                              \
+            for (int i = 0; i < 10; i++) {                                                         \
+                for (int v = 0; v < 2; v++) {                                                      \
+                    vector p0 = mm##_mul_epu32(m0, x[v][0]), p1 = mm##_mul_epu32(m1, x[v][2]);     \
+                    x[v][0] = mm##_xor_##si(mm##_xor_##si(high_half(p1), x[v][1]), k0);            \
+                    x[v][2] = mm##_xor_##si(mm##_xor_##si(high_half(p0), x[v][3]), k1);            \
+                    x[v][1] = p1;                                                                  \
+                    x[v][3] = p0;                                                                  \
+                }                                                                                  \
+                k0 = mm##_add_epi64(k0, set1(W0));                                                 \
+                k1 = mm##_add_epi64(k1, set1(W1));                                                 \
+            }                                                                                      \
+            for (int v = 0; v < 2; v++, y += 4 * per_vector) {                                     \
+                vector w01 = mm##_or_##si(mm##_and_##si(x[v][0], low),                             \
+                                          mm##_slli_epi64(x[v][1], 32)),                           \
+                       w23 = mm##_or_##si(mm##_and_##si(x[v][2], low),                             \
+                                          mm##_slli_epi64(x[v][3], 32));                           \
+                mm##_storeu_##si((void *)y, mm##_unpacklo_epi64(w01, w23));                        \
+                mm##_storeu_##si((void *)(y + 2 * per_vector), mm##_unpackhi_epi64(w01, w23));     \
+            }                                                                                      \
         }                                                                                          \
-        for (int i = 0; i < 4; i++)                                                                \
-            for (int lane = 0; lane < LANES; lane++) w[i][lane] = (uint32_t)x[i][lane];            \
     }
+#define ORDER_2 0, 1
+#define ORDER_4 0, 2, 1, 3
+#define ORDER_8 0, 4, 1, 5, 2, 6, 3, 7
 
-/* The unsigned increments come in as signed arguments of set1, with the same bits. */
+/* The unsigned words come in as signed arguments of set1, with the same bits. */
 #define SET_SSE2(x) _mm_set1_epi64x((int64_t)(uint64_t)(x))
 #define SET_AVX2(x) _mm256_set1_epi64x((int64_t)(uint64_t)(x))
 #define SET_AVX512(x) _mm512_set1_epi64((int64_t)(uint64_t)(x))
+#define HIGH_SSE2(x) _mm_srli_epi64(x, 32)
+#define HIGH_AVX2(x) _mm256_srli_epi64(x, 32)
+#define HIGH_AVX512(x) _mm512_shuffle_epi32(x, _MM_PERM_DDBB) /* not where it multiplies */
 #define TARGET_AVX2 __attribute__((target("avx2")))
 #define TARGET_AVX512 __attribute__((target("avx512f,avx512dq")))
-PHILOX(generic, __m128i, 2, SET_SSE2, _mm_mul_epu32, _mm_xor_si128, _mm_srli_epi64, _mm_loadu_si128,
-       _mm_storeu_si128)
-PHILOX(avx2, __m256i, 4, SET_AVX2, _mm256_mul_epu32, _mm256_xor_si256, _mm256_srli_epi64,
-       _mm256_loadu_si256, _mm256_storeu_si256, TARGET_AVX2)
-PHILOX(avx512, __m512i, 8, SET_AVX512, _mm512_mul_epu32, _mm512_xor_si512, _mm512_srli_epi64,
-       _mm512_loadu_si512, _mm512_storeu_si512, TARGET_AVX512)
+PHILOX(generic, __m128i, 2, _mm, si128, SET_SSE2, HIGH_SSE2)
+PHILOX(avx2, __m256i, 4, _mm256, si256, SET_AVX2, HIGH_AVX2, TARGET_AVX2)
+PHILOX(avx512, __m512i, 8, _mm512, si512, SET_AVX512, HIGH_AVX512, TARGET_AVX512)
 
 #else
 
-static void philox_generic(const dg_rng *r, uint64_t block, uint32_t w[4][LANES])
+static void philox_generic(const dg_rng *r, uint64_t block, uint32_t *restrict y)
 {
     const uint32_t key[2] = {(uint32_t)r->key, (uint32_t)(r->key >> 32)};
-    for (uint32_t lane = 0; lane < LANES; lane++) {
-        uint64_t b = block + lane;
-        uint32_t counter[4] = {(uint32_t)b, (uint32_t)(b >> 32), r->trip, r->step}, out[4];
-        dg_philox(counter, key, out);
-        for (int i = 0; i < 4; i++) w[i][lane] = out[i];
+    for (uint64_t b = block; b < block + LANES; b++, y += 4) {
+        uint32_t counter[4] = {(uint32_t)b, (uint32_t)(b >> 32), r->trip, r->step};
+        dg_philox(counter, key, y);
     }
 }
 
@@ -171,29 +180,19 @@ INLINE void law_turn(uint32_t a, float *cosine, float *sine)
     *sine = bits_float(second ^ (quarter & 2u) << 30);         /* negative in quarters 2 and 3 */
 }
 
-INLINE void interleave(const uint32_t w[4][LANES], uint32_t *restrict y)
+INLINE void to_uniform(uint32_t *restrict y)
 {
-    for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < 4; i++) y[4 * lane + i] = w[i][lane];
+    for (int i = 0; i < GROUP; i++) y[i] = float_bits((float)(int32_t)(y[i] >> 8) * 0x1p-24f);
 }
 
-INLINE void to_uniform(uint32_t w[4][LANES])
+INLINE void to_normal(uint32_t *restrict y)
 {
-    for (int i = 0; i < 4; i++)
-        for (int lane = 0; lane < LANES; lane++)
-            w[i][lane] = float_bits((float)(int32_t)(w[i][lane] >> 8) * 0x1p-24f);
-}
-
-INLINE void to_normal(uint32_t w[4][LANES])
-{
-    for (int pair = 0; pair < 4; pair += 2) {
-        for (int lane = 0; lane < LANES; lane++) {
-            float u = (float)(int32_t)((w[pair][lane] >> 8) + 1) * 0x1p-24f, c, s;
-            float radius = sqrtf(-2.0f * law_log(u));
-            law_turn(w[pair + 1][lane] >> 8, &c, &s);
-            w[pair][lane] = float_bits(radius * c);
-            w[pair + 1][lane] = float_bits(radius * s);
-        }
+    for (int i = 0; i < GROUP; i += 2) {
+        float u = (float)(int32_t)((y[i] >> 8) + 1) * 0x1p-24f, c, s;
+        float radius = sqrtf(-2.0f * law_log(u));
+        law_turn(y[i + 1] >> 8, &c, &s);
+        y[i] = float_bits(radius * c);
+        y[i + 1] = float_bits(radius * s);
     }
 }
 
@@ -208,24 +207,18 @@ typedef struct variant {
 #define VARIANT(name, ...)                                                                         \
     __VA_ARGS__ static void words_##name(const dg_rng *r, uint64_t block, uint32_t *restrict out)  \
     {                                                                                              \
-        uint32_t w[4][LANES];                                                                      \
-        philox_##name(r, block, w);                                                                \
-        interleave(w, out);                                                                        \
+        philox_##name(r, block, out);                                                              \
     }                                                                                              \
     __VA_ARGS__ static void uniform_##name(const dg_rng *r, uint64_t block,                        \
                                            uint32_t *restrict out)                                 \
     {                                                                                              \
-        uint32_t w[4][LANES];                                                                      \
-        philox_##name(r, block, w);                                                                \
-        to_uniform(w);                                                                             \
-        interleave(w, out);                                                                        \
+        philox_##name(r, block, out);                                                              \
+        to_uniform(out);                                                                           \
     }                                                                                              \
     __VA_ARGS__ static void normal_##name(const dg_rng *r, uint64_t block, uint32_t *restrict out) \
     {                                                                                              \
-        uint32_t w[4][LANES];                                                                      \
-        philox_##name(r, block, w);                                                                \
-        to_normal(w);                                                                              \
-        interleave(w, out);                                                                        \
+        philox_##name(r, block, out);                                                              \
+        to_normal(out);                                                                            \
     }                                                                                              \
     static const variant on_##name = {#name, {words_##name, uniform_##name, normal_##name}};
 
