@@ -254,6 +254,8 @@ static void add_adjoint(differ *d, dg_build *b, dg_value v, dg_value adjoint, dg
     value_state *s = &d->state.at[v];
     if (s->adjoint) {
         adjoint = dg_add(b, s->adjoint - 1, adjoint);
+        dg_value joined = dg_grad_join(b, adjoint);
+        if (joined != DG_NONE) adjoint = joined;
         name_adjoint(d, adjoint, "d", v);
     } else {
         dg_vec_push(&d->touched, v);

@@ -35,4 +35,8 @@ struct dg_loop_plan;
 void dg_grad_keep(dg_loop_grad *l, struct dg_loop_plan **plan);
 void dg_grad_unwind(dg_loop_grad *l, struct dg_loop_plan *plan);
 
+/* The adjoint of a value as the sum of its readers' adjoints: if these are slices' that fill it, they
+ * one behind the other; else DG_NONE (grad_join.c). */
+dg_value dg_grad_join(dg_build *b, dg_value sum);
+
 #endif
