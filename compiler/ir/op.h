@@ -93,6 +93,11 @@ typedef struct dg_kernel {
     uint32_t prologue; /* bit i: input i may have a prologue: the kernel reads it by
                           support/prologue.h */
     uint32_t parts;    /* bit i: of a prologue without a strip input i's source may be gathered */
+    uint32_t writes;   /* bit i: output i may begin anywhere and have any strides, but that its last
+                          axis of more than one element steps 1; not what a strip reduces. Else it
+                          is packed and aligned */
+    bool into; /* does nothing: its operands lie in the result's bytes already, one behind the other
+                  along the axis on which they differ from it (pass `into`) */
     dg_isa least_isa;
     bool (*fits)(const dg_infer
                      *types); /* NULL: always. Sees input and output types and attrs; not strides */
@@ -178,6 +183,9 @@ typedef struct dg_op {
      * output 0 for the given strides of input 0; false: not expressible, copy. `out` has its shape
      * and dtype set. */
     bool (*view)(const dg_attrs *attrs, const dg_view *in, dg_view *out);
+    /* The other way round: strides of input 0 with which output 0 has those given; false: none.
+     * NULL where the result does not show all of the input once. */
+    bool (*unview)(const dg_attrs *attrs, const dg_view *out, dg_view *in);
     uint32_t in_place; /* bit i: output 0 may be written over input i when types are equal and input
                           i is packed and dies here */
     bool epilogue;     /* its kernels can apply a strip to output 0 */

@@ -108,14 +108,13 @@ static void piece(const dg_call *call, int64_t p)
     dg_matrix q = dg_attention_head(&call->in[DG_ATTEND_Q], head),
               k = dg_attention_head(&call->in[DG_ATTEND_K], head),
               v = dg_attention_head(&call->in[DG_ATTEND_V], head),
-              p_rows = {s, rows, a->M, a->M, 1};
+              o = dg_attention_head(&call->out[O], head), p_rows = {s, rows, a->M, a->M, 1};
     q = dg_matrix_part(&q, first, rows, 0, a->D);
     k = dg_matrix_turned(&k);
     dg_gemm(isa, &q, &k, s, a->M, room);
     dg_attention_softmax(isa, s, rows, a->M, a->scale,
                          (float *)call->out[LSE].data + head * a->N + first);
-    dg_gemm(isa, &p_rows, &v, (float *)call->out[O].data + (head * a->N + first) * a->E, a->E,
-            room);
+    dg_gemm(isa, &p_rows, &v, dg_matrix_row(&o, first), o.row, room);
 }
 
 static void run(const dg_call *call)
@@ -138,7 +137,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"rows_f32", run, .dtype = DG_F32, .strided = 1u << 31, .fits = fits, .scratch = scratch},
+    {"rows_f32", run, .dtype = DG_F32, .strided = 1u << 31, .writes = 1 << O, .fits = fits,
+     .scratch = scratch},
     {0},
 };
 

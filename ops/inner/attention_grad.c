@@ -86,13 +86,20 @@ static int64_t scratch(const dg_infer *t, const dg_strip *strip)
 }
 
 /* sum [M, n] = or += x^T y. */
-static void add_product(dg_isa isa, dg_matrix x, const dg_matrix *y, bool first, float *sum,
-                        float *part, float *room)
+static void add_product(dg_isa isa, dg_matrix x, const dg_matrix *y, bool first,
+                        const dg_matrix *sum, float *part, float *room)
 {
     dg_matrix turned = dg_matrix_turned(&x);
     int64_t n = y->cols;
-    dg_gemm(isa, &turned, y, first ? sum : part, n, room);
-    for (int64_t i = 0; !first && i < x.cols * n; i++) sum[i] += part[i];
+    if (first) {
+        dg_gemm(isa, &turned, y, dg_matrix_row(sum, 0), sum->row, room);
+        return;
+    }
+    dg_gemm(isa, &turned, y, part, n, room);
+    for (int64_t i = 0; i < x.cols; i++) {
+        float *to = dg_matrix_row(sum, i);
+        for (int64_t j = 0; j < n; j++) to[j] += part[i * n + j];
+    }
 }
 
 /* One head: the sums over its rows are added in order. */
@@ -103,9 +110,9 @@ static void piece(const dg_call *call, int64_t head)
     int64_t M = a->M, D = a->D, E = a->E;
     float *s = call->scratch, *dp = s + a->rows * M, *part = dp + a->rows * M,
           *room = part + M * larger(D, E);
-    float *dq = (float *)call->out[DQ].data + head * a->N * D,
-          *dk = (float *)call->out[DK].data + head * M * D,
-          *dv = (float *)call->out[DV].data + head * M * E;
+    dg_matrix dq = dg_attention_head(&call->out[DQ], head),
+              dk = dg_attention_head(&call->out[DK], head),
+              dv = dg_attention_head(&call->out[DV], head);
     dg_matrix k = dg_attention_head(&call->in[K], head), kt = dg_matrix_turned(&k),
               v = dg_attention_head(&call->in[V], head), vt = dg_matrix_turned(&v),
               all_q = dg_attention_head(&call->in[Q], head),
@@ -119,9 +126,9 @@ static void piece(const dg_call *call, int64_t head)
         dg_gemm(isa, &dout, &vt, dp, M, room);
         dg_attention_dsoftmax(isa, s, dp, rows, M, a->scale,
                               (const float *)call->in[LSE].data + head * a->N + first);
-        add_product(isa, p, &dout, first == 0, dv, part, room);
-        dg_gemm(isa, &ds, &k, dq + first * D, D, room);
-        add_product(isa, ds, &q, first == 0, dk, part, room);
+        add_product(isa, p, &dout, first == 0, &dv, part, room);
+        dg_gemm(isa, &ds, &k, dg_matrix_row(&dq, first), dq.row, room);
+        add_product(isa, ds, &q, first == 0, &dk, part, room);
     }
 }
 
@@ -146,7 +153,7 @@ static double flops(const dg_infer *t)
 
 static const dg_kernel kernels[] = {
     {"rows_f32", run, .dtype = DG_F32, .fits = fits, .scratch = scratch,
-     .strided = 1u << Q | 1u << K | 1u << V | 1u << DO},
+     .strided = 1u << Q | 1u << K | 1u << V | 1u << DO, .writes = 1 << DQ | 1 << DK | 1 << DV},
     {0},
 };
 

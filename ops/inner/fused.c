@@ -99,7 +99,7 @@ static void ref(const dg_call *k)
 }
 
 static const dg_kernel kernels[] = {
-    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .parts = ~0u,
+    {"strip", dg_strip_run, .any_dtype = true, .strided = 1u << 31, .parts = ~0u, .writes = ~0u,
      .workspace = dg_strip_workspace, .scratch = dg_strip_scratch_of},
     {0},
 };

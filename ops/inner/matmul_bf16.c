@@ -32,7 +32,7 @@ typedef struct job {
     int lead;               /* leading axes of x that are walked one by one */
     bool alike;             /* y has them, too */
     int64_t batch, m, n, k; /* x's other leading axes are part of m */
-    int64_t row;            /* from a row of x to the next, unless y is alike */
+    int64_t row, z_row;     /* from a row of x to the next, unless y is alike; of z */
     int64_t mb, nb, kb;     /* of a piece; of the sum at a time */
     int64_t mpieces, npieces;
     int64_t lda, ldb; /* numbers in a row of the left, words in one of the right operand */
@@ -74,15 +74,15 @@ static void cut(job *j)
     rows_of(j);
 }
 
-static job job_of(const dg_view *x, const dg_view *y, const dg_attrs *a)
+static job job_of(const dg_view *x, const dg_view *y, const dg_view *z, const dg_attrs *a)
 {
     int rx = x->shape.rank, ry = y->shape.rank;
     bool tx = dg_attr_int(a, "tx") != 0, ty = dg_attr_int(a, "ty") != 0;
-    job j = {.lead = rx - 2, .alike = rx == ry, .batch = 1};
+    job j = {.lead = rx - 2, .alike = rx == ry, .batch = 1, .z_row = z->stride[rx - 2]};
     j.m = x->shape.dim[rx - (tx ? 1 : 2)];
     j.k = x->shape.dim[rx - (tx ? 2 : 1)];
     j.n = y->shape.dim[ry - (ty ? 2 : 1)];
-    if (!j.alike) j.lead = dg_matrix_tall(x, &j.m, &j.row);
+    if (!j.alike) j.lead = dg_matrix_tall(x, z, &j.m, &j.row, &j.z_row);
     for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
     cut(&j);
     return j;
@@ -210,15 +210,15 @@ static void block(const job *j, const places *at, int64_t i, int64_t rows, int64
     dg_amx_operand right = {
         {b, b + DG_AMX_SIDE}, at->right_at, 4 * j->ldb, cols > DG_AMX_SIDE ? 2 : 1};
     if (rows % DG_AMX_SIDE == 0 && cols % DG_AMX_SIDE == 0) {
-        dg_amx_product(steps, &left, &right, add, (float *[]){z, z + DG_AMX_SIDE}, j->n);
+        dg_amx_product(steps, &left, &right, add, (float *[]){z, z + DG_AMX_SIDE}, j->z_row);
         return;
     }
     for (int64_t r = 0; add && r < rows; r++)
-        memcpy(at->sums + r * DG_AMX_PANEL, z + r * j->n, 4 * (size_t)cols);
+        memcpy(at->sums + r * DG_AMX_PANEL, z + r * j->z_row, 4 * (size_t)cols);
     dg_amx_product(steps, &left, &right, add, (float *[]){at->sums, at->sums + DG_AMX_SIDE},
                    DG_AMX_PANEL);
     for (int64_t r = 0; r < rows; r++)
-        memcpy(z + r * j->n, at->sums + r * DG_AMX_PANEL, 4 * (size_t)cols);
+        memcpy(z + r * j->z_row, at->sums + r * DG_AMX_PANEL, 4 * (size_t)cols);
 }
 
 /* Rows [first, end) of z's axes but the last taken together. */
@@ -253,7 +253,9 @@ static void piece(const dg_call *k, int64_t p)
               y = dg_matrix_at(&k->in[Y], j->alike ? j->lead : 0, b,
                                dg_attr_int(k->attrs, "ty") != 0);
     if (!j->alike) x.row = j->row;
-    float *z = (float *)k->out[0].data + (b * j->m + i) * j->n + c;
+    dg_matrix to = dg_matrix_at(&k->out[0], j->lead, b, false);
+    to.row = j->z_row;
+    float *z = dg_matrix_row(&to, i) + c;
     dg_amx_begin();
     for (int64_t e = 0; e < j->k; e += j->kb) {
         int64_t deep = least(j->kb, j->k - e), steps = up(deep, DG_AMX_DEPTH) / DG_AMX_DEPTH;
@@ -264,7 +266,7 @@ static void piece(const dg_call *k, int64_t p)
         for (int64_t r = 0; r < rows; r += DG_AMX_PANEL)
             for (int64_t q = 0; q < cols; q += DG_AMX_PANEL)
                 block(j, &at, r, least(DG_AMX_PANEL, rows - r), q, least(DG_AMX_PANEL, cols - q),
-                      steps, e > 0, z + r * j->n + q);
+                      steps, e > 0, z + r * j->z_row + q);
     }
     dg_amx_end();
     if (k->strip) finish(k, b * j->m + i, b * j->m + i + rows, c, cols);
@@ -272,17 +274,19 @@ static void piece(const dg_call *k, int64_t p)
 
 static void amx_f32(const dg_call *k)
 {
-    job j = job_of(&k->in[X], &k->in[Y], k->attrs);
+    job j = job_of(&k->in[X], &k->in[Y], &k->out[0], k->attrs);
     dg_parallel_with(k, j.batch * j.mpieces * j.npieces, piece, &j);
 }
 
 /* How many leading axes merge depends on strides, which are not known here: room for any cut. */
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_view x = {.shape = t->in[X].shape}, y = {.shape = t->in[Y].shape};
+    dg_view x = {.shape = t->in[X].shape}, y = {.shape = t->in[Y].shape},
+            z = {.shape = t->out[0].shape};
     dg_view_pack(&x);
     dg_view_pack(&y);
-    job j = job_of(&x, &y, t->attrs);
+    dg_view_pack(&z);
+    job j = job_of(&x, &y, &z, t->attrs);
     j.mb = least(up(j.m, DG_AMX_SIDE), SIDE);
     j.nb = even(j.n, SIDE, DG_AMX_SIDE);
     rows_of(&j);
@@ -326,8 +330,8 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"amx_f32", amx_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .least_isa = DG_AVX512,
-     .fits = fits, .scratch = scratch},
+    {"amx_f32", amx_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .writes = 1,
+     .least_isa = DG_AVX512, .fits = fits, .scratch = scratch},
     {0},
 };
 

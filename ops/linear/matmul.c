@@ -84,7 +84,7 @@ static int64_t at_most(int64_t a, int64_t b)
 typedef struct job {
     int lead;               /* leading axes of z that are walked one by one */
     int64_t batch, m, n, k; /* x's other leading axes are part of m */
-    int64_t row;            /* what a row of x steps when it was merged with leading axes */
+    int64_t row, z_row;     /* what a row of x steps when it was merged with leading axes; of z */
     int64_t group;          /* products of the batch in one piece */
     int64_t mb, nb, mpieces, npieces; /* rows and columns of a piece; how many of them */
     int64_t parts;                    /* of the sum over k, which other pieces compute */
@@ -138,9 +138,11 @@ static job job_of(const dg_call *call)
     j.m = x->shape.dim[rx - (j.tx ? 1 : 2)];
     j.k = x->shape.dim[rx - (j.tx ? 2 : 1)];
     j.n = y->shape.dim[ry - (j.ty ? 2 : 1)];
-    if (rx > ry) j.lead = dg_matrix_tall(x, &j.m, &j.row);
+    const dg_view *z = &call->out[0];
+    j.z_row = z->stride[rx - 2];
+    if (rx > ry) j.lead = dg_matrix_tall(x, z, &j.m, &j.row, &j.z_row);
     for (int i = 0; i < j.lead; i++) j.batch *= x->shape.dim[i];
-    j.parts = parts_of_sum(&call->out[0].shape, j.k, call->strip);
+    j.parts = dg_view_contiguous(z) ? parts_of_sum(&z->shape, j.k, call->strip) : 1;
     cut(&j);
     return j;
 }
@@ -186,10 +188,12 @@ static void piece(const dg_call *k, int64_t p)
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
         dg_matrix x = dg_matrix_at(&k->in[X], j->lead, b, j->tx),
                   y = dg_matrix_at(&k->in[Y], alike ? j->lead : 0, b, j->ty);
+        dg_matrix to = dg_matrix_at(z, j->lead, b, false);
         if (!alike) x.row = j->row;
+        to.row = j->z_row;
         x = dg_matrix_part(&x, i, rows, 0, j->k);
         y = dg_matrix_part(&y, 0, j->k, c, cols);
-        dg_gemm(dg_isa_of(k), &x, &y, (float *)z->data + (b * j->m + i) * j->n + c, j->n, scratch);
+        dg_gemm(dg_isa_of(k), &x, &y, dg_matrix_row(&to, i) + c, to.row, scratch);
         if (!k->strip) continue;
         int64_t start[DG_MAX_RANK] = {0}, extent[DG_MAX_RANK] = {0}, rest = b;
         for (int a = j->lead - 1; a >= 0; a--) {
@@ -335,8 +339,8 @@ static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const 
 }
 
 static const dg_kernel kernels[] = {
-    {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .scratch = scratch,
-     .workspace = workspace},
+    {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .writes = 1,
+     .scratch = scratch, .workspace = workspace},
     {0},
 };
 

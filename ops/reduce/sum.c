@@ -47,8 +47,8 @@ static void run(const dg_call *k)
 }
 
 static const dg_kernel kernels[] = {
-    {"f32", run, .dtype = DG_F32, .strided = 1, .workspace = dg_reduce_workspace},
-    {"i32", run, .dtype = DG_I32, .strided = 1, .workspace = dg_reduce_workspace},
+    {"f32", run, .dtype = DG_F32, .strided = 1, .writes = 1, .workspace = dg_reduce_workspace},
+    {"i32", run, .dtype = DG_I32, .strided = 1, .writes = 1, .workspace = dg_reduce_workspace},
     {0},
 };
 

@@ -43,6 +43,14 @@ static bool view(const dg_attrs *a, const dg_view *in, dg_view *out)
     return true;
 }
 
+static bool unview(const dg_attrs *a, const dg_view *out, dg_view *in)
+{
+    const int64_t *perm = dg_attr_ints(a, "perm", NULL);
+    for (int i = 0; i < in->shape.rank; i++) in->stride[perm[i]] = out->stride[i];
+    in->data = out->data;
+    return true;
+}
+
 static int64_t source(const dg_call *k, const int64_t *at)
 {
     const int64_t *perm = dg_attr_ints(k->attrs, "perm", NULL);
@@ -111,6 +119,7 @@ const dg_op dg_op_transpose = {
     .ref = ref,
     .kernels = kernels,
     .view = view,
+    .unview = unview,
     .simplify = simplify,
     .stack = stack,
 };

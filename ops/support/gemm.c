@@ -227,16 +227,20 @@ dg_matrix dg_matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped)
     return swapped ? dg_matrix_turned(&x) : x;
 }
 
-int dg_matrix_tall(const dg_view *x, int64_t *m, int64_t *row)
+int dg_matrix_tall(const dg_view *x, const dg_view *z, int64_t *m, int64_t *x_row, int64_t *z_row)
 {
     int lead = x->shape.rank - 2;
     *m = x->shape.dim[lead];
-    *row = x->stride[lead];
+    *x_row = x->stride[lead];
+    *z_row = z->stride[lead];
     for (; lead > 0; lead--) {
-        int64_t dim = x->shape.dim[lead - 1], step = x->stride[lead - 1];
+        int64_t dim = x->shape.dim[lead - 1];
         if (dim == 1) continue;
-        if (*m == 1) *row = step;
-        if (step != *row * *m) break;
+        if (*m == 1) {
+            *x_row = x->stride[lead - 1];
+            *z_row = z->stride[lead - 1];
+        }
+        if (x->stride[lead - 1] != *x_row * *m || z->stride[lead - 1] != *z_row * *m) break;
         *m *= dim;
     }
     return lead;

@@ -22,12 +22,19 @@ static inline dg_matrix dg_matrix_turned(const dg_matrix *x)
     return (dg_matrix){x->data, x->cols, x->rows, x->col, x->row};
 }
 
+/* Row i of a matrix that is written. */
+static inline float *dg_matrix_row(const dg_matrix *x, int64_t i)
+{
+    return (float *)x->data + i * x->row;
+}
+
 /* Matrix number `batch` of a view [.., rows, cols], counted over its first `lead` axes. */
 dg_matrix dg_matrix_at(const dg_view *v, int lead, int64_t batch, bool swapped);
 
-/* Leading axes of x [.., m, k] that lie one behind the other are rows of one tall matrix: *m rows,
- * *row floats from one to the next. Returns how many axes stay before it. */
-int dg_matrix_tall(const dg_view *x, int64_t *m, int64_t *row);
+/* Leading axes of x [.., m, k] and z [.., m, n] that lie one behind the other in both are rows of
+ * tall matrices: *m rows, *x_row and *z_row floats from one to the next. Returns how many axes stay
+ * before them. */
+int dg_matrix_tall(const dg_view *x, const dg_view *z, int64_t *m, int64_t *x_row, int64_t *z_row);
 
 /* Row-major C[m, n] = A[m, k] B[k, n]; `room` is dg_gemm_floats of these or larger m, n and
  * k. The order of the sum over k depends on k alone, so pieces of C have the bits of the whole. */

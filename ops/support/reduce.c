@@ -1,7 +1,7 @@
 /* reduce.c: folds any set of axes of a tensor of any strides.
  *
  * In     a view; the axes to fold.
- * Out    one number for each position on the other axes, packed.
+ * Out    one number for each position on the other axes.
  * Keeps  how the work is cut depends on shapes and strides alone; parts of one sum are added in a
  *        fixed order, in double.
  * Method axes are ordered by stride and merged. Where the contiguous axis is folded, whole rows are
@@ -378,14 +378,24 @@ int64_t dg_reduce_workspace(const dg_infer *types, const dg_strip *s)
     return splits > 1 ? results * splits * (int64_t)sizeof(acc) : 0;
 }
 
-static void put(dg_dtype t, dg_fold fold, int64_t count, void *out, int64_t at, acc a)
+/* Result number `at` in row-major order. */
+static void put(const dg_call *k, dg_fold fold, int64_t count, int64_t at, acc a)
 {
-    if (t == DG_F32)
-        ((float *)out)[at] = (float)(fold == DG_FOLD_MEAN ? a.f / (double)count : a.f);
-    else if (t == DG_I32)
-        ((int32_t *)out)[at] = (int32_t)(uint32_t)(uint64_t)a.i;
+    const dg_view *y = &k->out[0];
+    if (!dg_view_contiguous(y)) {
+        int64_t rest = at;
+        at = 0;
+        for (int i = y->shape.rank - 1; i >= 0; i--) {
+            at += rest % y->shape.dim[i] * y->stride[i];
+            rest /= y->shape.dim[i];
+        }
+    }
+    if (k->in[0].dtype == DG_F32)
+        ((float *)y->data)[at] = (float)(fold == DG_FOLD_MEAN ? a.f / (double)count : a.f);
+    else if (k->in[0].dtype == DG_I32)
+        ((int32_t *)y->data)[at] = (int32_t)(uint32_t)(uint64_t)a.i;
     else
-        ((uint8_t *)out)[at] = (uint8_t)a.i;
+        ((uint8_t *)y->data)[at] = (uint8_t)a.i;
 }
 
 /* Offsets of result number `i` in kept order. */
@@ -448,7 +458,7 @@ static void reduce_columns(const dg_call *k, const reduction *r, int64_t group, 
         if (r->splits > 1)
             part[(first + j) * r->splits + split] = a[j];
         else
-            put(x->dtype, r->fold, r->count, k->out[0].data, out + j * last->out, a[j]);
+            put(k, r->fold, r->count, out + j * last->out, a[j]);
     }
 }
 
@@ -489,7 +499,7 @@ static void reduce_piece(const dg_call *k, int64_t piece)
         if (r->splits > 1)
             part[i * r->splits + split] = a;
         else
-            put(x->dtype, r->fold, r->count, k->out[0].data, out, a);
+            put(k, r->fold, r->count, out, a);
     }
 }
 
@@ -499,8 +509,7 @@ void dg_reduce_run(const dg_call *k, dg_fold fold)
     dg_dtype t = k->in[0].dtype;
     if (r.results == 0) return;
     if (r.count == 0) {
-        for (int64_t i = 0; i < r.results; i++)
-            put(t, fold, 0, k->out[0].data, i, identity(fold, t == DG_F32));
+        for (int64_t i = 0; i < r.results; i++) put(k, fold, 0, i, identity(fold, t == DG_F32));
         return;
     }
     dg_parallel_with(k, (r.columns ? parts(r.groups, r.bundle) : r.groups) * r.splits, reduce_piece,
@@ -513,6 +522,6 @@ void dg_reduce_run(const dg_call *k, dg_fold fold)
         acc a = part[i * r.splits];
         for (int64_t s = 1; s < r.splits; s++)
             a = join(fold, t == DG_F32, a, part[i * r.splits + s]);
-        put(t, fold, r.count, k->out[0].data, out, a);
+        put(k, fold, r.count, out, a);
     }
 }

@@ -186,6 +186,22 @@ static bool takes_strides(const dg_kernel *kernel, int input)
     return kernel->strided >> 31 || (input < 31 && kernel->strided >> input & 1);
 }
 
+/* Strides of an output whose rows lie apart. */
+static int64_t lay_rows(dg_view *v)
+{
+    int64_t step = 1;
+    bool row = false; /* the axis that steps 1 is behind */
+    for (int a = v->shape.rank - 1; a >= 0; a--) {
+        v->stride[a] = step;
+        step *= v->shape.dim[a] + (row && v->shape.dim[a] > 1 ? 1 : 0);
+        if (!row && v->shape.dim[a] > 1) {
+            row = true;
+            step += 3;
+        }
+    }
+    return step;
+}
+
 typedef struct result {
     buffer out[OP_MOST];
 } result;
@@ -204,12 +220,32 @@ static bool same_bytes(op_checked *k, const result *a, const result *b, int *out
     return true;
 }
 
+/* Outputs that may lie apart do so in the gapped layout, one element behind an aligned place. */
+static bool lies_apart(const dg_kernel *kernel, layout l, int over, int output)
+{
+    return l == GAPPED && over < 0 && output < 32 && kernel->writes >> output & 1;
+}
+
+/* The results to their packed places; false where anything between the rows was written. */
+static bool bring_together(const dg_view *out, const buffer *apart, char *packed)
+{
+    int64_t n = dg_shape_count(&out->shape), size = (int64_t)dg_dtype_size(out->dtype);
+    for (int64_t j = 0; j < n; j++) {
+        char *at = (char *)out->data + offset_of(out, j) * size;
+        memcpy(packed + j * size, at, (size_t)size);
+        memset(at, 0xff, (size_t)size);
+    }
+    for (size_t i = 0; i < apart->bytes; i++)
+        if ((unsigned char)apart->data[i] != 0xff) return false;
+    return guards_hold(apart);
+}
+
 /* threads: -1: no pool. over: input whose bytes output 0 takes, -1. */
 static bool run_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, layout l, int threads,
                        int over, op_failure *f, result *r)
 {
     dg_view in[OP_MOST], out[OP_MOST];
-    buffer held[OP_MOST], before[OP_MOST];
+    buffer held[OP_MOST], before[OP_MOST], apart[OP_MOST];
     for (int i = 0; i < k->n_in; i++) {
         in[i] = (dg_view){.dtype = k->in[i].dtype, .shape = k->in[i].shape};
         int64_t span = lay_out(&in[i], takes_strides(kernel, i) ? l : PACKED);
@@ -225,6 +261,10 @@ static bool run_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, layou
         dg_view_pack(&out[i]);
         r->out[i] = buffer_new((size_t)dg_type_bytes(&k->out[i]));
         out[i].data = i == 0 && over >= 0 ? held[over].data : r->out[i].data;
+        if (!lies_apart(kernel, l, over, i)) continue;
+        size_t size = dg_dtype_size(out[i].dtype);
+        apart[i] = buffer_new((size_t)(lay_rows(&out[i]) + 1) * size);
+        out[i].data = apart[i].data + size;
     }
     dg_infer types = {.op = k->op,
                       .attrs = &k->attrs,
@@ -267,6 +307,11 @@ static bool run_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, layou
     }
     if (over >= 0) memcpy(r->out[0].data, held[over].data, r->out[0].bytes);
     for (int i = 0; i < k->n_out; i++) {
+        if (lies_apart(kernel, l, over, i)) {
+            if (!bring_together(&out[i], &apart[i], r->out[i].data))
+                good = op_wrong(k, "writes between the rows of output %d", i);
+            free(apart[i].all);
+        }
         if (!guards_hold(&r->out[i])) good = op_wrong(k, "writes outside of output %d", i);
     }
     for (int i = 0; i < k->n_in; i++) {
@@ -310,7 +355,7 @@ static bool check_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, dou
 {
     op_failure f = {.any = 0};
     for (layout l = PACKED; l < LAYOUTS; l++) {
-        if (l != PACKED && !kernel->strided) break;
+        if (l != PACKED && !kernel->strided && !kernel->writes) break;
         result once, again;
         bool good =
             run_kernel(k, kernel, isa, l, -1, -1, &f, &once) && near_reference(k, &once, want);
@@ -363,7 +408,7 @@ bool op_check_kernels(op_checked *k, double *const *want)
 {
     dg_isa best = dg_isa_of_cpu();
     for (const dg_kernel *kernel = k->op->kernels; kernel && kernel->run; kernel++) {
-        if (!kernel_fits(k, kernel)) continue;
+        if (kernel->into || !kernel_fits(k, kernel)) continue;
         for (dg_isa isa = kernel->least_isa; isa <= best; isa++) {
             if (k->c->fails) {
                 op_failure f = {.any = 0};
@@ -384,6 +429,18 @@ bool op_check_kernels(op_checked *k, double *const *want)
 
 /* ---- views ---- */
 
+/* From the result's strides to those of the input. */
+static bool turns_round(op_checked *k, const dg_view *in, const dg_view *out)
+{
+    dg_view back = {.dtype = in->dtype, .shape = in->shape};
+    if (!k->op->unview(&k->attrs, out, &back) || back.data != in->data)
+        return op_wrong(k, "the view cannot be turned round");
+    for (int a = 0; a < in->shape.rank; a++)
+        if (in->shape.dim[a] > 1 && back.stride[a] != in->stride[a])
+            return op_wrong(k, "turned round, axis %d of the view has another stride", a);
+    return true;
+}
+
 bool op_check_view(op_checked *k, double *const *want)
 {
     if (!k->op->view) return true;
@@ -396,6 +453,7 @@ bool op_check_view(op_checked *k, double *const *want)
         for (int64_t j = 0; j < dg_shape_count(&in.shape); j++)
             op_put(in.data, in.dtype, offset_of(&in, j), k->value[0][j]);
         bool good = true, given = k->op->view(&k->attrs, &in, &out);
+        if (given && k->op->unview) good = turns_round(k, &in, &out);
         if (!given && l == PACKED && k->op->traits & DG_VIEW && strcmp(k->op->name, "reshape") == 0)
             good = op_wrong(k, "a packed value could have been viewed");
         for (int64_t j = 0; good && given && j < dg_shape_count(&out.shape); j++) {
