@@ -108,6 +108,10 @@ static void find_lives(planner *p)
         if (p->begin[n] < 0 && i->op != p->fx.output) continue;
         for (int j = 0; j < i->n_in; j++)
             read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
+        for (int o = 0; o < i->n_out; o++) { /* the whole is there from its first part on */
+            dg_bytes *b = &p->bytes[i->out[o]];
+            if (b->part && p->begin[n] < p->first[b->base]) p->first[b->base] = p->begin[n];
+        }
         if (i->body == DG_NONE) continue;
         const dg_region_info *r = dg_region_of(g, i->body);
         if (r->args.n > 0)
@@ -142,7 +146,7 @@ static void make_classes(planner *p)
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         class *c = &p->classes[v];
         *c = (class){.parent = v, .trade = v, .home = DG_HOME_NONE};
-        if (p->bytes[v].view || p->first[v] < 0) continue;
+        if (p->bytes[v].base != v || p->first[v] < 0) continue;
         c->home = DG_HOME_ARENA;
         c->bytes = dg_type_bytes(dg_type_of(p->g, v));
         c->n = c->room = 1;
@@ -334,7 +338,7 @@ static void join_operands(planner *p)
         if (p->begin[node] < 0 || n->body != DG_NONE) continue;
         for (int o = 0; o < n->n_out; o++) {
             const char *no = NULL;
-            bool done = class_of(p, n->out[o])->home != DG_HOME_ARENA;
+            bool done = class_of(p, n->out[o])->home != DG_HOME_ARENA || p->bytes[n->out[o]].part;
             for (int i = 0; i < n->n_in && !done; i++) {
                 dg_value base = p->bytes[n->in[i]].base;
                 if (!dg_may_overwrite(p->g, p->bytes, node, o, base)) continue;
@@ -451,7 +455,7 @@ static int64_t naive_bytes(planner *p)
             dg_value_of(p->g, v)->def; /* a loop's result is its carry's buffer under any plan */
         bool shown = def != DG_NONE && dg_node_of(p->g, def)->body != DG_NONE;
         if (!shown && !p->bytes[v].view && p->first[v] >= 0 &&
-            p->classes[root(p, v)].home == DG_HOME_ARENA)
+            class_of(p, v)->home == DG_HOME_ARENA)
             values += dg_align(dg_type_bytes(dg_type_of(p->g, v)));
     }
     for (size_t i = 0; i < p->g->nodes.n; i++) {
@@ -517,7 +521,7 @@ static void describe(planner *p)
     dg_value *owner = DG_NEW_ARRAY(p->a, dg_value, p->g->values.n);
     for (size_t v = 0; v < p->g->values.n; v++) owner[v] = DG_NONE;
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
-        if (p->bytes[v].view || p->classes[root(p, v)].home == DG_HOME_NONE) continue;
+        if (p->bytes[v].base != v || class_of(p, v)->home == DG_HOME_NONE) continue;
         dg_value *o = &owner[root(p, v)];
         int32_t first = p->first[v];
         if (*o == DG_NONE || first < p->first[*o]) *o = v;
@@ -541,6 +545,8 @@ static void describe(planner *p)
             s->bytes = c->bytes;
         else if (b->view)
             s->alias = "view";
+        else if (b->part)
+            s->alias = "concat part";
         else if (c->home == DG_HOME_PARAM || c->home == DG_HOME_STATE)
             s->alias = "place";
         else
@@ -618,6 +624,20 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     describe(&p);
     dg_arena_free(p.a);
     return within(m, o, out);
+}
+
+int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o, dg_arena *scratch)
+{
+    dg_pass_options free = *o;
+    dg_layout layout;
+    dg_arena *kept = m->arena;
+    free.memory = 0;
+    m->arena = scratch;
+    dg_pass_memplan(m, &free, &layout);
+    m->arena = kept;
+    dg_vec_free(&layout.decisions);
+    dg_vec_free(&layout.heuristics);
+    return layout.arena_bytes;
 }
 
 void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a)

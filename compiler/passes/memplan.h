@@ -1,6 +1,6 @@
 /* memplan.h: what the order of steps and the memory plan both need to know: whose bytes a value
  * has, which node may write over which input, and how buffers are placed. Private to keep.c,
- * schedule.c, recompute.c, memplan*.c and plan.c. */
+ * schedule.c, recompute.c, into.c, memplan*.c and plan.c. */
 #ifndef DG_PASSES_MEMPLAN_H
 #define DG_PASSES_MEMPLAN_H
 
@@ -16,11 +16,21 @@ dg_effects dg_effects_of(const dg_graph *g);
 /* Of every value: the packed value whose bytes it shows, and how. */
 typedef struct dg_bytes {
     dg_value base;    /* itself when it owns its bytes */
+    dg_value shown;   /* a view's: the value whose step stores them; else itself */
     int64_t shift;    /* bytes */
     bool view, whole; /* whole: all of the base's bytes in the base's order */
+    bool part;        /* stored by its own step where a larger value will be (kernel->into) */
     int64_t stride[DG_MAX_RANK];
 } dg_bytes;
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a); /* by value id */
+
+/* Of a node that stores its operands one behind the other: where operand `i` lies in the result,
+ * whose strides are given. `data` of both: bytes from the base's first. */
+dg_view dg_slot_of(const dg_graph *g, const dg_node_info *n, int i, const dg_view *whole);
+/* The value at the end of `v`'s chain of views that can be turned round, and its strides when v has
+ * those given; false: none. */
+dg_value dg_laid_value(const dg_graph *g, dg_value v);
+bool dg_laid_strides(const dg_graph *g, dg_value v, const dg_view *as, dg_view *out);
 
 /* Output `out` of node n may be computed in the bytes of `base`, which n reads: every read of them
  * is of the element that is about to be written, or the op says so (dg_op.in_place). Asks nothing
@@ -41,6 +51,9 @@ typedef struct dg_lives {
     int64_t *between;     /* by step: those that are taken just before it, after the step before */
 } dg_lives;
 void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a);
+
+/* The arena's bytes in the plan of the graph as it stands, whatever the budget. */
+int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o, dg_arena *scratch);
 
 /* A buffer that is taken from step `first` to step `last`, both included. */
 typedef struct dg_slot {

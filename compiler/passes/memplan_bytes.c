@@ -4,7 +4,6 @@
  * Out    base, shift and strides of every value; answers about single nodes. The graph is
  *        untouched. */
 #include "compiler/passes/memplan.h"
-#include "compiler/passes/views.h"
 
 #include <string.h>
 
@@ -14,20 +13,129 @@ dg_effects dg_effects_of(const dg_graph *g)
                         g->find("write"), g->find("output"), g->find("check")};
 }
 
+/* ---- results that are stored by the steps of their parts ---- */
+
+dg_view dg_slot_of(const dg_graph *g, const dg_node_info *n, int i, const dg_view *whole)
+{
+    dg_view slot = *whole;
+    int64_t before = 0;
+    slot.shape = dg_type_of(g, n->in[i])->shape;
+    for (int a = 0; a < slot.shape.rank; a++) {
+        if (slot.shape.dim[a] == whole->shape.dim[a]) continue;
+        for (int k = 0; k < i; k++) before += dg_type_of(g, n->in[k])->shape.dim[a];
+        slot.data =
+            (char *)slot.data + before * whole->stride[a] * (int64_t)dg_dtype_size(whole->dtype);
+        break;
+    }
+    return slot;
+}
+
+static const dg_node_info *turned_round(const dg_graph *g, dg_value v)
+{
+    dg_node def = dg_value_of(g, v)->def;
+    const dg_node_info *n = def == DG_NONE ? NULL : dg_node_of(g, def);
+    return n && n->op && n->op->unview ? n : NULL;
+}
+
+dg_value dg_laid_value(const dg_graph *g, dg_value v)
+{
+    for (const dg_node_info *n; (n = turned_round(g, v)) != NULL;) v = n->in[0];
+    return v;
+}
+
+bool dg_laid_strides(const dg_graph *g, dg_value v, const dg_view *as, dg_view *out)
+{
+    *out = *as;
+    for (const dg_node_info *n; (n = turned_round(g, v)) != NULL; v = n->in[0]) {
+        dg_view in = {.dtype = as->dtype, .shape = dg_type_of(g, n->in[0])->shape};
+        if (!n->op->unview(&n->attrs, out, &in)) return false;
+        *out = in;
+    }
+    return true;
+}
+
+/* ---- all values ---- */
+
+typedef struct finder {
+    const dg_graph *g;
+    dg_bytes *all;
+    bool *known;
+    dg_use *into; /* by value: the operand that it is the end of; node DG_NONE */
+} finder;
+
+static void find(finder *f, dg_value v);
+
+static dg_view view_of(const finder *f, dg_value v)
+{
+    dg_view view = {.data = (void *)(intptr_t)f->all[v].shift,
+                    .dtype = dg_type_of(f->g, v)->dtype,
+                    .shape = dg_type_of(f->g, v)->shape};
+    memcpy(view.stride, f->all[v].stride, sizeof view.stride);
+    return view;
+}
+
+static bool find_view(finder *f, const dg_value_info *info, dg_bytes *b, dg_view *out)
+{
+    const dg_node_info *n = info->def == DG_NONE ? NULL : dg_node_of(f->g, info->def);
+    if (!n || !n->op || !(n->op->traits & DG_VIEW) || !n->op->view || info->index != 0)
+        return false;
+    find(f, n->in[0]);
+    dg_view in = view_of(f, n->in[0]);
+    if (!n->op->view(&n->attrs, &in, out)) return false;
+    b->base = f->all[n->in[0]].base;
+    b->shown = f->all[n->in[0]].shown;
+    return true;
+}
+
+static bool find_part(finder *f, dg_value v, dg_bytes *b, dg_view *out)
+{
+    dg_use into = f->into[v];
+    if (into.node == DG_NONE) return false;
+    const dg_node_info *n = dg_node_of(f->g, into.node);
+    find(f, n->out[0]);
+    dg_view whole = view_of(f, n->out[0]), slot = dg_slot_of(f->g, n, into.input, &whole);
+    b->base = f->all[n->out[0]].base;
+    return dg_laid_strides(f->g, n->in[into.input], &slot, out);
+}
+
+static void find(finder *f, dg_value v)
+{
+    if (f->known[v]) return;
+    f->known[v] = true;
+    const dg_value_info *info = dg_value_of(f->g, v);
+    dg_bytes b = {.base = v, .shown = v};
+    dg_view view = {.dtype = info->type.dtype, .shape = info->type.shape};
+    b.view = find_view(f, info, &b, &view);
+    if (!b.view) {
+        view.data = NULL;
+        b.part = find_part(f, v, &b, &view);
+    }
+    if (!b.view && !b.part) dg_view_pack(&view);
+    b.shift = (int64_t)(intptr_t)view.data;
+    memcpy(b.stride, view.stride, sizeof b.stride);
+    b.whole = !b.part &&
+              (!b.view || (b.shift == 0 && dg_view_contiguous(&view) &&
+                           dg_type_bytes(&info->type) == dg_type_bytes(dg_type_of(f->g, b.base))));
+    f->all[v] = b;
+}
+
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a)
 {
-    dg_bytes *all = DG_NEW_ARRAY(a, dg_bytes, g->values.n);
-    for (dg_value v = 0; (size_t)v < g->values.n; v++) {
-        dg_bytes *b = &all[v];
-        dg_view view;
-        b->view = dg_value_strides(g, v, &b->base, &b->shift, &view);
-        memcpy(b->stride, view.stride, sizeof b->stride);
-        b->whole =
-            !b->view || (b->shift == 0 && dg_view_contiguous(&view) &&
-                         dg_type_bytes(dg_type_of(g, v)) == dg_type_bytes(dg_type_of(g, b->base)));
+    finder f = {.g = g,
+                .all = DG_NEW_ARRAY(a, dg_bytes, g->values.n),
+                .known = DG_NEW_ARRAY(a, bool, g->values.n),
+                .into = DG_NEW_ARRAY(a, dg_use, g->values.n)};
+    for (size_t v = 0; v < g->values.n; v++) f.into[v].node = DG_NONE;
+    for (dg_node n = 0; (size_t)n < g->nodes.n; n++) {
+        const dg_node_info *info = dg_node_of(g, n);
+        if (!info->op || !info->kernel || !info->kernel->into) continue;
+        for (int i = 0; i < info->n_in; i++) f.into[dg_laid_value(g, info->in[i])] = (dg_use){n, i};
     }
-    return all;
+    for (dg_value v = 0; (size_t)v < g->values.n; v++) find(&f, v);
+    return f.all;
 }
+
+/* ---- who may write over what ---- */
 
 /* A strip loads and stores an element of its space at the same instant, so any result may lie over
  * any operand that has the whole space; in an epilogue the op's own result is written before the

@@ -40,7 +40,7 @@ typedef struct dg_storage { /* of one value, after memplan */
     int64_t offset; /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0
                        for CONST */
     int64_t bytes;  /* owned; 0 for views */
-    const char *alias; /* NULL, "view", "in-place", "carry", "place" */
+    const char *alias; /* NULL, "view", "in-place", "concat part", "carry", "place" */
 } dg_storage;
 
 #define DG_ALIGN 64 /* bytes: of every buffer's offset, and of sizes in all sums */
@@ -87,9 +87,10 @@ bool dg_pass_keep(dg_module *m, const dg_pass_options *o);
 bool dg_pass_schedule(dg_module *m,
                       const dg_pass_options *o); /* reorders the nodes of each region */
 bool dg_pass_recompute(dg_module *m, const dg_pass_options *o);
+bool dg_pass_into(dg_module *m, const dg_pass_options *o);
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out);
 
-/* Graph passes in order of passes.def up to and including recompute. */
+/* Graph passes in the order of passes.def. */
 bool dg_passes_run(dg_module *m, const dg_pass_options *o);
 /* Names and one-line summaries, for --skip and `dg help`; NULL after the last. */
 typedef struct dg_pass_info {

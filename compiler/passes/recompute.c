@@ -469,16 +469,7 @@ static bool keeps_budget(recomputer *r)
 {
     int64_t bound = r->lives.live[peak_step(r)];
     if ((uint64_t)bound > r->o->memory) return false;
-    dg_pass_options o = *r->o;
-    dg_layout layout;
-    dg_arena *kept = r->m->arena;
-    o.memory = 0;
-    r->m->arena = r->a;
-    dg_pass_memplan(r->m, &o, &layout);
-    r->m->arena = kept;
-    dg_vec_free(&layout.decisions);
-    dg_vec_free(&layout.heuristics);
-    return (uint64_t)layout.arena_bytes <= r->o->memory;
+    return (uint64_t)dg_arena_needed(r->m, r->o, r->a) <= r->o->memory;
 }
 
 static bool nearly_free(const recomputer *r, const choice *c)

@@ -138,20 +138,11 @@ static dg_value packed_copy(selection *s, dg_value v)
     return copy;
 }
 
-static bool takes_strides(const dg_node_info *n, int input)
-{
-    if (input >= n->n_own) return true; /* read by a strip */
-    if (n->prologue && n->prologue->operand == input) return true;
-    if (!n->kernel) return false;
-    if (n->kernel->strided >> 31) return true;
-    return input < 31 && n->kernel->strided >> input & 1;
-}
-
 static void pack_operands(selection *s, dg_node n)
 {
     const dg_node_info *node = dg_node_of(s->g, n);
     for (int i = 0; i < node->n_in; i++) {
-        if (takes_strides(node, i) || dg_value_packed(s->g, node->in[i])) continue;
+        if (dg_takes_strides(node, i) || dg_value_packed(s->g, node->in[i])) continue;
         dg_value copy = packed_copy(s, node->in[i]);
         node = dg_node_of(s->g, n);
         node->in[i] = copy;

@@ -47,3 +47,12 @@ bool dg_value_packed(const dg_graph *g, dg_value v)
     int64_t shift;
     return !dg_value_strides(g, v, &base, &shift, &view) || dg_view_contiguous(&view);
 }
+
+bool dg_takes_strides(const dg_node_info *n, int input)
+{
+    if (input >= n->n_own) return true; /* read by a strip */
+    if (n->prologue && n->prologue->operand == input) return true;
+    if (!n->kernel) return false;
+    if (n->kernel->strided >> 31) return true;
+    return input < 31 && n->kernel->strided >> input & 1;
+}

@@ -22,4 +22,7 @@ bool dg_node_is_view(const dg_graph *g, dg_node n);
 /* The value's elements lie in row-major order without gaps (it may start anywhere in its base). */
 bool dg_value_packed(const dg_graph *g, dg_value v);
 
+/* The node's kernel reads this input under any strides. */
+bool dg_takes_strides(const dg_node_info *n, int input);
+
 #endif

@@ -33,10 +33,12 @@ typedef struct checker {
     int32_t *opens;                               /* by step: loop that it begins or ends; -1 */
     int32_t *first, *last, *producer, *home_loop; /* by value, derived here */
     int32_t *group; /* by base: union-find of buffers that are swapped */
+    int32_t *part;  /* by value: the step in whose result it is stored, one part of it; -1 */
     /* of a run on tokens */
     int64_t *pointer; /* by base: offset in the arena */
     int32_t *token;   /* by value: what its producer left */
     int32_t *place;   /* by place: what its bytes hold */
+    int32_t *frame;   /* by base: token of the whole whose parts are being stored; 0: of none */
     int32_t next_token;
     held *held; /* in order, disjoint */
     int n_held;
@@ -102,13 +104,14 @@ static bool check_value(checker *c, int32_t id)
         return wrong(c, "value %d and its base disagree", id);
     if (base->home != v->home)
         return wrong(c, "value %d and its base %d are in different regions", id, v->base);
-    if (v->of == id &&
+    if (v->of == id && c->part[id] < 0 &&
         (v->shift != 0 || !is_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
         return wrong(c, "value %d does not fill its buffer", id);
     for (int i = 0; i < v->type.shape.rank; i++) {
         if (v->stride[i] < 0) return wrong(c, "value %d has a negative stride", id);
     }
-    if (v->shift < 0 || v->shift + extent(v) > of->bytes)
+    if (v->shift < of->shift || v->shift + extent(v) > of->shift + extent(of) ||
+        v->shift + extent(v) > rounded(base->bytes))
         return wrong(c, "value %d reaches past value %d", id, v->of);
     switch (v->home) {
     case DG_HOME_ARENA:
@@ -148,6 +151,27 @@ static bool ids_good(const dg_plan *p, const int32_t *ids, int n)
 {
     for (int i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= p->n_values) return false;
+    }
+    return true;
+}
+
+/* Values are parts by what is done with them, whatever the plan calls them. */
+static bool find_parts(checker *c)
+{
+    const dg_plan *p = c->p;
+    for (int32_t i = 0; i < p->n_values; i++) c->part[i] = -1;
+    for (int32_t s = 0; s < p->n_steps; s++) {
+        const dg_plan_step *step = &p->steps[s];
+        if (step->kind != DG_STEP_KERNEL || !step->kernel || !step->kernel->into) continue;
+        if (!ids_good(p, step->in, step->n_in) || !ids_good(p, step->out, step->n_out) ||
+            step->n_in < 1 || step->n_out != 1)
+            return wrong(c, "step %d puts nothing together", s);
+        for (int i = 0; i < step->n_in; i++) {
+            int32_t of = p->values[step->in[i]].of;
+            if (!ids_good(p, &of, 1) || c->part[of] >= 0 || p->values[of].producer >= s)
+                return wrong(c, "step %d puts together what is no part of it", s);
+            c->part[of] = s;
+        }
     }
     return true;
 }
@@ -516,8 +540,9 @@ static bool holds(const checker *c, int32_t of)
     if (in_store(v)) return c->place[v->offset] == c->token[of];
     if (v->home != DG_HOME_ARENA || v->bytes == 0) return true;
     int64_t begin = c->pointer[v->base];
+    int64_t bytes = c->part[of] >= 0 ? c->p->values[v->base].bytes : v->bytes;
     int at = find_held(c, begin);
-    return at < c->n_held && c->held[at].begin == begin && c->held[at].end == begin + v->bytes &&
+    return at < c->n_held && c->held[at].begin == begin && c->held[at].end == begin + bytes &&
            c->held[at].token == c->token[of];
 }
 
@@ -528,9 +553,33 @@ static bool see(checker *c, int32_t id, int32_t step)
                  c->p->values[id].path);
 }
 
+/* Parts share the token of the whole that they become; the first of them takes its bytes. */
+static void write_part(checker *c, int32_t id)
+{
+    int32_t base = c->p->values[id].base;
+    int64_t begin = c->pointer[base], end = begin + c->p->values[base].bytes;
+    int at = find_held(c, begin);
+    bool open = c->frame[base] > 0 && at < c->n_held && c->held[at].begin == begin &&
+                c->held[at].end == end && c->held[at].token == c->frame[base];
+    if (!open) put(c, begin, end, c->frame[base] = c->next_token++);
+    c->token[id] = c->frame[base];
+}
+
+/* The whole is there: a further part belongs to another one, unless this is itself a part. */
+static void put_together(checker *c, const dg_plan_step *s)
+{
+    int32_t whole = s->out[0];
+    c->token[whole] = c->token[c->p->values[s->in[0]].of];
+    if (c->part[whole] < 0) c->frame[c->p->values[whole].base] = 0;
+}
+
 static bool write_value(checker *c, int32_t id, int32_t step)
 {
     const dg_plan_value *v = &c->p->values[id];
+    if (c->part[id] >= 0 && v->home == DG_HOME_ARENA) {
+        write_part(c, id);
+        return true;
+    }
     int32_t token = c->token[id] = c->next_token++;
     if (in_store(v))
         c->place[v->offset] = token;
@@ -541,10 +590,21 @@ static bool write_value(checker *c, int32_t id, int32_t step)
     return true;
 }
 
-/* Do two values share bytes as things stand? Hulls of strided views count. */
+/* The whole that value v is part of, or is. */
+static int32_t whole_of(const checker *c, int32_t v)
+{
+    while (c->part[v] >= 0) v = c->p->steps[c->part[v]].out[0];
+    return v;
+}
+
+/* Do two values share bytes as things stand? Hulls of strided views count, but not of two parts of
+ * one whole: that these lie apart has been seen. */
 static bool share(const checker *c, int32_t x, int32_t y)
 {
     const dg_plan_value *a = &c->p->values[x], *b = &c->p->values[y];
+    if (a->of != b->of && c->part[a->of] >= 0 && c->part[b->of] >= 0 &&
+        whole_of(c, a->of) == whole_of(c, b->of))
+        return false;
     if (in_store(a) || in_store(b)) {
         if (!in_store(a) || !in_store(b) || a->offset != b->offset) return false;
         return a->shift < b->shift + extent(b) && b->shift < a->shift + extent(a);
@@ -570,6 +630,10 @@ static bool run_step(checker *c, int32_t id)
     const dg_plan_step *s = &p->steps[id];
     for (int i = 0; i < s->n_in; i++) {
         if (!see(c, s->in[i], id)) return false;
+    }
+    if (s->kernel && s->kernel->into) {
+        put_together(c, s);
+        return true;
     }
     for (int o = 0; o < s->n_out; o++) {
         for (int i = 0; i < s->n_in; i++) {
@@ -663,6 +727,7 @@ static bool run(checker *c, int64_t trips)
     c->trips = trips;
     c->n_held = 0;
     c->next_token = 1;
+    for (int32_t i = 0; i < p->n_values; i++) c->frame[i] = 0;
     for (int i = 0; i < p->n_places; i++) c->place[i] = c->next_token++;
     for (int32_t i = 0; i < p->n_values; i++) {
         const dg_plan_value *v = &p->values[i];
@@ -696,11 +761,13 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
     c.producer = DG_NEW_ARRAY(c.a, int32_t, n);
     c.home_loop = DG_NEW_ARRAY(c.a, int32_t, n);
     c.group = DG_NEW_ARRAY(c.a, int32_t, n);
+    c.part = DG_NEW_ARRAY(c.a, int32_t, n);
+    c.frame = DG_NEW_ARRAY(c.a, int32_t, n);
     c.pointer = DG_NEW_ARRAY(c.a, int64_t, n);
     c.token = DG_NEW_ARRAY(c.a, int32_t, n);
     c.place = DG_NEW_ARRAY(c.a, int32_t, p->n_places + 1);
     c.held = DG_NEW_ARRAY(c.a, held, n + (size_t)p->n_steps + 1);
-    bool good = true, swaps = false;
+    bool good = find_parts(&c), swaps = false;
     for (int32_t i = 0; i < p->n_values && good; i++) good = check_value(&c, i);
     good = good && check_loops(&c) && find_lives(&c) && check_buffers(&c) && run(&c, 2);
     for (int32_t l = 0; l < p->n_loops; l++) {

@@ -48,6 +48,13 @@ static const char *loads_wrong(const dg_plan *p, const dg_plan_step *s, const dg
     return NULL;
 }
 
+static bool packed(const dg_plan_value *v)
+{
+    dg_view view = {.dtype = v->type.dtype, .shape = v->type.shape};
+    memcpy(view.stride, v->stride, sizeof view.stride);
+    return dg_view_contiguous(&view);
+}
+
 /* The parts are maps without gaps, of one size but for their channels; all of them, enlarged, have
  * the shape that the kernel is told. */
 static const char *source_wrong(const dg_plan *p, const dg_plan_step *s)
@@ -61,11 +68,9 @@ static const char *source_wrong(const dg_plan *p, const dg_plan_step *s)
     for (int k = 0; k < pro->parts; k++) {
         int i = k == 0 ? pro->operand : s->n_in - pro->parts + k;
         const dg_plan_value *v = &p->values[s->in[i]];
-        dg_view view = {.dtype = v->type.dtype, .shape = v->type.shape};
-        memcpy(view.stride, v->stride, sizeof view.stride);
         dg_shape same = v->type.shape;
         same.dim[1] = first.dim[1];
-        if (v->type.dtype != DG_F32 || !dg_shape_equal(&same, &first) || !dg_view_contiguous(&view))
+        if (v->type.dtype != DG_F32 || !dg_shape_equal(&same, &first) || !packed(v))
             return "has a prologue of parts that do not fit together";
         if (k > 0) all.dim[1] += v->type.shape.dim[1];
     }
@@ -121,6 +126,52 @@ static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
     return s->workspace_bytes >= s->kernel->workspace(&t, s->strip);
 }
 
+/* ---- where results lie ---- */
+
+/* A kernel that does nothing: its operands are in the result's bytes, each behind the one before
+ * it along one axis, and fill it. */
+static const char *whole_wrong(const dg_plan *p, const dg_plan_step *s)
+{
+    const dg_plan_value *whole = &p->values[s->out[0]];
+    const dg_shape *all = &whole->type.shape;
+    int axis = -1;
+    int64_t at = 0, size = (int64_t)dg_dtype_size(whole->type.dtype);
+    for (int i = 0; i < s->n_in; i++) {
+        const dg_plan_value *v = &p->values[s->in[i]];
+        const dg_shape *part = &v->type.shape;
+        if (v->base != whole->base || v->type.dtype != whole->type.dtype || part->rank != all->rank)
+            return "puts together what does not lie in its result";
+        for (int a = 0; a < all->rank; a++) {
+            if (part->dim[a] != all->dim[a] && axis < 0) axis = a;
+            if (part->dim[a] != all->dim[a] && axis != a) return "puts together parts of two axes";
+            if (part->dim[a] > 1 && v->stride[a] != whole->stride[a])
+                return "puts together what lies otherwise in its result";
+        }
+        if (v->shift != whole->shift + (axis < 0 ? 0 : at * whole->stride[axis] * size))
+            return "puts together parts that are not one behind the other";
+        at += axis < 0 ? 0 : part->dim[axis];
+    }
+    if (axis < 0) return s->n_in == 1 ? NULL : "puts together the same bytes twice";
+    return at == all->dim[axis] ? NULL : "does not fill its result";
+}
+
+/* Rows of a result may lie apart where the kernel says so. */
+static const char *results_wrong(const dg_plan *p, const dg_plan_step *s)
+{
+    if (s->kernel && s->kernel->into) return whole_wrong(p, s);
+    for (int o = 0; o < s->n_out; o++) {
+        const dg_plan_value *v = &p->values[s->out[o]];
+        bool reduced = s->strip && !s->op->epilogue && s->strip->out[o].reduce > 0;
+        bool any = s->kernel && o < 32 && s->kernel->writes >> o & 1 && !reduced;
+        if (!any && (!packed(v) || v->shift % DG_ALIGN != 0))
+            return "stores a result where its kernel cannot";
+        int last = v->type.shape.rank - 1;
+        while (last >= 0 && v->type.shape.dim[last] == 1) last--;
+        if (last >= 0 && v->stride[last] != 1) return "stores a result whose rows do not lie";
+    }
+    return NULL;
+}
+
 const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
 {
     if (s->n_own < 0 || s->n_own > s->n_in) return "has more operands of its own than it has";
@@ -140,6 +191,7 @@ const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
            : epilogue ? loads_wrong(p, s, epilogue, 1, s->n_own)
                       : loads_wrong(p, s, s->strip, 0, 0);
     if (!what) what = prologue_wrong(p, s, epilogue);
+    if (!what) what = results_wrong(p, s);
     if (!what && !has_workspace(p, s, a)) what = "has less workspace than its kernel takes";
     return what;
 }

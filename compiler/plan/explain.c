@@ -70,7 +70,9 @@ bool dg_step_again(const dg_plan *p, int32_t step)
 /* A kernel that stores its operands as they are, a concat's one behind the other. */
 static bool only_moves(const dg_plan *p, const dg_plan_step *s)
 {
-    if (s->kind != DG_STEP_KERNEL || !s->kernel || !s->kernel->any_dtype || s->strip) return false;
+    if (s->kind != DG_STEP_KERNEL || !s->kernel || !s->kernel->any_dtype || s->kernel->into ||
+        s->strip)
+        return false;
     if (s->op->gathers) return true;
     return s->n_in == 1 && s->n_out == 1 &&
            dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type);
@@ -84,7 +86,7 @@ dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
     for (int32_t i = 0; i < p->n_values; i++) {
         const dg_plan_value *v = &p->values[i];
         bool written = v->producer >= 0 && p->steps[v->producer].kind == DG_STEP_KERNEL;
-        if (written && v->of == i && v->alias) s.in_place++;
+        if (written && v->of == i && v->alias && strcmp(v->alias, "concat part") != 0) s.in_place++;
     }
     for (int32_t i = 0; i < p->n_places; i++) { /* a new value without an old one */
         const dg_plan_place *q = &p->places[i];
@@ -106,6 +108,7 @@ dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)
         s.again += again;
         s.again_ns += again ? ns : 0;
         s.copies += p->steps[i].kind == DG_STEP_COPY || only_moves(p, &p->steps[i]);
+        s.into += p->steps[i].kernel && p->steps[i].kernel->into;
     }
     for (int i = 0; i < p->n_decisions; i++) {
         if (strcmp(p->decisions[i].kind, "concat") != 0) continue;

@@ -15,6 +15,7 @@ typedef struct dg_story {
     int swaps;
     int again;          /* steps that compute something again: their results are called x.again */
     double again_ns, ns; /* estimated time of those, of all steps; loops as often as they turn */
+    int into; /* values that are stored by the steps of their parts */
     int concats, segments; /* decisions about concatenation; those that moved nothing */
 } dg_story;
 dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a);

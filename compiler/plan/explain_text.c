@@ -186,6 +186,7 @@ static void summary(const dg_plan *p, const dg_story *s, const dg_explain_option
     dg_text_add(t, "\n%d steps from %d nodes   %d in place   ", p->n_steps, p->nodes, s->in_place);
     if (s->swaps > 0) dg_text_add(t, "%d carries swapped   ", s->swaps);
     if (s->segments > 0) dg_text_add(t, "%d concat by segments   ", s->segments);
+    if (s->into > 0) dg_text_add(t, "%d put together in place   ", s->into);
     dg_text_add(t, "%d %s", s->copies, s->copies == 1 ? "copy" : "copies");
     if (s->again > 0)
         dg_text_add(t, "   %d computed again (+%.1f %% time)", s->again,

@@ -39,6 +39,11 @@ static const wording wordings[] = {
     {"fuse.no", "not joined"},
     {"fuse.yes", "joined with its neighbours into one pass over memory"},
     {"select.copy:kernel-wants-packed", "the kernel reads packed operands, so a copy was made"},
+    {"concat.segments", "its readers read the parts where they lie"},
+    {"concat.into", "its parts are stored where they belong by the steps that make them"},
+    {"concat.copy", "not every part could be stored where it belongs, so all are copied"},
+    {"copy.into", "its operand is stored in this order by the step that makes it"},
+    {"copy.copy", "its operand could not be stored in this order, so it is copied"},
 };
 
 static const char *words_for(const char *reason)

@@ -171,7 +171,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
                          .loop = loop,
                          .alias = s->alias};
     memcpy(out.stride, s->stride, sizeof out.stride);
-    if (k->bytes[v].view) out.of = value_of(k, k->bytes[v].base);
+    out.of = k->bytes[v].view ? value_of(k, k->bytes[v].shown) : id;
     k->value[v] = id;
     dg_vec_push(&k->values, out);
 }
@@ -296,6 +296,7 @@ static dg_plan_step *add_step(maker *k, dg_node node, int kind, int32_t loop)
 static int64_t moved(const maker *k, const dg_plan_step *s)
 {
     int64_t bytes = 0;
+    if (s->kernel && s->kernel->into) return 0;
     for (int i = 0; i < s->n_in; i++) bytes += k->values.at[s->in[i]].bytes;
     for (int i = 0; i < s->n_out; i++) bytes += k->values.at[s->out[i]].bytes;
     return bytes;
@@ -482,8 +483,8 @@ static void add_region(maker *k, dg_region r, int32_t loop)
             if (n->op == k->fx.place)
                 k->place[dg_attr_int(&n->attrs, "index")] = value_of(k, n->out[0]);
         } else if (n->n_out > 0 && k->bytes[n->out[0]].view) {
-            int32_t base = value_of(k, k->bytes[n->out[0]].base);
-            add_value(k, n->out[0], k->values.at[base].producer, k->values.at[base].loop,
+            int32_t shown = value_of(k, k->bytes[n->out[0]].shown);
+            add_value(k, n->out[0], k->values.at[shown].producer, k->values.at[shown].loop,
                       n->origin);
         } else if (n->body != DG_NONE) {
             add_loop(k, node, loop);

@@ -28,10 +28,11 @@ const char *dg_role_name(dg_role r);
 typedef struct dg_plan_value {
     const char *path, *src;  /* "net.unet.stem.out"; "unet.dg:32" or "" */
     dg_type type;
-    int64_t stride[DG_MAX_RANK]; /* elements; 0 repeats. Bases and results of steps are packed */
+    int64_t stride[DG_MAX_RANK]; /* elements; 0 repeats. Bases are packed, and results of steps but
+                              * for concat parts, which have the strides of the whole */
     dg_home home;            /* of its base */
     int32_t base;            /* whose bytes these are; its own id when it has bytes of its own */
-    int32_t of;              /* a view: the packed value that it shows; else its own id */
+    int32_t of;              /* a view: the value that it shows, which a step stores; else its own id */
     int64_t shift;           /* bytes from the base's first byte */
     int64_t offset;          /* ARENA, CONST: of this value's first byte (base's offset + shift)
                               * PARAM, STATE: index in `places`; IO: index in `inputs` */
@@ -43,7 +44,7 @@ typedef struct dg_plan_value {
                               * of a loop's results the LOOP_END */
     int32_t loop;            /* index of the loop whose body makes it, -1 */
     dg_role role;
-    const char *alias;       /* NULL: its own bytes; "view" "in-place" "carry" "place" */
+    const char *alias;       /* NULL: its own bytes; "view" "in-place" "concat part" "carry" "place" */
     const void *data;        /* home CONST, bases only: packed elements in the value's dtype, 64-byte
                               * aligned */
 } dg_plan_value;

@@ -64,6 +64,55 @@ static const char programs[] =
     "  write(%7) {index = 0}\n"
     "}\n";
 
+/* Values that are stored by the steps of their parts: columns of one matrix, then these turned and
+ * packed, with another below them. A table. */
+static const char wholes[] =
+    "entry \"wholes\"\n"
+    "place @0 param f32[8, 16] \"w\"\n"
+    "place @1 param f32[16, 48] \"v\"\n"
+    "input @0 f32[4, 16, 8] \"x\"\n"
+    "input @1 f32[4, 16, 16] \"y\"\n"
+    "output @0 f32[4, 16, 64] \"result\"\n"
+    "output @1 f32[128, 16] \"turned\"\n"
+    "graph {\n"
+    "  %0: f32[8, 16] = place {index = 0, dtype = f32, shape = [8, 16]}\n"
+    "  %1: f32[16, 48] = place {index = 1, dtype = f32, shape = [16, 48]}\n"
+    "  %2: f32[4, 16, 8] = input {index = 0, dtype = f32, shape = [4, 16, 8]}\n"
+    "  %3: f32[4, 16, 16] = input {index = 1, dtype = f32, shape = [4, 16, 16]}\n"
+    "  %4: f32[4, 16, 16] = matmul(%2, %0) {tx = 0, ty = 0}\n"
+    "  %5: f32[4, 16, 16] = softmax(%3) {axis = 2}\n"
+    "  %6: f32[4, 16, 48] = matmul(%5, %1) {tx = 0, ty = 0}\n"
+    "  %7: f32[4, 16, 64] = concat(%4, %6) {axis = 2}\n"
+    "  %8: f32[4, 16, 64] = softmax(%7) {axis = 2}\n"
+    "  output(%8) {index = 0}\n"
+    "  %9: f32[4, 16, 16] = matmul(%5, %5) {tx = 0, ty = 1}\n"
+    "  %10: f32[4, 16, 16] = matmul(%5, %9) {tx = 0, ty = 0}\n"
+    "  %11: f32[4, 1, 16, 16] = reshape(%9) {shape = [4, 1, 16, 16]}\n"
+    "  %12: f32[4, 1, 16, 16] = reshape(%10) {shape = [4, 1, 16, 16]}\n"
+    "  %13: f32[4, 2, 16, 16] = concat(%11, %12) {axis = 1}\n"
+    "  %14: f32[4, 16, 2, 16] = transpose(%13) {perm = [0, 2, 1, 3]}\n"
+    "  %15: f32[128, 16] = reshape(%14) {shape = [128, 16]}\n"
+    "  %16: f32[128, 16] = softmax(%15) {axis = 1}\n"
+    "  output(%16) {index = 1}\n"
+    "}\n";
+
+/* A convolution of three maps, one behind the other, that are read where they lie. */
+static const char segments[] =
+    "entry \"segments\"\n"
+    "place @0 param f32[32, 48, 3, 3] \"w\"\n"
+    "input @0 f32[2, 16, 16, 16] \"x\"\n"
+    "output @0 f32[2, 32, 16, 16] \"result\"\n"
+    "graph {\n"
+    "  %0: f32[32, 48, 3, 3] = place {index = 0, dtype = f32, shape = [32, 48, 3, 3]}\n"
+    "  %1: f32[2, 16, 16, 16] = input {index = 0, dtype = f32, shape = [2, 16, 16, 16]}\n"
+    "  %2: f32[2, 16, 16, 16] = softmax(%1) {axis = 3}\n"
+    "  %3: f32[2, 16, 16, 16] = softmax(%2) {axis = 2}\n"
+    "  %4: f32[2, 48, 16, 16] = concat(%2, %3, %1) {axis = 1}\n"
+    "  %5: f32[2, 32, 16, 16] = winograd(%4, %0) {tile = 4, pad = [1, 1, 1, 1], outs = 32, "
+    "weights = \"plain\"}\n"
+    "  output(%5) {index = 0}\n"
+    "}\n";
+
 /* The plan's parts, writable. */
 #define VALUES(p) ((dg_plan_value *)(p)->values)
 #define STEPS(p) ((dg_plan_step *)(p)->steps)
@@ -384,6 +433,165 @@ static void workspace_misaligned(dg_plan *p)
     with_workspace(p)->workspace += 4;
 }
 
+/* ---- values that are stored by the steps of their parts ---- */
+
+static int step_into(const dg_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].kernel && p->steps[i].kernel->into) return i;
+    fail_msg("nothing is put together in place");
+    return -1;
+}
+/* The i-th part of the first whole. */
+static dg_plan_value *part(dg_plan *p, int i)
+{
+    return &VALUES(p)[p->values[p->steps[step_into(p)].in[i]].of];
+}
+static void move_part(dg_plan *p, int i, int64_t bytes)
+{
+    int32_t of = (int32_t)(part(p, i) - VALUES(p));
+    for (int v = 0; v < p->n_values; v++) {
+        if (p->values[v].of != of) continue;
+        VALUES(p)[v].shift += bytes;
+        VALUES(p)[v].offset += bytes;
+    }
+}
+static void part_elsewhere(dg_plan *p)
+{
+    move_part(p, 0, 4);
+}
+static void part_over_another(dg_plan *p)
+{
+    move_part(p, 1, part(p, 0)->shift - part(p, 1)->shift);
+}
+static void part_behind_whole(dg_plan *p)
+{
+    move_part(p, 1, 64);
+}
+static void part_of_other_strides(dg_plan *p)
+{
+    part(p, 0)->stride[1]++;
+}
+static void part_of_split_rows(dg_plan *p)
+{
+    part(p, 0)->stride[2] = 2;
+}
+static void part_in_other_bytes(dg_plan *p)
+{
+    dg_plan_value *v = part(p, 0);
+    for (int i = 0; i < p->n_values; i++) {
+        if (p->values[i].base != i || i == v->base || p->values[i].bytes < v->bytes) continue;
+        v->base = i;
+        v->home = p->values[i].home;
+        v->offset = p->values[i].offset + v->shift;
+        return;
+    }
+}
+static void part_by_other_kernel(dg_plan *p)
+{
+    static dg_kernel packed;
+    dg_plan_step *s = &STEPS(p)[part(p, 0)->producer];
+    packed = *s->kernel;
+    packed.writes = 0;
+    s->kernel = &packed;
+}
+static void part_forgotten(dg_plan *p)
+{
+    dg_plan_step *s = &STEPS(p)[step_into(p)];
+    s->n_own = --s->n_in;
+}
+static void part_twice(dg_plan *p)
+{
+    const dg_plan_step *s = &p->steps[step_into(p)];
+    ((int32_t *)s->in)[1] = s->in[0];
+}
+static void parts_exchanged(dg_plan *p)
+{
+    int32_t *in = (int32_t *)p->steps[step_into(p)].in, first = in[0];
+    in[0] = in[1];
+    in[1] = first;
+}
+static void whole_too_early(dg_plan *p) /* before its last part */
+{
+    int at = step_into(p);
+    dg_plan_step s = p->steps[at];
+    STEPS(p)[at] = p->steps[at - 1];
+    STEPS(p)[at - 1] = s;
+}
+static void over_first_part(dg_plan *p) /* what is gone before the whole is there */
+{
+    const dg_plan_value *whole = &p->values[part(p, 0)->base];
+    for (int i = 0; i < p->n_values; i++) {
+        dg_plan_value *v = &VALUES(p)[i];
+        if (v->base != i || v->home != DG_HOME_ARENA || v->first <= part(p, 0)->first ||
+            v->first >= whole->first)
+            continue;
+        for (int k = 0; k < p->n_values; k++)
+            if (p->values[k].base == i) VALUES(p)[k].offset += whole->offset - v->offset;
+        return;
+    }
+    fail_msg("nothing is made between the parts");
+}
+static void whole_not_alone(dg_plan *p) /* a part that nobody stores */
+{
+    dg_plan_step *s = &STEPS(p)[part(p, 0)->producer];
+    s->n_out = 0;
+}
+
+/* ---- segments and tables ---- */
+
+static void fewer_segments(dg_plan *p)
+{
+    dg_plan_step *s = with_prologue(p);
+    ((dg_prologue *)s->prologue)->parts--;
+    s->n_in--;
+}
+static void segment_forgotten(dg_plan *p)
+{
+    with_prologue(p)->n_in--;
+}
+static void segment_of_other_size(dg_plan *p)
+{
+    dg_plan_step *s = with_prologue(p);
+    dg_plan_value *v = &VALUES(p)[s->in[s->n_in - 1]];
+    v->type.shape.dim[2] = 8;
+    v->type.shape.dim[3] = 32;
+    v->stride[2] = 32;
+}
+static void segment_with_gaps(dg_plan *p)
+{
+    dg_plan_step *s = with_prologue(p);
+    VALUES(p)[s->in[s->n_in - 1]].stride[3] = 0;
+}
+static void segments_enlarged(dg_plan *p)
+{
+    ((dg_prologue *)with_prologue(p)->prologue)->grow = 2;
+}
+static void segments_of_weights(dg_plan *p)
+{
+    ((dg_prologue *)with_prologue(p)->prologue)->operand = 1;
+}
+static void segment_gone(dg_plan *p)
+{
+    dg_plan_step *s = with_prologue(p);
+    ((int32_t *)s->in)[s->n_in - 2] = s->out[0];
+}
+static dg_plan_value *table(dg_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++)
+        if (p->values[i].home == DG_HOME_CONST && p->values[i].base == i) return &VALUES(p)[i];
+    fail_msg("no table");
+    return NULL;
+}
+static void table_without_data(dg_plan *p)
+{
+    table(p)->data = NULL;
+}
+static void table_of_other_size(dg_plan *p)
+{
+    table(p)->type.shape.dim[0]++;
+}
+
 typedef struct corruption {
     const char *name;
     void (*spoil)(dg_plan *p);
@@ -420,6 +628,36 @@ static void corrupt_programs(void **state)
     refused(programs, all, sizeof all / sizeof *all);
 }
 
+static void corrupt_wholes(void **state)
+{
+    (void)state;
+    static const corruption all[] = {
+        CASE(part_elsewhere),        CASE(part_over_another),  CASE(part_behind_whole),
+        CASE(part_of_other_strides), CASE(part_of_split_rows), CASE(part_in_other_bytes),
+        CASE(part_by_other_kernel),  CASE(part_forgotten),     CASE(part_twice),
+        CASE(parts_exchanged),       CASE(whole_too_early),    CASE(over_first_part),
+        CASE(whole_not_alone),
+    };
+    plan_text t = plan_of("corrupt", wholes, NULL, false);
+    int n = 0; /* two concats, and what packs the second */
+    for (int i = 0; i < t.plan->n_steps; i++)
+        n += t.plan->steps[i].kernel && t.plan->steps[i].kernel->into;
+    assert_int_equal(n, 3);
+    plan_text_free(&t);
+    refused(wholes, all, sizeof all / sizeof *all);
+}
+
+static void corrupt_segments(void **state)
+{
+    (void)state;
+    static const corruption all[] = {
+        CASE(fewer_segments),    CASE(segment_forgotten), CASE(segment_of_other_size),
+        CASE(segment_with_gaps), CASE(segments_enlarged), CASE(segments_of_weights),
+        CASE(segment_gone),
+    };
+    refused(segments, all, sizeof all / sizeof *all);
+}
+
 static void corruptions(void **state)
 {
     (void)state;
@@ -452,6 +690,8 @@ static void corruptions(void **state)
         CASE(product_over_operand),
         CASE(output_gone),
         CASE(no_type),
+        CASE(table_without_data),
+        CASE(table_of_other_size),
     };
     refused(text, all, sizeof all / sizeof *all);
 }
@@ -474,6 +714,8 @@ static void has_it_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(has_it_all), cmocka_unit_test(corruptions),
-                                       cmocka_unit_test(corrupt_programs)};
+                                       cmocka_unit_test(corrupt_programs),
+                                       cmocka_unit_test(corrupt_wholes),
+                                       cmocka_unit_test(corrupt_segments)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

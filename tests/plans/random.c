@@ -1,7 +1,8 @@
 /* Random graphs with places, views, products, nested loops and carries in every relation: whatever the
  * passes and the planner make of them, the checker must accept, an order never costs more than one
  * buffer for each value, and all plans compute what the reference computes, with the bytes of dead
- * values poisoned; under a budget they keep it, and the bits stay the same. */
+ * values poisoned; under a budget they keep it, and the bits stay the same; so they do where parts
+ * of a value are copied and not stored in it. */
 #include "tests/plans/plan_of.h"
 #include "runtime/exec.h"
 #include "tests/support/graph_run.h"
@@ -70,12 +71,17 @@ static void add_loop(maker *k, int depth)
     }
 }
 
+static dg_value columns(dg_build *b, dg_value x, int64_t from, int64_t to)
+{
+    return dg_slice(b, x, (int64_t[]){0, from}, (int64_t[]){8, to}, (int64_t[]){1, 1});
+}
+
 static void some_nodes(maker *k, int count, int depth)
 {
     dg_build *b = &k->b;
     for (int i = 0; i < count && k->n_seen < 500; i++) {
         dg_value x = any(k), y = any(k);
-        switch (below(k, depth < 2 ? 10 : 9)) {
+        switch (below(k, depth < 2 ? 12 : 11)) {
         case 0:
             see(k, dg_unary(b, "tanh", dg_add(b, x, y))); /* numbers stay small */
             break;
@@ -107,6 +113,24 @@ static void some_nodes(maker *k, int count, int depth)
                 dg_slice(b, x, (int64_t[]){0, 0}, (int64_t[]){4, 8}, (int64_t[]){1, 1}),
                 dg_slice(b, y, (int64_t[]){0, 0}, (int64_t[]){8, 8}, (int64_t[]){2, 1})};
             see(k, dg_concat(b, half, 2, 0));
+            break;
+        }
+        case 9: { /* columns and rows that are made to lie beside each other; a part that others read */
+            int64_t at = 1 + (int64_t)below(k, 7);
+            dg_value left = columns(b, y, 0, at), part[2] = {dg_matmul(b, x, left, false, false)};
+            part[1] = below(k, 2) ? dg_mul(b, columns(b, x, at, 8), columns(b, y, at, 8))
+                                  : dg_matmul(b, y, columns(b, x, at, 8), false, false);
+            if (below(k, 2)) see(k, dg_matmul(b, part[0], left, false, true));
+            see(k, dg_unary(b, "tanh", dg_concat(b, part, 2, 1)));
+            break;
+        }
+        case 10: { /* one above the other, turned, and packed again */
+            dg_value part[2], upper = dg_transpose(b, columns(b, x, 0, 4), (int[]){1, 0});
+            part[0] = dg_matmul(b, upper, y, false, false);
+            part[1] = dg_unary(b, "tanh", dg_transpose(b, columns(b, y, 4, 8), (int[]){1, 0}));
+            dg_value turned = dg_transpose(b, dg_concat(b, part, 2, 0), (int[]){1, 0});
+            dg_value flat = dg_reshape(b, turned, DG_SHAPE(2, 32));
+            see(k, dg_reshape(b, dg_unary(b, "tanh", flat), DG_SHAPE(8, 8)));
             break;
         }
         default:
@@ -184,6 +208,24 @@ static void make_graph(maker *k, int number)
     for (int o = 1 + (int)below(k, 3); o > 0; o--) test_output(&k->b, k->m, any(k));
 }
 
+static void same_bits(const char *name, const char *what, const results *got, const results *want)
+{
+    assert_int_equal(got->n, want->n);
+    if (memcmp(got->at, want->at, (size_t)got->n * sizeof *got->at) != 0)
+        fail_msg("%s %s: other bits", name, what);
+}
+
+/* Whatever is stored by the steps of its parts has the bits of what is copied. */
+static void stored(const char *name, const char *text, const char *const *skip, const results *want)
+{
+    const char *more[10] = {"into"};
+    for (int i = 0; skip[i]; i++) more[i + 1] = skip[i];
+    plan_text t = plan_of(name, text, more, false);
+    results got = run_plan(&t);
+    same_bits(name, "with copies", &got, want);
+    plan_text_free(&t);
+}
+
 /* Under every budget the same bits as without, in no more than the budget, or a refusal. */
 static void budgets(const char *name, const char *text, const char *const *skip, int64_t arena,
                     const results *want)
@@ -195,9 +237,9 @@ static void budgets(const char *name, const char *text, const char *const *skip,
         if (t.plan) {
             assert_true((uint64_t)t.plan->arena_bytes <= memory);
             results got = run_plan(&t);
-            assert_int_equal(got.n, want->n);
-            if (memcmp(got.at, want->at, (size_t)got.n * sizeof *got.at) != 0)
-                fail_msg("%s within %llu: other bits", name, (unsigned long long)memory);
+            char within[32];
+            snprintf(within, sizeof within, "within %llu", (unsigned long long)memory);
+            same_bits(name, within, &got, want);
         }
         plan_text_free(&t);
     }
@@ -232,6 +274,7 @@ static void random_graphs(void **state)
                 if (!(fabs(got.at[e] - want.at[e]) <= 1e-3 * (1 + fabs(want.at[e]))))
                     fail_msg("%s, way %d: element %d is %g, not %g", name, (int)s, e, got.at[e], want.at[e]);
             }
+            stored(name, text.at, skips[s], &got);
             budgets(name, text.at, skips[s], t.plan->arena_bytes, &got);
             plan_text_free(&t);
         }
