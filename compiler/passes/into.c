@@ -29,9 +29,11 @@ typedef struct laying {
     DG_VEC(dg_node) done;
 } laying;
 
-static const dg_kernel *kernel_into(const dg_op *op)
+/* What the node's kernel becomes if its operands can be stored in its result; NULL: none. */
+static const dg_kernel *kernel_into(const dg_node_info *n)
 {
-    for (const dg_kernel *k = op->kernels; k && k->run; k++)
+    if (!n->op || !n->kernel || n->kernel->into) return NULL;
+    for (const dg_kernel *k = n->op->kernels; k && k->run; k++)
         if (k->into) return k;
     return NULL;
 }
@@ -193,8 +195,8 @@ static void decide(laying *l, dg_node at, const char *why)
 static void lay(laying *l, dg_node at)
 {
     dg_node_info *n = dg_node_of(l->g, at);
-    const dg_kernel *into = kernel_into(n->op);
-    if (!into || !n->kernel || n->kernel == into) return;
+    const dg_kernel *into = kernel_into(n);
+    if (!into) return;
     dg_view whole = {.dtype = dg_type_of(l->g, n->out[0])->dtype,
                      .shape = dg_type_of(l->g, n->out[0])->shape};
     dg_view_pack(&whole);
@@ -222,7 +224,10 @@ static void keep_budget(laying *l, const dg_pass_options *o)
 
 bool dg_pass_into(dg_module *m, const dg_pass_options *o)
 {
-    if (o->naive) return true; /* a buffer for each value */
+    bool any = false;
+    for (size_t n = 0; n < m->graph->nodes.n; n++)
+        any |= kernel_into(&m->graph->nodes.at[n]) != NULL;
+    if (!any || o->naive) return true; /* naive: a buffer for each value */
     laying l = {.m = m, .g = m->graph, .a = dg_arena_new()};
     l.uses = dg_uses_of(l.g, l.a);
     l.bytes = dg_bytes_of(l.g, l.a);
@@ -232,7 +237,7 @@ bool dg_pass_into(dg_module *m, const dg_pass_options *o)
     for (int32_t t = 0; t < l.lives.steps; t++)
         if (l.lives.live[t] > l.peak) l.peak = l.lives.live[t];
     for (dg_node n = 0; (size_t)n < l.g->nodes.n; n++) /* in program order: ids are dense */
-        if (dg_node_of(l.g, n)->op && dg_node_of(l.g, n)->n_out == 1) lay(&l, n);
+        lay(&l, n);
     if (l.done.n > 0) keep_budget(&l, o);
     dg_vec_free(&l.done);
     dg_arena_free(l.a);
