@@ -11,7 +11,8 @@
  *        that follow one another: the next value of a carry joins its argument, the new value of a
  *        place the old one, an initial value its carry, and at last results their dying operands.
  *        Carries that could not be joined trade buffers after each trip; buffers that trade are all
- *        taken as long as any of them. Then classes and workspace are placed (memplan_place.c).
+ *        taken as long as any of them. Then classes and workspace are placed (memplan_place.c,
+ * memplan_lines.c).
  * */
 #include "compiler/passes/memplan.h"
 

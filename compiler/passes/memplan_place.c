@@ -4,8 +4,9 @@
  * Out    an offset for each, and the end of the highest.
  * Keeps  slots taken at one step share no byte. Nothing depends on time, addresses or threads:
  *        limits count comparisons.
- * Method greedy, each slot into the lowest gap that holds it (Pisarchyk & Lee 2020,
- *        arXiv:2001.03288), in several orders. Slots that are taken where the arena is fullest come
+ * Method by lines (memplan_lines.c), which for most graphs is all it takes. Then greedy, each slot
+ *        into the lowest gap that holds it (Pisarchyk & Lee 2020, arXiv:2001.03288), in several
+ *        orders. Slots that are taken where the arena is fullest come
  *        first, since there they must lie without gaps; for most graphs that is all it takes. Else
  *        what counts in an order are the large slots; what is large is varied, and the small ones
  *        follow by size. Where that is not enough, slots that end too high get earlier turns, all
@@ -166,9 +167,12 @@ static int by_key(const void *pa, const void *pb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* `peak`: first what is taken where the bound is reached, by the rest of the name, then the others
- * by size. `full`: first by how full the arena is where a slot is taken, in 32 steps. */
+/* `lines`: as memplan_lines.c stacks them, by life or by area. `peak`: first what is taken where
+ * the bound is reached, by the rest of the name, then the others by size. `full`: first by how full
+ * the arena is where a slot is taken, in 32 steps. */
 enum {
+    LINES_LIFE,
+    LINES_AREA,
     PEAK_LIFE,
     PEAK_LAST,
     PEAK_FIRST,
@@ -183,19 +187,32 @@ enum {
     ORDERS
 };
 static const char *const order_names[ORDERS] = {
-    "peak, life",  "peak, last", "peak, first", "size",  "full, last", "full, life",
-    "full, first", "full, size", "life",        "first", "area"};
+    "lines, life", "lines, area", "peak, life", "peak, last", "peak, first", "size", "full, last",
+    "full, life",  "full, first", "full, size", "life",       "first",       "area"};
 /* Large is what takes at least this part of the bound. */
 enum { PARTS = 3 };
 static const int64_t parts[PARTS] = {64, 128, 512};
 
+/* What the keys are made of. */
+typedef struct facts {
+    const dg_slot *slots;
+    int n;
+    int64_t bound, *full; /* by slot: the most bytes taken while it lives */
+    int64_t *lines[2];    /* by slot: offsets found by lines */
+} facts;
+
 /* The key of slot i among the large ones. */
-static key key_of(const dg_slot *s, int i, const int64_t *full, int64_t bound, int how)
+static key key_of(const facts *f, int i, int how)
 {
+    const dg_slot *s = f->slots;
+    const int64_t *full = f->full, bound = f->bound;
     int64_t life = (int64_t)s[i].last - s[i].first + 1, size = s[i].size,
             fill = bound > 0 ? full[i] / (bound / 32 + 1) : 0;
     bool at_peak = full[i] >= bound;
     switch (how) {
+    case LINES_LIFE:
+    case LINES_AREA:
+        return (key){-f->lines[how][i], size, i};
     case PEAK_LIFE:
         return at_peak ? (key){INT64_MAX, life, i} : (key){size, life, i};
     case PEAK_LAST:
@@ -223,15 +240,15 @@ static key key_of(const dg_slot *s, int i, const int64_t *full, int64_t bound, i
 
 /* Large ones in the order asked for, then the others by size; how many are large. What is taken at
  * the peak is large in the orders that begin with it. */
-static int sort_slots(const dg_slot *s, int n, const int64_t *full, int64_t bound, int how,
-                      int64_t part, key *keys, int32_t *order)
+static int sort_slots(const facts *f, int how, int64_t part, key *keys, int32_t *order)
 {
-    int large = 0, small = n;
+    int n = f->n, large = 0, small = n;
+    bool peak = how >= PEAK_LIFE && how <= PEAK_FIRST;
     for (int i = 0; i < n; i++) {
-        if (s[i].size >= bound / part || (how <= PEAK_FIRST && full[i] >= bound))
-            keys[large++] = key_of(s, i, full, bound, how);
+        if (f->slots[i].size >= f->bound / part || (peak && f->full[i] >= f->bound))
+            keys[large++] = key_of(f, i, how);
         else
-            keys[--small] = key_of(s, i, full, bound, SIZE);
+            keys[--small] = key_of(f, i, SIZE);
     }
     qsort(keys, (size_t)large, sizeof *keys, by_key);
     qsort(keys + large, (size_t)(n - large), sizeof *keys, by_key);
@@ -271,7 +288,7 @@ static int64_t bound_of_large(const placer *p, const int32_t *order, int large, 
 
 /* Comparisons: what is spent at least, and where a tenth of the bound may be won. */
 #define LEAST_WORK ((int64_t)1 << 18)
-#define MOST_WORK ((int64_t)1 << 25)
+#define MOST_WORK ((int64_t)1 << 23)
 #define SEED UINT64_C(0x64670001)
 #define SQUEEZE_WORK ((int64_t)1 << 17) /* before other slots are taken for large */
 
@@ -420,62 +437,109 @@ static int by_top(const void *pa, const void *pb)
     return a->top != b->top ? (a->top > b->top ? 1 : -1) : a->how - b->how;
 }
 
+/* What all attempts share. */
+typedef struct attempts {
+    facts f;
+    placer p;
+    best b;
+    spots all;
+    key *keys;
+    int32_t *order;
+    start starts[ORDERS]; /* the best of each, so that searches begin at places far apart */
+    int64_t near, enough; /* what is left to win below is not worth another order, or a search */
+    dg_heuristic *tried;
+    int *n_tried;
+} attempts;
+
+static void note_as(attempts *t, const char *name, int64_t top)
+{
+    if (top >= t->b.top) return;
+    t->tried[(*t->n_tried)++] = (dg_heuristic){name, top};
+    note(&t->p, &t->b, top);
+}
+
+static void try_lines(attempts *t, dg_arena *a)
+{
+    for (int how = LINES_LIFE; how <= LINES_AREA && t->b.top > t->near; how++) {
+        int64_t top = dg_slots_by_lines(t->f.slots, t->f.n, how == LINES_AREA, a, t->p.offset);
+        t->f.lines[how] = dg_arena_copy(a, t->p.offset, (size_t)t->f.n * sizeof *t->p.offset);
+        t->starts[how] = (start){top, 0, how};
+        note_as(t, order_names[how], top);
+    }
+}
+
+/* All orders with what is large at `part`; the best one at which a search may begin: those by the
+ * peak leave little room for turns. */
+static start try_orders(attempts *t, int part, int64_t *lowest)
+{
+    start best_of_part = {INT64_MAX, part, 0};
+    for (int how = part == 0 ? PEAK_LIFE : SIZE; how < ORDERS && t->b.top > t->near; how++) {
+        sort_slots(&t->f, how, parts[part], t->keys, t->order);
+        t->all.n = 0;
+        bool begins = how > PEAK_FIRST;
+        int64_t limit = begins ? *lowest : t->b.top;
+        if (begins && limit < INT64_MAX / 2) limit += limit / 32;
+        int64_t top = place(&t->p, &t->all, t->order, 0, t->f.n, limit);
+        if (begins && top < t->starts[how].top) t->starts[how] = (start){top, part, how};
+        if (begins && top < *lowest) *lowest = top;
+        if (begins && top < best_of_part.top) best_of_part = (start){top, part, how};
+        note_as(t, order_names[how], top);
+    }
+    return best_of_part;
+}
+
+/* The long search, from the best starts. */
+static void try_searches(attempts *t, dg_arena *a)
+{
+    int64_t bound = t->f.bound;
+    double excess = bound > 0 ? (double)(t->b.top - bound) / (double)bound * 10 : 0;
+    enum { NEAR = 8, FAR = 4 }; /* starts: far from the bound fewer, but longer */
+    int tries = excess < 1 ? NEAR : FAR;
+    int64_t work = LEAST_WORK + (int64_t)((excess < 1 ? excess : 1) * MOST_WORK);
+    qsort(t->starts, ORDERS, sizeof *t->starts, by_top);
+    for (int i = 0; i < tries && t->starts[i].top < INT64_MAX; i++) {
+        const start *from = &t->starts[i];
+        int large = sort_slots(&t->f, from->how, parts[from->part], t->keys, t->order);
+        if (large < 2) continue;
+        t->p.work = work / tries / 2;
+        squeeze(&t->p, t->order, large, t->enough, &t->b, a);
+        t->p.work = work / tries / 2;
+        search(&t->p, t->order, large, t->enough, &t->b, a);
+    }
+}
+
 int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heuristic *tried,
                        int *n_tried)
 {
     *n_tried = 0;
     if (n == 0) return 0;
-    placer p = {s, n, DG_NEW_ARRAY(a, int64_t, n), 0};
-    key *keys = DG_NEW_ARRAY(a, key, n);
-    int32_t *order = DG_NEW_ARRAY(a, int32_t, n);
-    best b = {INT64_MAX, DG_NEW_ARRAY(a, int64_t, n)};
-    spots all = new_spots(a, n);
-    start starts[ORDERS];       /* the best of each, so that searches begin at places far apart */
-    int64_t lowest = INT64_MAX; /* of these */
-    for (int i = 0; i < ORDERS; i++) starts[i] = (start){INT64_MAX, 0, i};
-    /* what is left to win below these is not worth another order, or a search */
-    int64_t *full = fullest(s, n, a), near = bound + bound / 2048, enough = bound + bound / 100;
+    attempts t = {.f = {.slots = s, .n = n, .bound = bound},
+                  .p = {s, n, DG_NEW_ARRAY(a, int64_t, n), 0},
+                  .b = {INT64_MAX, DG_NEW_ARRAY(a, int64_t, n)},
+                  .near = bound + bound / 2048,
+                  .enough = bound + bound / 100,
+                  .tried = tried,
+                  .n_tried = n_tried};
+    for (int i = 0; i < ORDERS; i++) t.starts[i] = (start){INT64_MAX, 0, i};
+    try_lines(&t, a);
     bool searched = false;
-    for (int part = 0; part < PARTS && b.top > (part == 0 ? near : enough); part++) {
-        start best_of_part = {INT64_MAX, part, 0};
-        for (int how = part == 0 ? PEAK_LIFE : SIZE; how < ORDERS && b.top > near; how++) {
-            sort_slots(s, n, full, bound, how, parts[part], keys, order);
-            all.n = 0;
-            bool begins =
-                how > PEAK_FIRST; /* a search may: the others leave little room for turns */
-            int64_t limit = begins ? lowest : b.top;
-            if (begins && limit < INT64_MAX / 2) limit += limit / 32;
-            int64_t top = place(&p, &all, order, 0, n, limit);
-            if (begins && top < starts[how].top) starts[how] = (start){top, part, how};
-            if (begins && top < lowest) lowest = top;
-            if (begins && top < best_of_part.top) best_of_part = (start){top, part, how};
-            if (top >= b.top) continue;
-            tried[(*n_tried)++] = (dg_heuristic){order_names[how], top};
-            note(&p, &b, top);
-        }
-        if (b.top <= enough || best_of_part.top == INT64_MAX) continue;
-        int large = sort_slots(s, n, full, bound, best_of_part.how, parts[part], keys, order);
-        p.work = SQUEEZE_WORK;
-        if (large > 1) squeeze(&p, order, large, enough, &b, a);
+    if (t.b.top > t.near) {
+        t.f.full = fullest(s, n, a);
+        t.all = new_spots(a, n);
+        t.keys = DG_NEW_ARRAY(a, key, n);
+        t.order = DG_NEW_ARRAY(a, int32_t, n);
+    }
+    int64_t lowest = INT64_MAX;
+    for (int part = 0; part < PARTS && t.b.top > (part == 0 ? t.near : t.enough); part++) {
+        start from = try_orders(&t, part, &lowest);
+        if (t.b.top <= t.enough || from.top == INT64_MAX) continue;
+        int large = sort_slots(&t.f, from.how, parts[part], t.keys, t.order);
+        t.p.work = SQUEEZE_WORK;
+        if (large > 1) squeeze(&t.p, t.order, large, t.enough, &t.b, a);
         searched = true;
     }
-    if (b.top > enough) {
-        double excess = bound > 0 ? (double)(b.top - bound) / (double)bound * 10 : 0;
-        enum { NEAR = 8, FAR = 4 }; /* starts: far from the bound fewer, but longer */
-        int tries = excess < 1 ? NEAR : FAR;
-        int64_t work = LEAST_WORK + (int64_t)((excess < 1 ? excess : 1) * MOST_WORK);
-        qsort(starts, ORDERS, sizeof *starts, by_top);
-        for (int i = 0; i < tries && starts[i].top < INT64_MAX; i++) {
-            int large =
-                sort_slots(s, n, full, bound, starts[i].how, parts[starts[i].part], keys, order);
-            if (large < 2) continue;
-            p.work = work / tries / 2;
-            squeeze(&p, order, large, enough, &b, a);
-            p.work = work / tries / 2;
-            search(&p, order, large, enough, &b, a);
-        }
-    }
-    if (searched) tried[(*n_tried)++] = (dg_heuristic){"search", b.top};
-    for (int i = 0; i < n; i++) s[i].offset = b.offset[i];
-    return b.top;
+    if (t.b.top > t.enough) try_searches(&t, a);
+    if (searched) tried[(*n_tried)++] = (dg_heuristic){"search", t.b.top};
+    for (int i = 0; i < n; i++) s[i].offset = t.b.offset[i];
+    return t.b.top;
 }
