@@ -10,6 +10,8 @@
  * few pieces cost something. */
 #include "ops/support/conv_ways.h"
 
+#include "ops/support/conv_few.h"
+
 #include <string.h>
 
 typedef enum way { DIRECT, TWO, FOUR, WAYS } way;
@@ -26,6 +28,7 @@ typedef struct costs {
     double direct[2]; /* a position by one row of columns by 32 outputs; the same for weights */
     double column[2]; /* one element of columns */
     double phase;     /* to begin one and wait for its end */
+    double few;       /* a position by one tap by one output, where there are few (conv_few.h) */
 } costs;
 
 /* Fitted to the ratios between the ways, over 23 shapes forward and 15 for weights (12 and 8 below
@@ -35,9 +38,11 @@ typedef struct costs {
  * time. */
 static const costs of_isa[DG_ISAS] = {
     [DG_GENERIC] =
-        {11, {88, 2070}, {341, 160}, {318, 652}, 0.018, {10.4, 11.3}, {0.57, 0.62}, 3800},
-    [DG_AVX2] = {3.1, {52, 552}, {180, 241}, {76, 202}, 0.021, {3.2, 2.7}, {0.56, 0.32}, 2800},
-    [DG_AVX512] = {2.4, {26, 370}, {108, 180}, {14, 149}, 0.016, {1.85, 1.78}, {0.82, 0.80}, 1300},
+        {11, {88, 2070}, {341, 160}, {318, 652}, 0.018, {10.4, 11.3}, {0.57, 0.62}, 3800, 0.60},
+    [DG_AVX2] =
+        {3.1, {52, 552}, {180, 241}, {76, 202}, 0.021, {3.2, 2.7}, {0.56, 0.32}, 2800, 0.35},
+    [DG_AVX512] =
+        {2.4, {26, 370}, {108, 180}, {14, 149}, 0.016, {1.85, 1.78}, {0.82, 0.80}, 1300, 0.27},
 };
 
 static double threads(double work, double pieces)
@@ -101,6 +106,8 @@ static double direct_cost(const costs *c, const dg_conv *g, dg_conv_pass pass)
 {
     double columns = (double)(g->C * g->kh * g->kw), positions = (double)(g->N * g->Ho * g->Wo);
     int i = pass == DG_CONV_DW;
+    if (!i && dg_conv_few_fits(g))
+        return c->phase + positions * columns * (double)g->O * c->few / 2;
     double outs = i ? (double)dg_winograd_panels(g) : (double)g->O / 32;
     return c->phase + positions * columns * (outs * c->direct[i] + c->column[i]) / 2;
 }

@@ -8,6 +8,7 @@
  * geometry alone; every piece owns its part of y. */
 #include "ops/support/im2col.h"
 
+#include "ops/support/conv_few.h"
 #include "ops/support/gemm.h"
 #include "ops/support/prologue.h"
 #include "ops/support/tile.h"
@@ -248,6 +249,7 @@ typedef struct cut {
     int64_t channels;              /* input channels whose columns are made at once */
     int64_t ld;                    /* row length of the columns */
     bool alone;                    /* one input channel per group: plain loops */
+    bool few;                      /* outputs: conv_few.h */
     bool point;                    /* 1x1 in place: x is its own columns */
 } cut;
 
@@ -283,6 +285,14 @@ static cut cut_of(const dg_conv *g)
         c.nimages = g->N;
         c.nrows = c.nouts = 1;
         c.channels = 1;
+        return c;
+    }
+    c.few = dg_conv_few_fits(g);
+    if (c.few) {
+        c.rows = at_most(g->Ho, DG_CONV_FEW_ROWS);
+        c.nimages = g->N;
+        c.nrows = (g->Ho + c.rows - 1) / c.rows;
+        c.nouts = 1;
         return c;
     }
     int64_t most = Og > MANY_OUTS ? POSITIONS / 2 : POSITIONS;
@@ -321,6 +331,7 @@ int64_t dg_conv_scratch(const dg_conv *g)
 {
     cut c = cut_of(g);
     if (c.alone) return 0;
+    if (c.few) return (int64_t)sizeof(float) * dg_conv_few_floats(g);
     if (c.point)
         return (int64_t)sizeof(float) * dg_gemm_floats(c.outs, c.rows * g->Wo, g->C / g->G);
     int64_t result = c.images > 1 ? c.outs * c.images * c.rows * g->Wo : 0;
@@ -401,6 +412,8 @@ static void piece(const dg_call *k, int64_t p)
         (float *)(void *)((char *)k->scratch + (j->epilogue ? dg_epilogue_bytes(k->strip) : 0));
     if (c->alone) {
         alone(k, j, n0, group);
+    } else if (c->few) {
+        dg_conv_few(k, g, j->x, j->w, n0, y0, rows, j->y, col);
     } else if (c->point) {
         for (int64_t n = n0; n < n0 + images; n++) point(k, j, n, first, outs, y0, rows, col);
     } else {

@@ -43,6 +43,13 @@ static const op_case cases[] = {
        .no_grad_check = true),
     OK("f32[1,3,33,70] f32[5,3,5,4]", "stride=[3,2] pad=[2,1,0,3] dilation=[1,2]",
        .no_grad_check = true),
+    /* few outputs */
+    OK("f32[2,33,20,16] f32[1,33,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1]",
+       .no_grad_check = true, .tolerance = 1e-12),
+    OK("f32[3,17,9,37] f32[2,17,3,3]", "stride=[1,1] pad=[2,0,1,3] dilation=[1,1]",
+       .no_grad_check = true, .tolerance = 1e-12),
+    OK("f32[1,5,3,70] f32[2,5,5,2]", "stride=[1,1] pad=[0,4,1,0] dilation=[1,1]",
+       .no_grad_check = true, .tolerance = 1e-12),
     BAD("f32[1,3,4,4] f32[2,4,3,3]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1]",
         "the weights are for 4 input channels, there are 3"),
     BAD("f32[1,3,4,4] f32[2,3,5,5]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1]",
