@@ -7,9 +7,9 @@
  * Keeps  every bit: the same kernels on the same numbers, stored elsewhere.
  * Price  nothing is moved, and the step that copied, where parts and whole were taken at once, is
  *        gone; but where parts are made far apart, the whole is taken early. So it is done where no
- *        step takes more bytes than the plan's peak, judged by the lives before. Of what can be
- * read in segments (pass `parts`) nothing is left to do here. Cost   linear in the readers of the
- * parts. */
+ *        step takes more bytes than the plan's peak, judged by the lives before. What can be read
+ *        in segments (pass `parts`) is not stored at all by now.
+ * Cost   linear in the readers of the parts. */
 #include "compiler/passes/memplan.h"
 #include "compiler/passes/views.h"
 
