@@ -4,14 +4,9 @@
  * In     a plan.
  * Out    true, or E903 with the first thing that is wrong.
  * Proves ids, shapes and offsets are sound; steps are given what their programs and kernels ask for
- *        (check_step.c); lives are as stated, and no two buffers taken at one
- *        step share a byte; bound, peak and sums are as stated; and, by running the plan on tokens
- *        instead of numbers, every read finds what the value's producer wrote last, a result lies
- *        over an operand only where the op permits it, workspace is nobody's, carries bring what
- *        they claim, places and outputs hold at the end what they should.
- * Method every write puts a fresh token on the bytes that it covers and drops all tokens that it
- *        touches; a read looks for the token of the value it names. Loops run two trips, and
- *        once more three where buffers are swapped, since then two bring every pointer back. */
+ *        (check_step.c); lives are as stated, and no two buffers taken at one step share a byte;
+ *        bound, peak and sums are as stated; and every read finds what was written for it
+ *        (check_run.c). */
 #include "compiler/plan/check.h"
 
 #include <stdarg.h>
@@ -21,31 +16,9 @@
 
 #define ALIGN 64
 
-typedef struct held { /* bytes of the arena that hold what a write left there */
-    int64_t begin, end;
-    int32_t token;
-} held;
+typedef dg_checker checker;
 
-typedef struct checker {
-    const dg_plan *p;
-    dg_diag *d;
-    dg_arena *a;
-    int32_t *opens;                               /* by step: loop that it begins or ends; -1 */
-    int32_t *first, *last, *producer, *home_loop; /* by value, derived here */
-    int32_t *group; /* by base: union-find of buffers that are swapped */
-    int32_t *part;  /* by value: the step in whose result it is stored, one part of it; -1 */
-    /* of a run on tokens */
-    int64_t *pointer; /* by base: offset in the arena */
-    int32_t *token;   /* by value: what its producer left */
-    int32_t *place;   /* by place: what its bytes hold */
-    int32_t *frame;   /* by base: token of the whole whose parts are being stored; 0: of none */
-    int32_t next_token;
-    held *held; /* in order, disjoint */
-    int n_held;
-    int64_t trips; /* at most */
-} checker;
-
-__attribute__((format(printf, 2, 3))) static bool wrong(checker *c, const char *format, ...)
+bool dg_check_wrong(dg_checker *c, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -61,32 +34,6 @@ static int64_t rounded(int64_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static bool in_store(const dg_plan_value *v)
-{
-    return v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE;
-}
-
-/* Bytes from a value's first to its last element. */
-static int64_t extent(const dg_plan_value *v)
-{
-    int64_t last = 0;
-    for (int i = 0; i < v->type.shape.rank; i++) {
-        if (v->type.shape.dim[i] == 0) return 0;
-        last += (v->type.shape.dim[i] - 1) * v->stride[i];
-    }
-    return (last + 1) * (int64_t)dg_dtype_size(v->type.dtype);
-}
-
-static bool is_packed(const dg_plan_value *v)
-{
-    int64_t next = 1;
-    for (int i = v->type.shape.rank - 1; i >= 0; i--) {
-        if (v->type.shape.dim[i] != 1 && v->stride[i] != next) return false;
-        next *= v->type.shape.dim[i];
-    }
-    return true;
-}
-
 /* ---- what can be seen without running ---- */
 
 static bool check_value(checker *c, int32_t id)
@@ -94,55 +41,57 @@ static bool check_value(checker *c, int32_t id)
     const dg_plan *p = c->p;
     const dg_plan_value *v = &p->values[id];
     if (v->type.dtype >= DG_DTYPES || v->type.shape.rank < 0 || v->type.shape.rank > DG_MAX_RANK)
-        return wrong(c, "value %d has no type", id);
+        return dg_check_wrong(c, "value %d has no type", id);
     if (v->bytes != dg_type_bytes(&v->type))
-        return wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
+        return dg_check_wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
     if (v->base < 0 || v->base >= p->n_values || v->of < 0 || v->of >= p->n_values)
-        return wrong(c, "value %d has no base", id);
+        return dg_check_wrong(c, "value %d has no base", id);
     const dg_plan_value *base = &p->values[v->base], *of = &p->values[v->of];
     if (base->base != v->base || of->of != v->of || of->base != v->base)
-        return wrong(c, "value %d and its base disagree", id);
+        return dg_check_wrong(c, "value %d and its base disagree", id);
     if (base->home != v->home)
-        return wrong(c, "value %d and its base %d are in different regions", id, v->base);
+        return dg_check_wrong(c, "value %d and its base %d are in different regions", id, v->base);
     if (v->of == id && c->part[id] < 0 &&
-        (v->shift != 0 || !is_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
-        return wrong(c, "value %d does not fill its buffer", id);
+        (v->shift != 0 || !dg_check_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
+        return dg_check_wrong(c, "value %d does not fill its buffer", id);
     for (int i = 0; i < v->type.shape.rank; i++) {
-        if (v->stride[i] < 0) return wrong(c, "value %d has a negative stride", id);
+        if (v->stride[i] < 0) return dg_check_wrong(c, "value %d has a negative stride", id);
     }
-    if (v->shift < of->shift || v->shift + extent(v) > of->shift + extent(of) ||
-        v->shift + extent(v) > rounded(base->bytes))
-        return wrong(c, "value %d reaches past value %d", id, v->of);
+    if (v->shift < of->shift || v->shift + dg_check_extent(v) > of->shift + dg_check_extent(of) ||
+        v->shift + dg_check_extent(v) > rounded(base->bytes))
+        return dg_check_wrong(c, "value %d reaches past value %d", id, v->of);
     switch (v->home) {
     case DG_HOME_ARENA:
         if (v->base == id && (v->offset < 0 || v->offset % ALIGN != 0))
-            return wrong(c, "value %d lies at offset %lld", id, (long long)v->offset);
+            return dg_check_wrong(c, "value %d lies at offset %lld", id, (long long)v->offset);
         if (v->base == id && v->offset + rounded(v->bytes) > p->arena_bytes)
-            return wrong(c, "value %d lies outside of the arena", id);
+            return dg_check_wrong(c, "value %d lies outside of the arena", id);
         if (v->offset != base->offset + v->shift)
-            return wrong(c, "value %d is not where its base is", id);
+            return dg_check_wrong(c, "value %d is not where its base is", id);
         break;
     case DG_HOME_PARAM:
     case DG_HOME_STATE:
         if (v->offset < 0 || v->offset >= p->n_places)
-            return wrong(c, "value %d names no place", id);
+            return dg_check_wrong(c, "value %d names no place", id);
         if (v->offset != base->offset || p->places[v->offset].trained != (v->home == DG_HOME_PARAM))
-            return wrong(c, "value %d and its place disagree", id);
+            return dg_check_wrong(c, "value %d and its place disagree", id);
         if (v->of == id && !dg_type_equal(&v->type, &p->places[v->offset].type) &&
             v->bytes != dg_type_bytes(&p->places[v->offset].type))
-            return wrong(c, "value %d has not the type of place %lld", id, (long long)v->offset);
+            return dg_check_wrong(c, "value %d has not the type of place %lld", id,
+                                  (long long)v->offset);
         break;
     case DG_HOME_IO:
         if (v->offset < 0 || v->offset >= p->n_inputs)
-            return wrong(c, "value %d names no input", id);
+            return dg_check_wrong(c, "value %d names no input", id);
         if (v->of == id && (v->base != id || !dg_type_equal(&v->type, &p->inputs[v->offset].type)))
-            return wrong(c, "value %d has not the type of its input", id);
+            return dg_check_wrong(c, "value %d has not the type of its input", id);
         break;
     case DG_HOME_CONST:
-        if (v->of == id && (v->base != id || !v->data)) return wrong(c, "table %d has no data", id);
+        if (v->of == id && (v->base != id || !v->data))
+            return dg_check_wrong(c, "table %d has no data", id);
         break;
     default:
-        return wrong(c, "value %d is nowhere", id);
+        return dg_check_wrong(c, "value %d is nowhere", id);
     }
     return true;
 }
@@ -165,11 +114,11 @@ static bool find_parts(checker *c)
         if (step->kind != DG_STEP_KERNEL || !step->kernel || !step->kernel->into) continue;
         if (!ids_good(p, step->in, step->n_in) || !ids_good(p, step->out, step->n_out) ||
             step->n_in < 1 || step->n_out != 1)
-            return wrong(c, "step %d puts nothing together", s);
+            return dg_check_wrong(c, "step %d puts nothing together", s);
         for (int i = 0; i < step->n_in; i++) {
             int32_t of = p->values[step->in[i]].of;
             if (!ids_good(p, &of, 1) || c->part[of] >= 0 || p->values[of].producer >= s)
-                return wrong(c, "step %d puts together what is no part of it", s);
+                return dg_check_wrong(c, "step %d puts together what is no part of it", s);
             c->part[of] = s;
         }
     }
@@ -182,32 +131,34 @@ static bool check_step(checker *c, int32_t id, int32_t loop)
     const dg_plan_step *s = &p->steps[id];
     if (s->n_in < 0 || s->n_out < 0 || !ids_good(p, s->in, s->n_in) ||
         !ids_good(p, s->out, s->n_out))
-        return wrong(c, "step %d names a value that is not there", id);
-    if (s->loop != loop) return wrong(c, "step %d says it is in another loop", id);
+        return dg_check_wrong(c, "step %d names a value that is not there", id);
+    if (s->loop != loop) return dg_check_wrong(c, "step %d says it is in another loop", id);
     for (int i = 0; i < s->n_out; i++) {
         if (p->values[s->out[i]].of != s->out[i])
-            return wrong(c, "step %d writes the view %d", id, s->out[i]);
+            return dg_check_wrong(c, "step %d writes the view %d", id, s->out[i]);
     }
     if (s->workspace_bytes < 0 || s->scratch_bytes < 0)
-        return wrong(c, "step %d has workspace of negative size", id);
+        return dg_check_wrong(c, "step %d has workspace of negative size", id);
     if (s->workspace_bytes > 0 && (s->workspace < 0 || s->workspace % ALIGN != 0 ||
                                    s->workspace + rounded(s->workspace_bytes) > p->arena_bytes))
-        return wrong(c, "the workspace of step %d lies outside of the arena", id);
+        return dg_check_wrong(c, "the workspace of step %d lies outside of the arena", id);
     const char *what;
     switch (s->kind) {
     case DG_STEP_KERNEL:
-        if (!s->op || (!s->kernel && !s->op->ref)) return wrong(c, "step %d has no kernel", id);
+        if (!s->op || (!s->kernel && !s->op->ref))
+            return dg_check_wrong(c, "step %d has no kernel", id);
         what = dg_step_wrong(p, s, c->a);
-        if (what) return wrong(c, "step %d %s", id, what);
+        if (what) return dg_check_wrong(c, "step %d %s", id, what);
         break;
     case DG_STEP_COPY:
         if (s->n_in != 1 || s->n_out != 1 ||
             !dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type))
-            return wrong(c, "step %d does not copy one value", id);
-        if (!in_store(&p->values[s->out[0]])) return wrong(c, "step %d copies to no place", id);
+            return dg_check_wrong(c, "step %d does not copy one value", id);
+        if (!dg_check_in_store(&p->values[s->out[0]]))
+            return dg_check_wrong(c, "step %d copies to no place", id);
         break;
     case DG_STEP_CHECK:
-        if (s->n_in < 1 || s->n_out != 0) return wrong(c, "step %d checks nothing", id);
+        if (s->n_in < 1 || s->n_out != 0) return dg_check_wrong(c, "step %d checks nothing", id);
         break;
     default:
         break;
@@ -224,12 +175,12 @@ static bool check_loops(checker *c)
         const dg_plan_loop *loop = &p->loops[l];
         if (loop->begin < 0 || loop->end <= loop->begin || loop->end >= p->n_steps ||
             loop->parent >= l || loop->trips < 0)
-            return wrong(c, "loop %d is no loop", l);
+            return dg_check_wrong(c, "loop %d is no loop", l);
         if (c->opens[loop->begin] >= 0 || c->opens[loop->end] >= 0)
-            return wrong(c, "loop %d shares its steps", l);
+            return dg_check_wrong(c, "loop %d shares its steps", l);
         if (p->steps[loop->begin].kind != DG_STEP_LOOP ||
             p->steps[loop->end].kind != DG_STEP_LOOP_END)
-            return wrong(c, "loop %d has other steps at its ends", l);
+            return dg_check_wrong(c, "loop %d has other steps at its ends", l);
         c->opens[loop->begin] = c->opens[loop->end] = l;
     }
     int32_t open = -1;
@@ -237,18 +188,19 @@ static bool check_loops(checker *c)
         const dg_plan_step *step = &p->steps[s];
         int32_t l = c->opens[s];
         if ((l >= 0) != (step->kind == DG_STEP_LOOP || step->kind == DG_STEP_LOOP_END))
-            return wrong(c, "step %d belongs to no loop", s);
+            return dg_check_wrong(c, "step %d belongs to no loop", s);
         if (step->kind == DG_STEP_LOOP_END) {
-            if (open != l) return wrong(c, "loop %d ends inside another", l);
+            if (open != l) return dg_check_wrong(c, "loop %d ends inside another", l);
             open = p->loops[l].parent;
         }
         if (!check_step(c, s, open)) return false;
         if (step->kind == DG_STEP_LOOP) {
-            if (p->loops[l].parent != open) return wrong(c, "loop %d has another parent", l);
+            if (p->loops[l].parent != open)
+                return dg_check_wrong(c, "loop %d has another parent", l);
             open = l;
         }
     }
-    if (open >= 0) return wrong(c, "loop %d does not end", open);
+    if (open >= 0) return dg_check_wrong(c, "loop %d does not end", open);
     for (int32_t l = 0; l < p->n_loops; l++) {
         const dg_plan_loop *loop = &p->loops[l];
         const dg_plan_step *begin = &p->steps[loop->begin], *end = &p->steps[loop->end];
@@ -256,23 +208,23 @@ static bool check_loops(checker *c)
         if (begin->n_in != loop->n_carries || begin->n_out != loop->n_carries + 1 ||
             end->n_in != loop->n_carries + stops || end->n_out != loop->n_carries ||
             begin->out[0] != loop->trip || (stops && end->in[loop->n_carries] != loop->stop))
-            return wrong(c, "the steps of loop %d do not fit its carries", l);
+            return dg_check_wrong(c, "the steps of loop %d do not fit its carries", l);
         dg_type trip = {DG_I32, {0, {0}}}, flag = {DG_BOOL, {0, {0}}};
         if (!dg_type_equal(&p->values[loop->trip].type, &trip) ||
             (stops && !dg_type_equal(&p->values[loop->stop].type, &flag)))
-            return wrong(c, "loop %d counts or stops by a value of another type", l);
+            return dg_check_wrong(c, "loop %d counts or stops by a value of another type", l);
         for (int k = 0; k < loop->n_carries; k++) {
             const dg_plan_carry *q = &loop->carries[k];
             if (begin->in[k] != q->init || begin->out[k + 1] != q->arg || end->in[k] != q->next ||
                 end->out[k] != q->out)
-                return wrong(c, "carry %d of loop %d is not that of its steps", k, l);
+                return dg_check_wrong(c, "carry %d of loop %d is not that of its steps", k, l);
             const dg_type *t = &p->values[q->arg].type;
             if (!dg_type_equal(t, &p->values[q->init].type) ||
                 !dg_type_equal(t, &p->values[q->next].type) ||
                 !dg_type_equal(t, &p->values[q->out].type))
-                return wrong(c, "carry %d of loop %d changes type", k, l);
+                return dg_check_wrong(c, "carry %d of loop %d changes type", k, l);
             if (p->values[q->out].base != p->values[q->arg].base)
-                return wrong(c, "the result of carry %d of loop %d lies elsewhere", k, l);
+                return dg_check_wrong(c, "the result of carry %d of loop %d lies elsewhere", k, l);
         }
     }
     return true;
@@ -296,9 +248,10 @@ static bool read_value(checker *c, int32_t id, int32_t step, int32_t from)
 {
     int32_t of = c->p->values[id].of;
     if (c->producer[of] < -1)
-        return wrong(c, "step %d reads value %d, which is made later or never", step, id);
+        return dg_check_wrong(c, "step %d reads value %d, which is made later or never", step, id);
     int32_t until = reach(c->p, step, from, c->home_loop[of]);
-    if (until < 0) return wrong(c, "step %d reads value %d of a loop that is over", step, id);
+    if (until < 0)
+        return dg_check_wrong(c, "step %d reads value %d of a loop that is over", step, id);
     if (until > c->last[of]) c->last[of] = until;
     if (until > c->last[id]) c->last[id] = until;
     return true;
@@ -306,7 +259,7 @@ static bool read_value(checker *c, int32_t id, int32_t step, int32_t from)
 
 static bool make_value(checker *c, int32_t id, int32_t step, int32_t loop)
 {
-    if (c->producer[id] != -2) return wrong(c, "value %d is made twice", id);
+    if (c->producer[id] != -2) return dg_check_wrong(c, "value %d is made twice", id);
     c->producer[id] = c->first[id] = step;
     c->home_loop[id] = loop;
     if (step > c->last[id]) c->last[id] = step;
@@ -323,7 +276,7 @@ static bool find_lives(checker *c)
     for (int32_t i = 0; i < p->n_values; i++) { /* what is there before the run */
         const dg_plan_value *v = &p->values[i];
         bool leaf = v->home == DG_HOME_CONST || v->home == DG_HOME_IO ||
-                    (in_store(v) && p->places[v->offset].value == i);
+                    (dg_check_in_store(v) && p->places[v->offset].value == i);
         if (v->of == i && leaf) c->producer[i] = -1;
     }
     for (int32_t s = 0; s < p->n_steps; s++) {
@@ -339,15 +292,16 @@ static bool find_lives(checker *c)
         }
     }
     for (int i = 0; i < p->n_outputs; i++) {
-        if (!ids_good(p, &p->outputs[i].value, 1)) return wrong(c, "output %d is no value", i);
+        if (!ids_good(p, &p->outputs[i].value, 1))
+            return dg_check_wrong(c, "output %d is no value", i);
         if (!read_value(c, p->outputs[i].value, p->n_steps, -1)) return false;
     }
     for (int i = 0; i < p->n_places; i++) {
         if (!p->places[i].written) continue;
         int32_t v = p->places[i].written_value;
-        if (!ids_good(p, &v, 1) || !in_store(&p->values[v]) || p->values[v].offset != i ||
-            p->values[v].shift != 0 || !is_packed(&p->values[v]))
-            return wrong(c, "place %d is written by no value of its own", i);
+        if (!ids_good(p, &v, 1) || !dg_check_in_store(&p->values[v]) || p->values[v].offset != i ||
+            p->values[v].shift != 0 || !dg_check_packed(&p->values[v]))
+            return dg_check_wrong(c, "place %d is written by no value of its own", i);
         if (!read_value(c, v, p->n_steps, -1)) return false;
     }
     for (int32_t i = 0; i < p->n_values; i++) {
@@ -358,11 +312,12 @@ static bool find_lives(checker *c)
             if (c->last[i] < c->first[i]) c->last[i] = c->first[i];
             c->home_loop[i] = c->home_loop[v->of];
         }
-        if (c->producer[i] == -2) return wrong(c, "value %d is never made", i);
+        if (c->producer[i] == -2) return dg_check_wrong(c, "value %d is never made", i);
         if (v->producer != c->producer[i] || v->first != c->first[i] || v->last != c->last[i] ||
             v->loop != c->home_loop[i])
-            return wrong(c, "value %d is said to live from step %d to %d, and lives from %d to %d",
-                         i, v->first, v->last, c->first[i], c->last[i]);
+            return dg_check_wrong(
+                c, "value %d is said to live from step %d to %d, and lives from %d to %d", i,
+                v->first, v->last, c->first[i], c->last[i]);
     }
     return true;
 }
@@ -423,10 +378,10 @@ static bool check_overlap(checker *c, taken *all, int n)
             if (clash) {
                 const taken *value = t.id >= 0 ? &t : clash, *other = value == &t ? clash : &t;
                 if (other->id >= 0)
-                    return wrong(c, "values %d and %d share bytes at step %d", value->id, other->id,
-                                 s);
-                return wrong(c, "value %d and the workspace of step %d share bytes", value->id,
-                             -1 - other->id);
+                    return dg_check_wrong(c, "values %d and %d share bytes at step %d", value->id,
+                                          other->id, s);
+                return dg_check_wrong(c, "value %d and the workspace of step %d share bytes",
+                                      value->id, -1 - other->id);
             }
             memmove(&now[at + 1], &now[at], (size_t)(n_now - at) * sizeof *now);
             now[at] = t;
@@ -445,11 +400,11 @@ static bool check_overlap(checker *c, taken *all, int n)
         }
     }
     if (most != p->bound || most_at != p->peak_step)
-        return wrong(c, "the bound is %lld at step %d, not %lld at step %d", (long long)most,
-                     most_at, (long long)p->bound, p->peak_step);
+        return dg_check_wrong(c, "the bound is %lld at step %d, not %lld at step %d",
+                              (long long)most, most_at, (long long)p->bound, p->peak_step);
     if (top != p->arena_bytes || p->peak != top)
-        return wrong(c, "the arena needs %lld bytes, not %lld", (long long)top,
-                     (long long)p->arena_bytes);
+        return dg_check_wrong(c, "the arena needs %lld bytes, not %lld", (long long)top,
+                              (long long)p->arena_bytes);
     return true;
 }
 
@@ -463,7 +418,7 @@ static bool check_buffers(checker *c)
             int32_t a = p->values[q->arg].base, b = p->values[q->next].base;
             if (q->how == 1 && (p->values[a].home != DG_HOME_ARENA ||
                                 p->values[b].home != DG_HOME_ARENA || a == b))
-                return wrong(c, "carry %d of loop %d swaps what cannot be swapped", k, l);
+                return dg_check_wrong(c, "carry %d of loop %d swaps what cannot be swapped", k, l);
             c->group[group_of(c, a)] = group_of(c, b);
         }
     }
@@ -493,7 +448,7 @@ static bool check_buffers(checker *c)
             all[n++] = (taken){s, s, p->steps[s].workspace, p->steps[s].workspace + bytes, -1 - s};
     }
     if (workspace != p->workspace_peak || scratch != p->scratch)
-        return wrong(c, "workspace or scratch is not as stated");
+        return dg_check_wrong(c, "workspace or scratch is not as stated");
     int64_t weights = 0, state = 0, io = 0, consts = 0;
     for (int i = 0; i < p->n_places; i++)
         *(p->places[i].trained ? &weights : &state) += rounded(dg_type_bytes(&p->places[i].type));
@@ -503,252 +458,8 @@ static bool check_buffers(checker *c)
                       ? rounded(p->values[i].bytes)
                       : 0;
     if (weights != p->weights || state != p->state || io != p->io || consts != p->consts)
-        return wrong(c, "the sums of regions are not as stated");
+        return dg_check_wrong(c, "the sums of regions are not as stated");
     return check_overlap(c, all, n);
-}
-
-/* ---- a run on tokens ---- */
-
-static int find_held(const checker *c, int64_t begin) /* the first that ends behind `begin` */
-{
-    int low = 0, high = c->n_held;
-    while (low < high) {
-        int mid = (low + high) / 2;
-        if (c->held[mid].end <= begin)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-/* Puts a token on bytes of the arena; whatever they held, even in part, is lost. Token 0 is
- * nobody's. */
-static void put(checker *c, int64_t begin, int64_t end, int32_t token)
-{
-    if (end <= begin) return;
-    int from = find_held(c, begin), to = from;
-    while (to < c->n_held && c->held[to].begin < end) to++;
-    memmove(&c->held[from + 1], &c->held[to], (size_t)(c->n_held - to) * sizeof *c->held);
-    c->held[from] = (held){begin, end, token};
-    c->n_held += 1 - (to - from);
-}
-
-static bool holds(const checker *c, int32_t of)
-{
-    const dg_plan_value *v = &c->p->values[of];
-    if (in_store(v)) return c->place[v->offset] == c->token[of];
-    if (v->home != DG_HOME_ARENA || v->bytes == 0) return true;
-    int64_t begin = c->pointer[v->base];
-    int64_t bytes = c->part[of] >= 0 ? c->p->values[v->base].bytes : v->bytes;
-    int at = find_held(c, begin);
-    return at < c->n_held && c->held[at].begin == begin && c->held[at].end == begin + bytes &&
-           c->held[at].token == c->token[of];
-}
-
-static bool see(checker *c, int32_t id, int32_t step)
-{
-    if (holds(c, c->p->values[id].of)) return true;
-    return wrong(c, "step %d reads value %d (%s), whose bytes have been written over", step, id,
-                 c->p->values[id].path);
-}
-
-/* Parts share the token of the whole that they become; the first of them takes its bytes. */
-static void write_part(checker *c, int32_t id)
-{
-    int32_t base = c->p->values[id].base;
-    int64_t begin = c->pointer[base], end = begin + c->p->values[base].bytes;
-    int at = find_held(c, begin);
-    bool open = c->frame[base] > 0 && at < c->n_held && c->held[at].begin == begin &&
-                c->held[at].end == end && c->held[at].token == c->frame[base];
-    if (!open) put(c, begin, end, c->frame[base] = c->next_token++);
-    c->token[id] = c->frame[base];
-}
-
-/* The whole is there: a further part belongs to another one, unless this is itself a part. */
-static void put_together(checker *c, const dg_plan_step *s)
-{
-    int32_t whole = s->out[0];
-    c->token[whole] = c->token[c->p->values[s->in[0]].of];
-    if (c->part[whole] < 0) c->frame[c->p->values[whole].base] = 0;
-}
-
-static bool write_value(checker *c, int32_t id, int32_t step)
-{
-    const dg_plan_value *v = &c->p->values[id];
-    if (c->part[id] >= 0 && v->home == DG_HOME_ARENA) {
-        write_part(c, id);
-        return true;
-    }
-    int32_t token = c->token[id] = c->next_token++;
-    if (in_store(v))
-        c->place[v->offset] = token;
-    else if (v->home == DG_HOME_ARENA)
-        put(c, c->pointer[v->base], c->pointer[v->base] + v->bytes, token);
-    else
-        return wrong(c, "step %d writes value %d, which is no memory of its own", step, id);
-    return true;
-}
-
-/* The whole that value v is part of, or is. */
-static int32_t whole_of(const checker *c, int32_t v)
-{
-    while (c->part[v] >= 0) v = c->p->steps[c->part[v]].out[0];
-    return v;
-}
-
-/* Do two values share bytes as things stand? Hulls of strided views count, but not of two parts of
- * one whole: that these lie apart has been seen. */
-static bool share(const checker *c, int32_t x, int32_t y)
-{
-    const dg_plan_value *a = &c->p->values[x], *b = &c->p->values[y];
-    if (a->of != b->of && c->part[a->of] >= 0 && c->part[b->of] >= 0 &&
-        whole_of(c, a->of) == whole_of(c, b->of))
-        return false;
-    if (in_store(a) || in_store(b)) {
-        if (!in_store(a) || !in_store(b) || a->offset != b->offset) return false;
-        return a->shift < b->shift + extent(b) && b->shift < a->shift + extent(a);
-    }
-    if (a->home != DG_HOME_ARENA || b->home != DG_HOME_ARENA) return a->base == b->base;
-    int64_t p = c->pointer[a->base] + a->shift, q = c->pointer[b->base] + b->shift;
-    return p < q + extent(b) && q < p + extent(a);
-}
-
-static bool permits(const dg_plan *p, const dg_plan_step *s, int out, int in)
-{
-    const dg_plan_value *x = &p->values[s->in[in]], *y = &p->values[s->out[out]];
-    if (x->shift != 0 || !is_packed(x) || !dg_type_equal(&x->type, &y->type)) return false;
-    if (out == 0 && in < s->n_own && in < 32 && (s->op->in_place >> in & 1)) return true;
-    if (!s->strip || s->op->epilogue) return false; /* the strip is not the whole step */
-    return dg_strip_stores(&s->strip->out[out]) && in < s->strip->n_in &&
-           dg_shape_equal(&x->type.shape, &s->strip->space);
-}
-
-static bool run_step(checker *c, int32_t id)
-{
-    const dg_plan *p = c->p;
-    const dg_plan_step *s = &p->steps[id];
-    for (int i = 0; i < s->n_in; i++) {
-        if (!see(c, s->in[i], id)) return false;
-    }
-    if (s->kernel && s->kernel->into) {
-        put_together(c, s);
-        return true;
-    }
-    for (int o = 0; o < s->n_out; o++) {
-        for (int i = 0; i < s->n_in; i++) {
-            if (!share(c, s->in[i], s->out[o])) continue;
-            if (s->kind != DG_STEP_KERNEL || !permits(p, s, o, i))
-                return wrong(c, "step %d writes value %d over its operand %d", id, s->out[o],
-                             s->in[i]);
-        }
-        for (int i = 0; i < o; i++) {
-            if (share(c, s->out[i], s->out[o]))
-                return wrong(c, "step %d writes two results to the same bytes", id);
-        }
-    }
-    if (s->workspace_bytes > 0) put(c, s->workspace, s->workspace + s->workspace_bytes, 0);
-    for (int o = 0; o < s->n_out; o++) {
-        if (!write_value(c, s->out[o], id)) return false;
-    }
-    for (int o = 0; o < s->n_out; o++) { /* results and workspace did not wipe out each other */
-        if (!holds(c, s->out[o])) return wrong(c, "step %d loses its result %d", id, s->out[o]);
-    }
-    return true;
-}
-
-static bool run_steps(checker *c, int32_t from, int32_t to);
-
-static bool run_loop(checker *c, int32_t id)
-{
-    const dg_plan *p = c->p;
-    const dg_plan_loop *l = &p->loops[id];
-    for (int k = 0; k < l->n_carries; k++) {
-        const dg_plan_carry *q = &l->carries[k];
-        if (!see(c, q->init, l->begin)) return false;
-        if (!q->copy_in) {
-            if (p->values[q->init].base != p->values[q->arg].base)
-                return wrong(c, "carry %d of loop %d begins with other bytes", k, id);
-            c->token[q->arg] = c->token[p->values[q->init].of];
-        } else {
-            if (share(c, q->init, q->arg))
-                return wrong(c, "carry %d of loop %d is copied onto itself", k, id);
-            if (!write_value(c, q->arg, l->begin)) return false;
-        }
-    }
-    int32_t *next = DG_NEW_ARRAY(c->a, int32_t, l->n_carries);
-    for (int64_t t = 0; t < l->trips && t < c->trips; t++) {
-        if (!write_value(c, l->trip, l->begin)) return false;
-        for (int k = 0; k < l->n_carries; k++) {
-            if (!see(c, l->carries[k].arg, l->begin)) return false;
-        }
-        if (!run_steps(c, l->begin + 1, l->end)) return false;
-        if (!see(c, l->trip, l->end) || (l->stop >= 0 && !see(c, l->stop, l->end))) return false;
-        for (int k = 0; k < l->n_carries; k++) {
-            const dg_plan_carry *q = &l->carries[k];
-            if (!see(c, q->next, l->end)) return false;
-            next[k] = c->token[p->values[q->next].of];
-        }
-        for (int k = 0; k < l->n_carries; k++) {
-            const dg_plan_carry *q = &l->carries[k];
-            if (q->how != 1) continue;
-            int64_t *a = &c->pointer[p->values[q->arg].base],
-                    *b = &c->pointer[p->values[q->next].base], was = *a;
-            *a = *b;
-            *b = was;
-        }
-        for (int k = 0; k < l->n_carries; k++) c->token[l->carries[k].arg] = next[k];
-        for (int k = 0; k < l->n_carries; k++) {
-            if (!holds(c, l->carries[k].arg))
-                return wrong(c, "carry %d of loop %d does not bring its next value", k, id);
-        }
-    }
-    for (int k = 0; k < l->n_carries; k++)
-        c->token[l->carries[k].out] = c->token[l->carries[k].arg];
-    return true;
-}
-
-static bool run_steps(checker *c, int32_t from, int32_t to)
-{
-    for (int32_t s = from; s < to; s++) {
-        if (c->p->steps[s].kind == DG_STEP_LOOP) {
-            if (!run_loop(c, c->opens[s])) return false;
-            s = c->p->loops[c->opens[s]].end;
-        } else if (!run_step(c, s)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool run(checker *c, int64_t trips)
-{
-    const dg_plan *p = c->p;
-    c->trips = trips;
-    c->n_held = 0;
-    c->next_token = 1;
-    for (int32_t i = 0; i < p->n_values; i++) c->frame[i] = 0;
-    for (int i = 0; i < p->n_places; i++) c->place[i] = c->next_token++;
-    for (int32_t i = 0; i < p->n_values; i++) {
-        const dg_plan_value *v = &p->values[i];
-        c->pointer[i] = v->offset;
-        c->token[i] = -1; /* nowhere */
-        if (in_store(v) && p->places[v->offset].value == i) c->token[i] = c->place[v->offset];
-    }
-    int32_t before = c->next_token;
-    if (!run_steps(c, 0, p->n_steps)) return false;
-    for (int i = 0; i < p->n_outputs; i++) {
-        if (!holds(c, p->values[p->outputs[i].value].of))
-            return wrong(c, "output %d has been written over", i);
-    }
-    for (int i = 0; i < p->n_places; i++) {
-        const dg_plan_place *q = &p->places[i];
-        if (!q->written && c->place[i] >= before)
-            return wrong(c, "place %d is written, though nothing writes it", i);
-        if (q->written && !holds(c, p->values[q->written_value].of))
-            return wrong(c, "place %d does not hold its new value at the end", i);
-    }
-    return true;
 }
 
 bool dg_plan_check(const dg_plan *p, dg_diag *d)
@@ -766,14 +477,14 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
     c.pointer = DG_NEW_ARRAY(c.a, int64_t, n);
     c.token = DG_NEW_ARRAY(c.a, int32_t, n);
     c.place = DG_NEW_ARRAY(c.a, int32_t, p->n_places + 1);
-    c.held = DG_NEW_ARRAY(c.a, held, n + (size_t)p->n_steps + 1);
+    c.held = DG_NEW_ARRAY(c.a, dg_held, n + (size_t)p->n_steps + 1);
     bool good = find_parts(&c), swaps = false;
     for (int32_t i = 0; i < p->n_values && good; i++) good = check_value(&c, i);
-    good = good && check_loops(&c) && find_lives(&c) && check_buffers(&c) && run(&c, 2);
+    good = good && check_loops(&c) && find_lives(&c) && check_buffers(&c) && dg_check_run(&c, 2);
     for (int32_t l = 0; l < p->n_loops; l++) {
         for (int k = 0; k < p->loops[l].n_carries; k++) swaps |= p->loops[l].carries[k].how == 1;
     }
-    if (good && swaps) good = run(&c, 3);
+    if (good && swaps) good = dg_check_run(&c, 3);
     dg_arena_free(c.a);
     return good;
 }
