@@ -67,98 +67,119 @@ static void arc(pen *p, float cx, float cy, float rx, float ry, float a0, float 
 }
 
 /* The ways to write a digit; `way` in [0, 1) chooses. y goes down. */
-static void write_digit(pen *p, int digit, float way)
+
+static void write_nought(pen *p, float way)
 {
-    switch (digit) {
-    case 0:
-        arc(p, 0.5F, 0.5F, way < 0.5F ? 0.25F : 0.3F, 0.4F, -0.27F, 1.02F);
-        break;
-    case 1:
-        if (way < 0.4F) {
-            start(p, 0.5F, 0.08F);
-        } else {
-            start(p, 0.33F, 0.27F);
-            line(p, 0.52F, 0.08F);
-        }
-        line(p, 0.52F, 0.92F);
-        if (way > 0.8F) {
-            start(p, 0.34F, 0.92F);
-            line(p, 0.7F, 0.92F);
-        }
-        break;
-    case 2:
-        start(p, 0.25F, 0.28F);
-        curve(p, 0.28F, 0.02F, 0.76F, 0.0F, 0.74F, 0.31F);
-        curve(p, 0.72F, 0.52F, 0.42F, 0.68F, 0.23F, 0.9F);
-        if (way < 0.3F)
-            curve(p, 0.4F, 0.78F, 0.55F, 0.98F, 0.78F, 0.85F);
-        else
-            line(p, 0.78F, 0.9F);
-        break;
-    case 3:
-        start(p, 0.26F, 0.18F);
-        if (way < 0.2F) {
-            line(p, 0.72F, 0.12F);
-            line(p, 0.46F, 0.43F);
-        } else {
-            curve(p, 0.36F, 0.02F, 0.74F, 0.03F, 0.71F, 0.27F);
-            curve(p, 0.69F, 0.42F, 0.54F, 0.46F, 0.42F, 0.46F);
-        }
-        curve(p, 0.62F, 0.45F, 0.79F, 0.54F, 0.76F, 0.71F);
-        curve(p, 0.72F, 0.97F, 0.36F, 0.97F, 0.23F, 0.81F);
-        break;
-    case 4:
-        if (way < 0.6F) { /* open at the top */
-            start(p, 0.34F, 0.1F);
-            line(p, 0.23F, 0.57F);
-            line(p, 0.78F, 0.55F);
-            start(p, 0.65F, 0.14F);
-            line(p, 0.61F, 0.92F);
-        } else {
-            start(p, 0.62F, 0.92F);
-            line(p, 0.62F, 0.08F);
-            line(p, 0.21F, 0.63F);
-            line(p, 0.8F, 0.63F);
-        }
-        break;
-    case 5:
-        start(p, 0.74F, 0.1F);
-        line(p, 0.34F, 0.1F);
-        line(p, 0.3F, 0.46F);
-        curve(p, 0.46F, 0.35F, 0.78F, 0.4F, 0.76F, 0.67F);
-        curve(p, 0.74F, 0.96F, 0.36F, 0.96F, 0.23F, 0.83F);
-        break;
-    case 6:
-        start(p, way < 0.5F ? 0.66F : 0.58F, 0.07F);
-        curve(p, 0.42F, 0.16F, 0.25F, 0.42F, 0.26F, 0.68F);
-        arc(p, 0.5F, 0.69F, 0.24F, 0.23F, 0.5F, 1.0F);
-        break;
-    case 7:
-        start(p, 0.23F, 0.13F);
-        line(p, 0.77F, 0.11F);
-        if (way < 0.5F)
-            line(p, 0.42F, 0.92F);
-        else
-            curve(p, 0.66F, 0.35F, 0.48F, 0.55F, 0.44F, 0.92F);
-        if (way > 0.75F) {
-            start(p, 0.38F, 0.51F);
-            line(p, 0.7F, 0.51F);
-        }
-        break;
-    case 8:
-        arc(p, 0.5F, 0.28F, 0.2F, 0.19F, 0.25F, 1.0F);
-        arc(p, 0.5F, 0.7F, 0.25F, 0.22F, -0.25F, 1.0F);
-        break;
-    default:
-        arc(p, 0.48F, 0.31F, 0.23F, 0.22F, 0.0F, 1.0F);
-        start(p, 0.71F, 0.31F);
-        if (way < 0.5F)
-            line(p, 0.66F, 0.93F);
-        else
-            curve(p, 0.72F, 0.58F, 0.7F, 0.76F, 0.5F, 0.93F);
-        break;
+    arc(p, 0.5F, 0.5F, way < 0.5F ? 0.25F : 0.3F, 0.4F, -0.27F, 1.02F);
+}
+
+static void write_one(pen *p, float way)
+{
+    if (way < 0.4F) {
+        start(p, 0.5F, 0.08F);
+    } else {
+        start(p, 0.33F, 0.27F);
+        line(p, 0.52F, 0.08F);
+    }
+    line(p, 0.52F, 0.92F);
+    if (way > 0.8F) {
+        start(p, 0.34F, 0.92F);
+        line(p, 0.7F, 0.92F);
     }
 }
+
+static void write_two(pen *p, float way)
+{
+    start(p, 0.25F, 0.28F);
+    curve(p, 0.28F, 0.02F, 0.76F, 0.0F, 0.74F, 0.31F);
+    curve(p, 0.72F, 0.52F, 0.42F, 0.68F, 0.23F, 0.9F);
+    if (way < 0.3F)
+        curve(p, 0.4F, 0.78F, 0.55F, 0.98F, 0.78F, 0.85F);
+    else
+        line(p, 0.78F, 0.9F);
+}
+
+static void write_three(pen *p, float way)
+{
+    start(p, 0.26F, 0.18F);
+    if (way < 0.2F) {
+        line(p, 0.72F, 0.12F);
+        line(p, 0.46F, 0.43F);
+    } else {
+        curve(p, 0.36F, 0.02F, 0.74F, 0.03F, 0.71F, 0.27F);
+        curve(p, 0.69F, 0.42F, 0.54F, 0.46F, 0.42F, 0.46F);
+    }
+    curve(p, 0.62F, 0.45F, 0.79F, 0.54F, 0.76F, 0.71F);
+    curve(p, 0.72F, 0.97F, 0.36F, 0.97F, 0.23F, 0.81F);
+}
+
+static void write_four(pen *p, float way)
+{
+    if (way < 0.6F) { /* open at the top */
+        start(p, 0.34F, 0.1F);
+        line(p, 0.23F, 0.57F);
+        line(p, 0.78F, 0.55F);
+        start(p, 0.65F, 0.14F);
+        line(p, 0.61F, 0.92F);
+    } else {
+        start(p, 0.62F, 0.92F);
+        line(p, 0.62F, 0.08F);
+        line(p, 0.21F, 0.63F);
+        line(p, 0.8F, 0.63F);
+    }
+}
+
+static void write_five(pen *p, float way)
+{
+    (void)way;
+    start(p, 0.74F, 0.1F);
+    line(p, 0.34F, 0.1F);
+    line(p, 0.3F, 0.46F);
+    curve(p, 0.46F, 0.35F, 0.78F, 0.4F, 0.76F, 0.67F);
+    curve(p, 0.74F, 0.96F, 0.36F, 0.96F, 0.23F, 0.83F);
+}
+
+static void write_six(pen *p, float way)
+{
+    start(p, way < 0.5F ? 0.66F : 0.58F, 0.07F);
+    curve(p, 0.42F, 0.16F, 0.25F, 0.42F, 0.26F, 0.68F);
+    arc(p, 0.5F, 0.69F, 0.24F, 0.23F, 0.5F, 1.0F);
+}
+
+static void write_seven(pen *p, float way)
+{
+    start(p, 0.23F, 0.13F);
+    line(p, 0.77F, 0.11F);
+    if (way < 0.5F)
+        line(p, 0.42F, 0.92F);
+    else
+        curve(p, 0.66F, 0.35F, 0.48F, 0.55F, 0.44F, 0.92F);
+    if (way > 0.75F) {
+        start(p, 0.38F, 0.51F);
+        line(p, 0.7F, 0.51F);
+    }
+}
+
+static void write_eight(pen *p, float way)
+{
+    (void)way;
+    arc(p, 0.5F, 0.28F, 0.2F, 0.19F, 0.25F, 1.0F);
+    arc(p, 0.5F, 0.7F, 0.25F, 0.22F, -0.25F, 1.0F);
+}
+
+static void write_nine(pen *p, float way)
+{
+    arc(p, 0.48F, 0.31F, 0.23F, 0.22F, 0.0F, 1.0F);
+    start(p, 0.71F, 0.31F);
+    if (way < 0.5F)
+        line(p, 0.66F, 0.93F);
+    else
+        curve(p, 0.72F, 0.58F, 0.7F, 0.76F, 0.5F, 0.93F);
+}
+
+static void (*const write_digit[])(pen *p, float way) = {
+    write_nought, write_one, write_two,   write_three, write_four,
+    write_five,   write_six, write_seven, write_eight, write_nine};
 
 /* A smooth field of displacements, the same for strokes that touch. Then the affine map to pixels.
  */
@@ -227,7 +248,7 @@ static void fetch(const void *self, uint64_t seed, int64_t i, float *out, int32_
     dg_rng_uniform(&r, (uint64_t)i * DRAWS, DRAWS, u);
     *label = (int32_t)(u[12] * 10.0F);
     pen p = {0};
-    write_digit(&p, *label, u[13]);
+    write_digit[*label](&p, u[13]);
     place(&p, u, (float)size);
     float radius = (float)size * (0.03F + 0.025F * u[10]);
     ink(&p, radius, 0.75F + 0.25F * u[11], size, out);
