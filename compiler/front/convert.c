@@ -239,11 +239,11 @@ static dg_value import_value(dg_lower *L, dg_value v, dg_span span)
 {
     const dg_graph *from = L->graphs[0].graph;
     uint64_t done;
-    DG_VEC(need) todo = {0};
-    dg_vec_push(&todo, (need){v, false});
+    DG_VEC(need) work = {0};
+    dg_vec_push(&work, (need){v, false});
     bool good = true;
-    while (todo.n > 0 && good) {
-        need top = dg_vec_pop(&todo);
+    while (work.n > 0 && good) {
+        need top = dg_vec_pop(&work);
         if (dg_map64_get(L->imported[L->state_init], (uint64_t)top.v, &done)) continue;
         const dg_value_info *info = dg_value_of(from, top.v);
         if (info->def == DG_NONE) {
@@ -263,11 +263,11 @@ static dg_value import_value(dg_lower *L, dg_value v, dg_span span)
         } else if (top.ready || n->n_in == 0) {
             good = copy_node(L, n, span);
         } else {
-            dg_vec_push(&todo, (need){top.v, true});
-            for (int i = n->n_in; i > 0; i--) dg_vec_push(&todo, (need){n->in[i - 1], false});
+            dg_vec_push(&work, (need){top.v, true});
+            for (int i = n->n_in; i > 0; i--) dg_vec_push(&work, (need){n->in[i - 1], false});
         }
     }
-    dg_vec_free(&todo);
+    dg_vec_free(&work);
     return good && dg_map64_get(L->imported[L->state_init], (uint64_t)v, &done)
                ? (dg_value)done
                : dg_poison_value(L);

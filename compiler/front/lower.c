@@ -224,15 +224,15 @@ static void reports(dg_lower *L)
 
 typedef DG_VEC(dg_value) value_list;
 
-static void mark_needed(const dg_graph *g, dg_node n, bool *forward, value_list *todo)
+static void mark_needed(const dg_graph *g, dg_node n, bool *forward, value_list *work)
 {
     const dg_node_info *i = dg_node_of(g, n);
     if (forward[n]) return;
     forward[n] = true;
-    for (int k = 0; k < i->n_in; k++) dg_vec_push(todo, i->in[k]);
+    for (int k = 0; k < i->n_in; k++) dg_vec_push(work, i->in[k]);
     if (i->body == DG_NONE) return;
     const dg_region_info *r = dg_region_of(g, i->body);
-    for (size_t k = 0; k < r->results.n; k++) dg_vec_push(todo, r->results.at[k]);
+    for (size_t k = 0; k < r->results.n; k++) dg_vec_push(work, r->results.at[k]);
 }
 
 static void set_phases(dg_lower *L)
@@ -240,23 +240,23 @@ static void set_phases(dg_lower *L)
     const dg_graph *g = L->module->graph;
     const dg_op *output = L->find("output"), *check = L->find("check"), *grad = L->find("grad");
     bool *forward = DG_NEW_ARRAY(L->arena, bool, g->nodes.n);
-    value_list todo = {0};
+    value_list work = {0};
     for (dg_node n = 0; n < (dg_node)g->nodes.n; n++) {
         const dg_node_info *i = dg_node_of(g, n);
         if (!i->op) continue;
         bool result =
             i->op == output && !L->module->outputs.at[dg_attr_int(&i->attrs, "index")].report;
-        if (result || i->op == check || i->op->traits & DG_LEAF) mark_needed(g, n, forward, &todo);
+        if (result || i->op == check || i->op->traits & DG_LEAF) mark_needed(g, n, forward, &work);
         if (i->op == grad) {
-            for (int k = 0; k < i->n_in; k++) dg_vec_push(&todo, i->in[k]);
+            for (int k = 0; k < i->n_in; k++) dg_vec_push(&work, i->in[k]);
         }
     }
-    while (todo.n > 0) {
-        dg_value v = dg_vec_pop(&todo);
+    while (work.n > 0) {
+        dg_value v = dg_vec_pop(&work);
         dg_node def = dg_value_of(g, v)->def;
-        if (def != DG_NONE) mark_needed(g, def, forward, &todo);
+        if (def != DG_NONE) mark_needed(g, def, forward, &work);
     }
-    dg_vec_free(&todo);
+    dg_vec_free(&work);
     for (dg_node n = 0; n < (dg_node)g->nodes.n; n++) {
         if (!forward[n]) dg_node_of(g, n)->phase = DG_UPDATE;
     }
