@@ -1,6 +1,7 @@
 /* tests/ops/moments.c: convolutions write mean and squared differences of what they store, piece by
  * piece, in an epilogue that does something and in one that does not: as said by the stored numbers
- * in double, on every ISA, with the same bits on any number of threads. */
+ * in double, on every ISA, with the same bits on any number of threads; and a norm makes of them
+ * the statistics of the map. */
 #include "tests/support/op_check.h"
 
 #include "ops/support/prologue.h"
@@ -49,6 +50,34 @@ static void check(const dg_view *y, const dg_view *m, int64_t span)
         assert_true(fabs((double)pair[2 * i] - mean) <= 1e-6 * (deviation + fabs(mean)));
         assert_true(fabs((double)pair[2 * i + 1] - squares) <= 1e-5 * squares);
     }
+}
+
+/* What the norm of the map makes of its moments, in `groups` of channels, against the map. */
+static void check_norm(const dg_view *y, const dg_view *m, int64_t span, int64_t groups, dg_isa isa)
+{
+    int64_t N = y->shape.dim[0], C = y->shape.dim[1], P = y->shape.dim[2] * y->shape.dim[3],
+            each = C / groups, n = each * P;
+    dg_attr list[] = {{.name = "eps", .kind = DG_FLOAT, .v.f = 1e-5},
+                      {.name = "groups", .kind = DG_INT, .v.i = groups},
+                      {.name = "plane", .kind = DG_INT, .v.i = P},
+                      {.name = "spans", .kind = DG_INTS, .n = 1, .v.ints = &span}};
+    dg_attrs attrs = {4, list};
+    dg_view made[2] = {numbers(DG_SHAPE(N, C, 1, 1), 0), numbers(DG_SHAPE(N, C, 1, 1), 0)};
+    dg_run run = {.isa = isa};
+    dg_call k = {
+        .in = m, .out = made, .n_in = 1, .n_out = 2, .n_own = 1, .attrs = &attrs, .run = &run};
+    dg_op_find("norm_of_moments")->kernels->run(&k);
+    for (int64_t i = 0; i < N * C; i++) {
+        const float *x = (const float *)y->data + i / each * n;
+        double mean = 0, squares = 0;
+        for (int64_t e = 0; e < n; e++) mean += (double)x[e] / (double)n;
+        for (int64_t e = 0; e < n; e++) squares += ((double)x[e] - mean) * ((double)x[e] - mean);
+        double variance = squares / (double)n, want = 1 / sqrt(variance + 1e-5);
+        assert_true(fabs((double)((float *)made[0].data)[i] - mean) <=
+                    1e-6 * (sqrt(variance) + fabs(mean)));
+        assert_true(fabs((double)((float *)made[1].data)[i] - want) <= 1e-5 * want);
+    }
+    for (int i = 0; i < 2; i++) free(made[i].data);
 }
 
 static void run_case(const example *c, double level, bool adds, dg_isa isa)
@@ -100,6 +129,8 @@ static void run_case(const example *c, double level, bool adds, dg_isa isa)
                      .scratch = pool.scratch[0]};
         kernel->run(&k);
         check(&to[0], &to[1], span);
+        check_norm(&to[0], &to[1], span, y.dim[1], isa);
+        check_norm(&to[0], &to[1], span, y.dim[1] % 3 == 0 ? y.dim[1] / 3 : y.dim[1] / 8, isa);
         bits[threads / 3] = to[1].data;
         for (int i = 0; i < 8; i++) free(pool.scratch[i]);
         free(work);
