@@ -66,4 +66,18 @@ same longer/checkpoints/step-0001600/state.safetensors often/checkpoints/step-00
 # Samples are those of training; sample0 goes on where the first ones ended.
 "$dg" sample whole -q -o a.npy --n 32 y=3 && "$dg" sample whole -q -o b.npy --n 16 --sample0 16 y=3 || fail "sample"
 tail -c 128 a.npy >a.tail && tail -c 128 b.npy >b.tail && same a.tail b.tail
+
+# Weights load while the program compiles: a damaged newest checkpoint is said and the one before it taken, as on one thread; where
+# both fail, the program is what is said.
+"$dg" sample whole -q -o sound.npy --n 4 y=3 || fail "sample"
+latest=whole/checkpoints/$(cat whole/checkpoints/latest)
+printf 'XXXX' | dd of="$latest/weights.safetensors" bs=1 seek=2000 conv=notrunc 2>/dev/null
+for threads in 1 2; do
+    "$dg" sample whole -q -o "hurt$threads.npy" --n 4 y=3 --threads "$threads" 2>said || fail "sample of a damaged run"
+    grep -q 'warning\[W431\]: is damaged' said || fail "no word of the damaged checkpoint: $(cat said)"
+done
+same hurt1.npy hurt2.npy
+cmp -s hurt1.npy sound.npy && fail "the damaged weights were taken"
+"$dg" sample whole -q -o no.npy nosuch=1 --threads 2 2>said && fail "an unknown argument"
+[ "$(grep -c 'error\[' said)" = 1 ] && grep -q "no argument 'nosuch'" said || fail "not one error: $(cat said)"
 finish
