@@ -24,7 +24,8 @@
 
 /* Nodes of one chain; choices between two looks at all lives, nearly free ones and others. */
 enum { CHAIN = 40, FREE_BATCH = 16, BATCH = 4 };
-/* Without a budget: least bytes that are worth a choice, most nanoseconds that a byte is worth. */
+/* Without a budget: least bytes that are worth a choice, most nanoseconds of a trip that a byte is
+ * worth. */
 #define LEAST_BYTES ((int64_t)64 << 10)
 /* ... and the arena from which on any are: a smaller one stays in the caches as it is. */
 #define SMALL_ARENA ((int64_t)4 << 20)
@@ -474,7 +475,8 @@ static bool keeps_budget(recomputer *r)
 
 static bool nearly_free(const recomputer *r, const choice *c)
 {
-    return c->cost <= MOST_NS * (double)c->frees && r->spent + c->cost <= r->total / 50;
+    return c->cost <= MOST_NS * (double)c->frees * r->trips[c->at] &&
+           r->spent + c->cost <= r->total / 50;
 }
 
 /* Choices that have lowered the peak, together, become copies. */

@@ -136,8 +136,43 @@ static void nearly_free(void **state)
     dg_arena_free(a);
 }
 
+/* 50 times: x [1024, 512] by w five times, then times h, that sin makes of x, less x. */
+static const char looped[] =
+    "entry \"looped\"\nplace @0 param f32[512, 512] \"w\"\ninput @0 f32[1024, 512] \"x\"\n"
+    "output @0 f32[1024, 512] \"result\"\ngraph {\n"
+    "  %0: f32[512, 512] = place {index = 0, dtype = f32, shape = [512, 512]}\n"
+    "  %1: f32[1024, 512] = input {index = 0, dtype = f32, shape = [1024, 512]}\n"
+    "  %2: f32[1024, 512] = loop(%1) {trips = 50, stop = 0} (%3: i32, %4: f32[1024, 512]) {\n"
+    "    %5: f32[1024, 512] = sin(%4)  # h | \"\"\n"
+    "    %6: f32[1024, 512] = matmul(%4, %0) {tx = 0, ty = 0}\n"
+    "    %7: f32[1024, 512] = matmul(%6, %0) {tx = 0, ty = 0}\n"
+    "    %8: f32[1024, 512] = matmul(%7, %0) {tx = 0, ty = 0}\n"
+    "    %9: f32[1024, 512] = matmul(%8, %0) {tx = 0, ty = 0}\n"
+    "    %10: f32[1024, 512] = matmul(%9, %0) {tx = 0, ty = 0}\n"
+    "    %11: f32[1024, 512] = mul(%10, %5)\n"
+    "    %12: f32[1024, 512] = sub(%11, %4)\n"
+    "    yield %12\n  }\n  output(%2) {index = 0}\n}\n";
+
+/* In a loop as well: there it costs as much more as all else does. The order stays, in
+ * which h is made early. */
+static void nearly_free_in_a_loop(void **state)
+{
+    (void)state;
+    const char *const skip[] = {"fuse", "schedule", "recompute", NULL}, *const unfused[] = {
+                                                                            "fuse", "schedule",
+                                                                            NULL};
+    plan_text without = plan_of("looped", looped, skip, false),
+              with = plan_of("looped", looped, unfused, false);
+    assert_int_equal(without.plan->arena_bytes >> 20, 8);
+    assert_int_equal(with.plan->arena_bytes >> 20, 6);
+    assert_int_equal(with.plan->n_steps, without.plan->n_steps + 1);
+    plan_text_free(&without);
+    plan_text_free(&with);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(budgets), cmocka_unit_test(nearly_free)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(budgets), cmocka_unit_test(nearly_free),
+                                       cmocka_unit_test(nearly_free_in_a_loop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
