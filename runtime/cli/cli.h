@@ -28,17 +28,24 @@ bool cli_write(cli *c, const char *path, const char *text, size_t length);
 bool cli_defines(cli *c, dg_arg_text **out, int *n);
 
 /* The verbs: each in the file of its name (the small ones in help.c); they return the exit code. */
-#define VERB(name, arguments, summary, details) int cli_##name(cli *c);
+#define VERB(name, arguments, output, summary, details) int cli_##name(cli *c);
 #include "runtime/cli/cli.def"
 
-/* revision.c: a file as it was at a git revision, with all that lay beside it. False after an error,
- * with nothing left to drop. */
+/* revision.c: a file as it was at a git revision, with all that lay beside it. False after an
+ * error, with nothing left to drop. */
 typedef struct cli_revision {
     char folder[256];
     char *file;
 } cli_revision;
 bool cli_revision_open(const char *revision, const char *file, cli_revision *r);
 void cli_revision_drop(cli_revision *r);
+
+/* events.c: of a verb whose output is EVENTS, with --json. The end says the exit code, unless a
+ * result that was printed is the end. */
+void cli_print(const char *text); /* a result, an event or a message, to standard output */
+void cli_events_start(const cli *c);
+void cli_events_test(const dg_test_result *r);
+void cli_events_end(int status);
 
 /* progress.c */
 void cli_progress_start(const cli *c);

@@ -41,7 +41,7 @@ static int measure(cli *c, const char *out,
     o.defs = defs;
     int status = run(c->context, &o);
     cli_progress_end();
-    if (o.text && status == DG_OK) fputs(o.text, stdout);
+    if (o.text && status == DG_OK) cli_print(o.text);
     dg_free(o.text);
     return cli_close(c, status);
 }

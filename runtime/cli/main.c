@@ -57,7 +57,7 @@ static void on_message(void *user, const dg_report *r)
 {
     (void)user;
     cli_progress_end();
-    if (json_output) printf("%s\n", r->json);
+    if (json_output) cli_print(r->json);
     say_coloured(r->text, r->error);
 }
 
@@ -236,7 +236,10 @@ static int run_command(cli *c, int argc, char **argv)
         dg_text_free(&text);
         return c->count[OPT_HELP] ? DG_OK : DG_USAGE;
     }
-    return c->verb->run(c);
+    cli_events_start(c);
+    int status = c->verb->run(c);
+    cli_events_end(status);
+    return status;
 }
 
 /* A compiler asks for many small pieces and gives them back soon. Fresh pages cost it more than

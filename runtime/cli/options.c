@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const cli_verb verbs[] = {
-#define VERB(name, arguments, summary, details) {#name, arguments, summary, details, cli_##name},
+#define VERB(name, arguments, output, summary, details)                                            \
+    {#name, arguments, summary, details, cli_##name, output},
 #include "runtime/cli/cli.def"
     {0}};
 

@@ -15,9 +15,12 @@ typedef enum cli_option {
 } cli_option;
 
 struct cli;
+typedef enum cli_output { DOCUMENT, EVENTS } cli_output;
+
 typedef struct cli_verb {
     const char *name, *arguments, *summary, *details;
     int (*run)(struct cli *c);
+    cli_output output;
 } cli_verb;
 
 typedef struct cli_spec {

@@ -113,7 +113,7 @@ void cli_progress_show(void *user, const dg_progress *p)
         cli_progress_end();
         if (show.how != NONE) fprintf(stderr, "%s\n", p->event);
     }
-    if (show.json && p->json) printf("%s\n", p->json);
+    if (show.json && p->json) cli_print(p->json);
     bool last = p->done == p->total;
     double now = dg_clock();
     if (show.how == BAR && p->seconds >= 1 && (now - show.last >= 0.1 || last)) {

@@ -29,7 +29,7 @@ int cli_run(cli *c)
     o.inputs = inputs;
     o.n_inputs = c->list[OPT_IN].n;
     int status = dg_run_entry(c->context, &o);
-    if (o.text) fputs(o.text, stdout);
+    if (o.text) cli_print(o.text);
     dg_free(o.text);
     return cli_close(c, status);
 }
@@ -44,8 +44,7 @@ static void on_test(void *user, const dg_test_result *r)
     tally *t = user;
     *(r->passed ? &t->passed : &t->failed) += 1;
     if (t->json)
-        printf("{\"event\":\"test\",\"title\":\"%s\",\"passed\":%s,\"seconds\":%.3f}\n", r->title,
-               r->passed ? "true" : "false", r->seconds);
+        cli_events_test(r);
     else if (!t->quiet || !r->passed)
         printf("%s  %s (%.2f s)\n", r->passed ? "ok    " : "FAILED", r->title, r->seconds);
 }

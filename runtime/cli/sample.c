@@ -72,7 +72,7 @@ int cli_replay(cli *c)
     o.picture = c->arguments.at[0];
     int status = dg_replay(c->context, &o);
     cli_progress_end();
-    if (o.text) fputs(o.text, stdout);
+    if (o.text) cli_print(o.text);
     dg_free(o.text);
     return cli_close(c, status);
 }

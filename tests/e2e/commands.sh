@@ -75,6 +75,23 @@ grep -qxF '{"v":1,"event":"end","verb":"run","entry":"both","exit":0,"results":{
 exits 0 "$dg" run results.dg both --json -o both
 grep -qF '"exit":0,"out":"both","results":{' out.txt && [ -f both/big.npy ] || fail "dg run --json -o: $(cat out.txt)"
 
+# events, from the first to the last line, an error between them
+[ "$(head -1 out.txt)" = "{\"v\":1,\"event\":\"start\",\"verb\":\"run\",\"version\":\"$("$dg" --version | sed -n '1s/dg \([0-9.]*\).*/\1/p')\"}" ] ||
+    fail "the first event: $(cat out.txt)"
+[ "$(wc -l <out.txt)" = 2 ] || fail "two events were wanted: $(cat out.txt)"
+exits 3 "$dg" run results.dg none --json
+[ "$(cut -c1-24 out.txt)" = "$(printf '%s\n' '{"v":1,"event":"start","' '{"event":"error","id":"E' '{"v":1,"event":"end","ve')" ] ||
+    fail "events of an error: $(cat out.txt)"
+[ "$(tail -1 out.txt)" = '{"v":1,"event":"end","verb":"run","exit":3}' ] || fail "the last event: $(cat out.txt)"
+cat >titles.dg <<'END'
+test "a \"quoted\" title" { assert 1 == 1 }
+test "wrong" { assert 1 == 2 }
+END
+exits 3 "$dg" test titles.dg --json
+grep -qF '"event":"test","verb":"test","title":"a \"quoted\" title","passed":true,' out.txt ||
+    fail "a title with quotes: $(cat out.txt)"
+tail -1 out.txt | grep -qF '"event":"end","verb":"test","exit":3}' || fail "the end of tests: $(cat out.txt)"
+
 # plans: the same bytes again, dumps that continue
 exits 0 "$dg" plan good.dg apply --format json --canonical -o a.json
 exits 0 "$dg" plan good.dg apply --format json --canonical -o b.json
