@@ -24,8 +24,11 @@
 #include <string.h>
 
 enum {
-    PIECE = 32768,     /* elements of the space that one piece of parallel work covers, about: */
-    LEAST_PIECE = 8192 /* an eighth of the space, but no less than this and no more than PIECE */
+    PIECE = 32768,      /* elements of the space that one piece of parallel work covers, about: */
+    LEAST_PIECE = 8192, /* an eighth of the space, but no less than this and no more than PIECE, */
+    LEAST_WORK = 8 * LEAST_PIECE, /* and less where there is more to do for each */
+    DEAR = 6,  /* operations of one element that an exponential and the like counts for; */
+    DOUBLE = 4 /* operations that one on doubles counts for */
 };
 
 typedef dg_strip_operand operand;
@@ -114,6 +117,15 @@ static void pack_parts(const program *p, const position *at)
     }
 }
 
+/* Rows of a few words, at any strides. */
+static void copy_words(uint32_t *to, int64_t to_row, int64_t to_col, const uint32_t *from,
+                       int64_t from_row, int64_t from_col, const position *at)
+{
+    for (int64_t r = 0; r < at->rows; r++)
+        for (int64_t j = 0; j < at->columns; j++)
+            to[r * to_row + j * to_col] = from[r * from_row + j * from_col];
+}
+
 static void pack(const program *p, int l, const position *at)
 {
     const operand *o = &p->load[l];
@@ -123,6 +135,12 @@ static void pack(const program *p, int l, const position *at)
         return;
     }
     const char *from = run_start(p, o, at, size);
+    if (p->narrow && size == 4) {
+        copy_words((uint32_t *)(void *)p->reg[l].at, at->columns, 1,
+                   (const uint32_t *)(const void *)from, o->stride[p->rank - 2],
+                   o->stride[p->rank - 1], at);
+        return;
+    }
     for (int64_t r = 0; r < at->rows; r++)
         copy_row(p->isa, p->reg[l].at + r * at->columns * size, 1,
                  from + (p->rank > 1 ? r * o->stride[p->rank - 2] * size : 0),
@@ -135,6 +153,11 @@ static void store_run(const program *p, int o, const position *at)
     const reg *r = &p->reg[p->strip->out[o].reg];
     char *to = run_start(p, out, at, r->size);
     if (r->store == o) return; /* written where it lies */
+    if (p->narrow && r->size == 4) {
+        copy_words((uint32_t *)(void *)to, out->stride[p->rank - 2], out->stride[p->rank - 1],
+                   (const uint32_t *)(const void *)r->at, at->columns, 1, at);
+        return;
+    }
     for (int64_t k = 0; k < at->rows; k++)
         copy_row(p->isa, to + (p->rank > 1 ? k * out->stride[p->rank - 2] * r->size : 0),
                  out->stride[p->rank - 1], r->at + k * at->columns * r->size, 1, r->size,
@@ -467,10 +490,20 @@ static int64_t row_of(const dg_strip *s, int reduce)
     return n;
 }
 
+static int64_t least_piece(const dg_strip *s)
+{
+    int64_t work = s->n_in + s->n_out;
+    for (int i = 0; i < s->n_code; i++)
+        work += (s->code[i].op->traits & DG_CHEAP ? 1 : DEAR) *
+                (s->code[i].dtype == DG_F64 ? DOUBLE : 1);
+    int64_t least = (LEAST_WORK / work + DG_STRIP_RUN - 1) / DG_STRIP_RUN * DG_STRIP_RUN;
+    return least < LEAST_PIECE ? least : LEAST_PIECE;
+}
+
 static cut cut_space(const dg_strip *s)
 {
     cut c = {.total = dg_shape_count(&s->space)};
-    int64_t whole = 1, piece = c.total / 8;
+    int64_t whole = 1, piece = c.total / 8, least = least_piece(s);
     c.segment = c.total;
     for (int o = 0; o < s->n_out; o++) {
         if (s->out[o].reduce == 0) continue;
@@ -482,7 +515,7 @@ static cut cut_space(const dg_strip *s)
         }
     }
     if (c.total == 0) return c;
-    if (piece < LEAST_PIECE) piece = LEAST_PIECE;
+    if (piece < least) piece = least;
     if (piece > PIECE || c.segment < c.total) piece = PIECE;
     c.piece = (piece + whole - 1) / whole * whole;
     c.per_segment = (c.segment + c.piece - 1) / c.piece;
