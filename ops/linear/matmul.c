@@ -5,9 +5,12 @@
  * nothing. */
 #include "ops/support/gemm.h"
 
+#include "compiler/ir/rewrite.h"
 #include "ops/ops.h"
 
 #include <string.h>
+
+extern const dg_op dg_op_slice; /* for pattern */
 
 enum { X, Y };
 
@@ -88,16 +91,23 @@ typedef struct job {
     int64_t group;          /* products of the batch in one piece */
     int64_t mb, nb, mpieces, npieces; /* rows and columns of a piece; how many of them */
     int64_t parts;                    /* of the sum over k, which other pieces compute */
+    bool uneven;                      /* cut by `at_sixteenths` instead */
     bool tx, ty;
 } job;
+
+/* Where products of a middling size are cut: threads begin at both ends, so that the pieces between
+ * are those for which one may wait for another. */
+enum { UNEVEN = 4 };
+static const int at_sixteenths[UNEVEN + 1] = {0, 6, 8, 10, 16};
 
 /* Pieces of some 2 MFLOP and more, at most 16 where a product is cut: 64 rows and columns make good
  * the gathering of the operands. Columns are cut at whole tiles. Smaller products, and those whose
  * sums are short beside what an epilogue may do with them, are cut in two from a quarter of that
- * on. */
+ * on. Between the two, tall ones are cut in few pieces of uneven height: each costs what it takes
+ * to lay out y, and rows that fill no tile. */
 static void cut(job *j)
 {
-    enum { MULTIPLICATIONS = 1 << 20, PIECES = 16, LEAST = 64, TILE = 32, SHORT = 16 };
+    enum { MULTIPLICATIONS = 1 << 20, PIECES = 16, LEAST = 64, TILE = 32, SHORT = 16, TALL = 128 };
     int64_t work = j->m * j->n * (j->k < SHORT ? SHORT : j->k);
     j->group = 1;
     j->mb = j->m;
@@ -105,6 +115,8 @@ static void cut(job *j)
     if (work > 0 && work < MULTIPLICATIONS) j->group = MULTIPLICATIONS / work;
     int64_t want = j->batch >= PIECES ? 1 : work / MULTIPLICATIONS;
     if (j->batch == 1 && want < 2 && work >= MULTIPLICATIONS / 8) want = 2;
+    j->uneven = j->batch == 1 && want >= 2 && want < PIECES && j->parts <= 2 &&
+                j->m * j->parts >= TALL && j->m * j->parts >= j->n;
     want /= j->parts;
     if (want > (PIECES + j->batch - 1) / j->batch) want = (PIECES + j->batch - 1) / j->batch;
     while (want > 1 && (j->mb >= 2 * LEAST || j->nb >= 2 * LEAST)) {
@@ -123,7 +135,7 @@ static int64_t parts_of_sum(const dg_shape *z, int64_t k, const dg_strip *s)
     int64_t depth = dg_gemm_depth(k);
     if (s || z->rank != 2 || depth == 0) return 1;
     int64_t m = z->dim[0], n = z->dim[1], parts = (k + depth - 1) / depth;
-    return 4 * m * n * parts <= (m + n) * k ? parts : 1;
+    return 3 * m * n * parts <= (m + n) * k ? parts : 1;
 }
 
 static job job_of(const dg_call *call)
@@ -145,6 +157,27 @@ static job job_of(const dg_call *call)
     j.parts = dg_view_contiguous(z) ? parts_of_sum(&z->shape, j.k, call->strip) : 1;
     cut(&j);
     return j;
+}
+
+typedef struct block {
+    int64_t part, i, rows, c, cols; /* of the sum; of z */
+} block;
+
+static int64_t blocks_of(const job *j)
+{
+    return j->uneven ? UNEVEN : j->parts * j->mpieces * j->npieces;
+}
+
+static block block_of(const job *j, int64_t p)
+{
+    if (j->uneven) {
+        int64_t all = j->parts * j->m, first = all * at_sixteenths[p] / 16,
+                end = all * at_sixteenths[p + 1] / 16; /* two parts meet at 8 */
+        return (block){first / j->m, first % j->m, end - first, 0, j->n};
+    }
+    int64_t cells = j->mpieces * j->npieces, cell = p % cells, i = cell / j->npieces * j->mb,
+            c = cell % j->npieces * j->nb;
+    return (block){p / cells, i, at_most(j->mb, j->m - i), c, at_most(j->nb, j->n - c)};
 }
 
 /* Rows [first, end) of the axes lead .. rank-2 of z taken together, as boxes: whole sub-blocks
@@ -179,10 +212,9 @@ static void piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
     const dg_view *z = &k->out[0];
-    int64_t cells = j->mpieces * j->npieces, b0 = p / cells * j->group, cell = p % cells;
-    int64_t b1 = b0 + j->group < j->batch ? b0 + j->group : j->batch;
-    int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb;
-    int64_t rows = at_most(j->mb, j->m - i), cols = at_most(j->nb, j->n - c);
+    int64_t blocks = blocks_of(j), b0 = p / blocks * j->group,
+            b1 = at_most(b0 + j->group, j->batch);
+    block at = block_of(j, p % blocks);
     float *scratch = (float *)(void *)((char *)k->scratch + dg_epilogue_bytes(k->strip));
     for (int64_t b = b0; b < b1; b++) {
         bool alike = k->in[Y].shape.rank == k->in[X].shape.rank;
@@ -191,9 +223,9 @@ static void piece(const dg_call *k, int64_t p)
         dg_matrix to = dg_matrix_at(z, j->lead, b, false);
         if (!alike) x.row = j->row;
         to.row = j->z_row;
-        x = dg_matrix_part(&x, i, rows, 0, j->k);
-        y = dg_matrix_part(&y, 0, j->k, c, cols);
-        dg_gemm(dg_isa_of(k), &x, &y, dg_matrix_row(&to, i) + c, to.row, scratch);
+        x = dg_matrix_part(&x, at.i, at.rows, 0, j->k);
+        y = dg_matrix_part(&y, 0, j->k, at.c, at.cols);
+        dg_gemm(dg_isa_of(k), &x, &y, dg_matrix_row(&to, at.i) + at.c, to.row, scratch);
         if (!k->strip) continue;
         int64_t start[DG_MAX_RANK] = {0}, extent[DG_MAX_RANK] = {0}, rest = b;
         for (int a = j->lead - 1; a >= 0; a--) {
@@ -201,9 +233,9 @@ static void piece(const dg_call *k, int64_t p)
             rest /= z->shape.dim[a];
             extent[a] = 1;
         }
-        start[z->shape.rank - 1] = c;
-        extent[z->shape.rank - 1] = cols;
-        finish_rows(k, j->lead, i, i + rows, start, extent);
+        start[z->shape.rank - 1] = at.c;
+        extent[z->shape.rank - 1] = at.cols;
+        finish_rows(k, j->lead, at.i, at.i + at.rows, start, extent);
     }
 }
 
@@ -211,15 +243,13 @@ static void piece(const dg_call *k, int64_t p)
 static void part_piece(const dg_call *k, int64_t p)
 {
     const job *j = k->arg;
-    int64_t cells = j->mpieces * j->npieces, part = p / cells, cell = p % cells;
-    int64_t i = cell / j->npieces * j->mb, c = cell % j->npieces * j->nb,
-            depth = dg_gemm_depth(j->k);
-    int64_t rows = at_most(j->mb, j->m - i), cols = at_most(j->nb, j->n - c);
+    block at = block_of(j, p);
     dg_matrix x = dg_matrix_at(&k->in[X], 0, 0, j->tx), y = dg_matrix_at(&k->in[Y], 0, 0, j->ty);
-    int64_t first = part * depth, length = at_most(depth, j->k - first);
-    x = dg_matrix_part(&x, i, rows, first, length);
-    y = dg_matrix_part(&y, first, length, c, cols);
-    float *to = (float *)k->workspace + part * j->m * j->n + i * j->n + c;
+    int64_t depth = dg_gemm_depth(j->k), first = at.part * depth,
+            length = at_most(depth, j->k - first);
+    x = dg_matrix_part(&x, at.i, at.rows, first, length);
+    y = dg_matrix_part(&y, first, length, at.c, at.cols);
+    float *to = (float *)k->workspace + (at.part * j->m + at.i) * j->n + at.c;
     dg_gemm(dg_isa_of(k), &x, &y, to, j->n, k->scratch);
 }
 
@@ -243,11 +273,11 @@ static void gemm_f32(const dg_call *k)
 {
     job j = job_of(k);
     if (j.parts > 1) {
-        dg_parallel_with(k, j.parts * j.mpieces * j.npieces, part_piece, &j);
+        dg_parallel_with(k, blocks_of(&j), part_piece, &j);
         dg_parallel_with(k, (j.m * j.n + SUM_PIECE - 1) / SUM_PIECE, join_parts, &j);
         return;
     }
-    dg_parallel_with(k, (j.batch + j.group - 1) / j.group * j.mpieces * j.npieces, piece, &j);
+    dg_parallel_with(k, (j.batch + j.group - 1) / j.group * blocks_of(&j), piece, &j);
 }
 
 /* How many rows are merged depends on strides, which are not known here: all, at most. */
@@ -338,6 +368,39 @@ static dg_value stack(dg_build *b, const dg_attrs *a, const dg_value *in, const 
                       dg_shape_stacked(out->shape, n));
 }
 
+/* Some columns of a product, which alone are read, are a product with some columns of y: such as
+ * the gradient of one part of what was joined. */
+static const char *pattern(dg_build *b, dg_node n, const dg_uses *uses, dg_value *map,
+                           dg_value *subject)
+{
+    dg_graph *g = b->graph;
+    dg_node_info product = *dg_node_of(g, n);
+    dg_value z = product.out[0], y = product.in[Y];
+    int32_t first = uses->first[z];
+    if (uses->first[z + 1] - first != 1 || uses->at[first].input != 0) return NULL;
+    dg_node_info part = *dg_node_of(g, uses->at[first].node);
+    if (part.op != &dg_op_slice || part.region != b->region) return NULL;
+    dg_shape s = dg_shape_of(b, z), of_y = dg_shape_of(b, y), from = {0}, to = of_y;
+    int last = s.rank - 1, axis = of_y.rank - (dg_attr_int(&product.attrs, "ty") ? 2 : 1);
+    const int64_t *start = dg_attr_ints(&part.attrs, "start", NULL),
+                  *stop = dg_attr_ints(&part.attrs, "stop", NULL),
+                  *step = dg_attr_ints(&part.attrs, "step", NULL);
+    for (int a = 0; a < last; a++)
+        if (start[a] != 0 || stop[a] != s.dim[a] || step[a] != 1) return NULL;
+    if (step[last] != 1) return NULL;
+    from.dim[axis] = start[last];
+    to.dim[axis] = stop[last];
+    int64_t ones[DG_MAX_RANK];
+    for (int a = 0; a < DG_MAX_RANK; a++) ones[a] = 1;
+    *b = dg_build_before(g, n);
+    *subject =
+        dg_matmul(b, product.in[X], dg_slice(b, y, from.dim, to.dim, ones),
+                  dg_attr_int(&product.attrs, "tx") != 0, dg_attr_int(&product.attrs, "ty") != 0);
+    map[part.out[0]] = *subject;
+    dg_value_of(g, *subject)->path = dg_value_of(g, part.out[0])->path;
+    return "matmul.yes:columns-that-are-read";
+}
+
 static const dg_kernel kernels[] = {
     {"gemm_f32", gemm_f32, .dtype = DG_F32, .strided = 1 << X | 1 << Y, .writes = 1,
      .scratch = scratch, .workspace = workspace},
@@ -359,5 +422,6 @@ const dg_op dg_op_matmul = {
     .stack = stack,
     .epilogue = true,
     .narrow = narrow,
+    .pattern = pattern,
     .flops = flops,
 };

@@ -1,5 +1,5 @@
 /* tests/ops/matmul.c: every combination of transposes, leading axes, products by a matrix, sizes
- * beside the tile and block sizes, sums cut in parts. */
+ * beside the tile and block sizes, sums cut in parts, pieces of uneven height. */
 #include "tests/support/op_check.h"
 
 static const op_case cases[] = {
@@ -26,6 +26,8 @@ static const op_case cases[] = {
     OK("f32[5,200,96] f32[96,100]", "", .no_grad_check = true),
     OK("f32[40,16,16] f32[40,16,16]", "", .no_grad_check = true),
     OK("f32[600,40] f32[600,50]", "tx=1", .no_grad_check = true),
+    OK("f32[400,130] f32[400,70]", "tx=1", .no_grad_check = true),
+    OK("f32[509,40] f32[130,40]", "ty=1", .no_grad_check = true),
     OK("f32[513,90] f32[513,2]", "tx=1", .no_grad_check = true),
     OK("f32[3,1030] f32[4,1030]", "ty=1", .no_grad_check = true),
     BAD("f32[3,4] f32[5,6]", "", "operands have 4 and 5 elements on the axis that is summed over"),
