@@ -96,6 +96,9 @@ typedef struct dg_kernel {
     uint32_t writes;   /* bit i: output i may begin anywhere and have any strides, but that its last
                           axis of more than one element steps 1; not what a strip reduces. Else it
                           is packed and aligned */
+    /* Output 0 may be written over the source of an input in `parts`, or a part of it, of the same
+       type: all elements of a place are read before the first is stored there. NULL: never. */
+    bool (*over)(const dg_infer *types);
     bool into; /* does nothing: its operands lie in the result's bytes already, one behind the other
                   along the axis on which they differ from it (pass `into`) */
     dg_isa least_isa;

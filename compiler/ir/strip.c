@@ -64,6 +64,13 @@ bool dg_strip_equal(const dg_strip *a, const dg_strip *b)
     return true;
 }
 
+int dg_prologue_source(const dg_prologue *p, int n_own, int n_in, int i)
+{
+    bool lies = !p || (!p->strip && p->grow == 1);
+    if (i < n_own) return lies || p->operand != i ? i : -1;
+    return p && lies && i > n_in - p->parts ? p->operand : -1;
+}
+
 bool dg_prologue_equal(const dg_prologue *a, const dg_prologue *b)
 {
     if (!a || !b) return a == b;

@@ -83,6 +83,10 @@ static inline bool dg_prologue_gathers(const dg_prologue *p)
     return p->parts > 1 || p->grow > 1;
 }
 
+/* The operand of whose source input `i` of a node is all, or one of the parts, as it lies; -1: of
+ * none. */
+int dg_prologue_source(const dg_prologue *p, int n_own, int n_in, int i);
+
 /* Index of the node's input that is register 1 of the prologue. */
 static inline int dg_prologue_inputs(int n_own, const dg_strip *epilogue)
 {

@@ -147,6 +147,20 @@ static bool strip_permits(const dg_node_info *n, int out, int in, const dg_type 
            dg_shape_equal(&type->shape, &n->strip->space);
 }
 
+/* The kernel reads all of its source at a place before it stores anything there. */
+static bool source_permits(const dg_graph *g, dg_node node, int out, int in)
+{
+    const dg_node_info *n = dg_node_of(g, node);
+    if (out != 0 || !n->kernel || !n->kernel->over) return false;
+    int operand = dg_prologue_source(n->prologue, n->n_own, n->n_in, in);
+    if (operand < 0 || operand >= 32 || !(n->kernel->parts >> operand & 1)) return false;
+    dg_arena *a = dg_arena_new();
+    dg_infer types = dg_types_of(g, node, a);
+    bool may = n->kernel->over(&types);
+    dg_arena_free(a);
+    return may;
+}
+
 bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node node, int out,
                       dg_value base)
 {
@@ -159,7 +173,8 @@ bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node node, in
         const dg_type *type = dg_type_of(g, n->in[i]);
         bool named = out == 0 && i < n->n_own && i < 32 && (n->op->in_place >> i & 1);
         if (!bytes[n->in[i]].whole || !dg_type_equal(type, result)) return false;
-        if (!named && !strip_permits(n, out, i, type)) return false;
+        if (!named && !strip_permits(n, out, i, type) && !source_permits(g, node, out, i))
+            return false;
         reads = true;
     }
     return reads;

@@ -120,11 +120,13 @@ static bool share(const checker *c, int32_t x, int32_t y)
     return p < q + dg_check_extent(b) && q < p + dg_check_extent(a);
 }
 
-static bool permits(const dg_plan *p, const dg_plan_step *s, int out, int in)
+static bool permits(const checker *c, const dg_plan_step *s, int out, int in)
 {
+    const dg_plan *p = c->p;
     const dg_plan_value *x = &p->values[s->in[in]], *y = &p->values[s->out[out]];
     if (x->shift != 0 || !dg_check_packed(x) || !dg_type_equal(&x->type, &y->type)) return false;
     if (out == 0 && in < s->n_own && in < 32 && (s->op->in_place >> in & 1)) return true;
+    if (dg_step_over_source(p, s, out, in, c->a)) return true;
     if (!s->strip || s->op->epilogue) return false; /* the strip is not the whole step */
     return dg_strip_stores(&s->strip->out[out]) && in < s->strip->n_in &&
            dg_shape_equal(&x->type.shape, &s->strip->space);
@@ -144,7 +146,7 @@ static bool run_step(checker *c, int32_t id)
     for (int o = 0; o < s->n_out; o++) {
         for (int i = 0; i < s->n_in; i++) {
             if (!share(c, s->in[i], s->out[o])) continue;
-            if (s->kind != DG_STEP_KERNEL || !permits(p, s, o, i))
+            if (s->kind != DG_STEP_KERNEL || !permits(c, s, o, i))
                 return dg_check_wrong(c, "step %d writes value %d over its operand %d", id,
                                       s->out[o], s->in[i]);
         }

@@ -108,25 +108,40 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
     return loads_wrong(p, s, pro->strip, 1, dg_prologue_inputs(s->n_own, epilogue));
 }
 
-static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
+/* What a kernel's callbacks are told. */
+static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
 {
-    if (!s->kernel || !s->kernel->workspace) return true;
     dg_type *types = DG_NEW_ARRAY(a, dg_type, s->n_in + s->n_out);
     for (int i = 0; i < s->n_in; i++) types[i] = type_of(p, s, i);
     for (int o = 0; o < s->n_out; o++) types[s->n_in + o] = p->values[s->out[o]].type;
-    dg_infer t = {.op = s->op,
-                  .attrs = &s->attrs,
-                  .n_in = s->n_own,
-                  .in = types,
-                  .out = types + s->n_in,
-                  .n_out = s->n_out,
-                  .input = {-1, -1},
-                  .arena = a,
-                  .prologue = s->prologue};
+    return (dg_infer){.op = s->op,
+                      .attrs = &s->attrs,
+                      .n_in = s->n_own,
+                      .in = types,
+                      .out = types + s->n_in,
+                      .n_out = s->n_out,
+                      .input = {-1, -1},
+                      .arena = a,
+                      .prologue = s->prologue};
+}
+
+static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
+{
+    if (!s->kernel || !s->kernel->workspace) return true;
+    dg_infer t = types_of(p, s, a);
     return s->workspace_bytes >= s->kernel->workspace(&t, s->strip);
 }
 
 /* ---- where results lie ---- */
+
+bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in, dg_arena *a)
+{
+    if (out != 0 || !s->kernel || !s->kernel->over) return false;
+    int operand = dg_prologue_source(s->prologue, s->n_own, s->n_in, in);
+    if (operand < 0 || operand >= 32 || !(s->kernel->parts >> operand & 1)) return false;
+    dg_infer t = types_of(p, s, a);
+    return s->kernel->over(&t);
+}
 
 /* A kernel that does nothing: its operands are in the result's bytes, each behind the one before
  * it along one axis, and fill it. */

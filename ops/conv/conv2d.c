@@ -115,6 +115,12 @@ static int64_t span(const dg_infer *t)
     return dg_conv_span(&g);
 }
 
+static bool over(const dg_infer *t)
+{
+    dg_conv g = geometry(t);
+    return dg_conv_over(&g);
+}
+
 static double flops(const dg_infer *t)
 {
     dg_conv g = geometry(t);
@@ -122,7 +128,7 @@ static double flops(const dg_infer *t)
 }
 
 static const dg_kernel kernels[] = {
-    {"im2col_f32", im2col_f32, .dtype = DG_F32, .parts = 1u << X, .scratch = scratch},
+    {"im2col_f32", im2col_f32, .dtype = DG_F32, .parts = 1u << X, .over = over, .scratch = scratch},
     {0},
 };
 

@@ -333,9 +333,16 @@ int64_t dg_conv_scratch(const dg_conv *g)
     if (c.alone) return 0;
     if (c.few) return (int64_t)sizeof(float) * dg_conv_few_floats(g);
     if (c.point)
-        return (int64_t)sizeof(float) * dg_gemm_floats(c.outs, c.rows * g->Wo, g->C / g->G);
+        return (int64_t)sizeof(float) *
+               (dg_gemm_floats(c.outs, c.rows * g->Wo, g->C / g->G) + c.outs * c.rows * g->Wo);
     int64_t result = c.images > 1 ? c.outs * c.images * c.rows * g->Wo : 0;
     return (int64_t)sizeof(float) * (c.channels * g->kh * g->kw * c.ld + result);
+}
+
+bool dg_conv_over(const dg_conv *g)
+{
+    cut c = cut_of(g);
+    return c.point && c.nouts == 1 && g->G == 1;
 }
 
 typedef struct job {
@@ -380,7 +387,8 @@ static void alone(const dg_call *k, const job *j, int64_t n, int64_t channel)
     }
 }
 
-/* The outputs [first, first + outs) of some rows of one image, by a kernel of one element. */
+/* The outputs [first, first + outs) of some rows of one image, by a kernel of one element. Where y
+ * lies over a part of x, they are made beside it first, for products go by depth. */
 static void point(const dg_call *k, const job *j, int64_t n, int64_t first, int64_t outs,
                   int64_t y0, int64_t rows, float *room)
 {
@@ -388,11 +396,21 @@ static void point(const dg_call *k, const job *j, int64_t n, int64_t first, int6
     int64_t Cg = g->C / g->G, P = g->H * g->W, c = first / (g->O / g->G) * Cg;
     dg_matrix w = {j->w + first * Cg, outs, Cg, Cg, 1}, x[DG_MOST_PARTS];
     int parts = 0;
+    float *y = j->y + (n * g->O + first) * P + y0 * g->W;
+    bool over = false;
     for (int64_t left = Cg, some; left > 0; left -= some, c += some) {
-        const float *at = dg_channels(k, j->x, n, c, left, &some);
-        x[parts++] = (dg_matrix){at + y0 * g->W, some, rows * g->W, P, 1};
+        const float *at = dg_channels(k, j->x, n, c, left, &some) + y0 * g->W;
+        x[parts++] = (dg_matrix){at, some, rows * g->W, P, 1};
+        over |= at == y;
     }
-    dg_gemm_parts(dg_isa_of(k), &w, x, parts, j->y + (n * g->O + first) * P + y0 * g->W, P, room);
+    if (!over) {
+        dg_gemm_parts(dg_isa_of(k), &w, x, parts, y, P, room);
+        return;
+    }
+    int64_t ld = rows * g->W;
+    float *made = room + dg_gemm_floats(outs, ld, Cg);
+    dg_gemm_parts(dg_isa_of(k), &w, x, parts, made, ld, room);
+    for (int64_t o = 0; o < outs; o++) memcpy(y + o * P, made + o * ld, sizeof(float) * (size_t)ld);
 }
 
 static void piece(const dg_call *k, int64_t p)

@@ -51,6 +51,9 @@ void dg_col2im(const dg_conv *g, const float *col, int64_t ld, int64_t channels,
  * each with the call's epilogue at once if `epilogue`. */
 void dg_conv_run(const dg_call *k, const dg_conv *g, int x, const float *w, float *y,
                  bool epilogue);
+/* y may lie over x, or over a part of it: a piece makes all outputs of its positions, which are
+ * all that it reads. */
+bool dg_conv_over(const dg_conv *g);
 int64_t dg_conv_span(const dg_conv *g); /* elements of a channel that a piece makes at most */
 int64_t
 dg_conv_scratch(const dg_conv *g); /* bytes of each worker, behind dg_epilogue_bytes of the strip */

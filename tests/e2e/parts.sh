@@ -25,8 +25,8 @@ segments() {
 }
 
 both "two parts"
-segments 2 forward
-segments 2 step
+segments 3 forward
+segments 3 step
 both "one image" -D n=1
 both "four parts" -D 'parts=[1,15,17,7]'
 both "one channel a part" -D 'parts=[1,1,1,1]' -D groups=2
@@ -42,6 +42,12 @@ both "plain C" --isa generic
 both "tiles" --precision bf16
 exits 0 "$dg" run "$graph" step --check=naive
 exits 0 "$dg" run "$graph" forward --check=poison -D 'parts=[1,15,17,7]'
+
+# a 1x1 convolution stores its result where one of the parts was
+exits 0 "$dg" plan "$graph" forward
+grep -q "parts>conv2d+add.* in place$" out.txt || fail "no result over a part"
+exits 0 "$dg" run "$graph" forward --check=naive
+exits 0 "$dg" run "$graph" forward --check=poison
 
 # what was decided, and why not
 exits 0 "$dg" plan "$graph" forward --format json -o plan.json

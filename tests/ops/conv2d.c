@@ -43,6 +43,11 @@ static const op_case cases[] = {
        .no_grad_check = true),
     OK("f32[1,3,33,70] f32[5,3,5,4]", "stride=[3,2] pad=[2,1,0,3] dilation=[1,2]",
        .no_grad_check = true),
+    /* over their operand: in one product, in two by depth */
+    OK("f32[3,20,5,9] f32[20,20,1,1]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1]",
+       .no_grad_check = true),
+    OK("f32[4,264,8,32] f32[264,264,1,1]", "stride=[1,1] pad=[0,0,0,0] dilation=[1,1]",
+       .no_grad_check = true),
     /* few outputs */
     OK("f32[2,33,20,16] f32[1,33,3,3]", "stride=[1,1] pad=[1,1,1,1] dilation=[1,1]",
        .no_grad_check = true, .tolerance = 1e-12),

@@ -113,6 +113,22 @@ static const char segments[] =
     "  output(%5) {index = 0}\n"
     "}\n";
 
+/* A 1x1 convolution over one of the maps that it reads. */
+static const char overs[] =
+    "entry \"overs\"\n"
+    "place @0 param f32[16, 32, 1, 1] \"w\"\n"
+    "input @0 f32[2, 16, 16, 16] \"x\"\n"
+    "output @0 f32[2, 16, 16, 16] \"result\"\n"
+    "graph {\n"
+    "  %0: f32[16, 32, 1, 1] = place {index = 0, dtype = f32, shape = [16, 32, 1, 1]}\n"
+    "  %1: f32[2, 16, 16, 16] = input {index = 0, dtype = f32, shape = [2, 16, 16, 16]}\n"
+    "  %2: f32[2, 16, 16, 16] = softmax(%1) {axis = 3}\n"
+    "  %3: f32[2, 32, 16, 16] = concat(%1, %2) {axis = 1}\n"
+    "  %4: f32[2, 16, 16, 16] = conv2d(%3, %0) {stride = [1, 1], pad = [0, 0, 0, 0], "
+    "dilation = [1, 1], groups = 1}\n"
+    "  output(%4) {index = 0}\n"
+    "}\n";
+
 /* The plan's parts, writable. */
 #define VALUES(p) ((dg_plan_value *)(p)->values)
 #define STEPS(p) ((dg_plan_step *)(p)->steps)
@@ -576,6 +592,14 @@ static void segment_gone(dg_plan *p)
     dg_plan_step *s = with_prologue(p);
     ((int32_t *)s->in)[s->n_in - 2] = s->out[0];
 }
+static void over_without_leave(dg_plan *p)
+{
+    static dg_kernel other;
+    dg_plan_step *s = with_prologue(p);
+    other = *s->kernel;
+    other.over = NULL;
+    s->kernel = &other;
+}
 static dg_plan_value *table(dg_plan *p)
 {
     for (int i = 0; i < p->n_values; i++)
@@ -658,6 +682,18 @@ static void corrupt_segments(void **state)
     refused(segments, all, sizeof all / sizeof *all);
 }
 
+static void corrupt_overs(void **state)
+{
+    (void)state;
+    static const corruption all[] = {CASE(over_without_leave)};
+    plan_text t = plan_of("corrupt", overs, NULL, false);
+    const dg_plan_step *s = with_prologue(t.plan);
+    const dg_plan_value *v = t.plan->values;
+    assert_int_equal(v[s->out[0]].base, v[s->in[s->n_in - 1]].base);
+    plan_text_free(&t);
+    refused(overs, all, 1);
+}
+
 static void corruptions(void **state)
 {
     (void)state;
@@ -713,9 +749,9 @@ static void has_it_all(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(has_it_all), cmocka_unit_test(corruptions),
-                                       cmocka_unit_test(corrupt_programs),
-                                       cmocka_unit_test(corrupt_wholes),
-                                       cmocka_unit_test(corrupt_segments)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_it_all),       cmocka_unit_test(corruptions),
+        cmocka_unit_test(corrupt_programs), cmocka_unit_test(corrupt_wholes),
+        cmocka_unit_test(corrupt_segments), cmocka_unit_test(corrupt_overs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,48 @@ static void elementwise_in_place(void **state)
     plan_text_free(&t);
 }
 
+/* A 1x1 convolution of n times two maps [channels, 16, 16] that are made before it; whether its
+ * result lies over one of them. */
+static bool over_a_part(int n, int channels, int outs, int groups)
+{
+    char text[2048];
+    int c = channels, in = 2 * c / groups;
+    snprintf(
+        text, sizeof text,
+        HEAD
+        "place @0 param f32[%d, %d, 1, 1] \"w\"\ninput @0 f32[%d, %d, 16, 16] \"x\"\n"
+        "output @0 f32[%d, %d, 16, 16] \"y\"\ngraph {\n"
+        "  %%0: f32[%d, %d, 1, 1] = place {index = 0, dtype = f32, shape = [%d, %d, 1, 1]}\n"
+        "  %%1: f32[%d, %d, 16, 16] = input {index = 0, dtype = f32, shape = [%d, %d, 16, 16]}\n"
+        "  %%2: f32[%d, %d, 16, 16] = softmax(%%1) {axis = 3}\n"
+        "  %%3: f32[%d, %d, 16, 16] = softmax(%%2) {axis = 2}\n"
+        "  %%4: f32[%d, %d, 16, 16] = concat(%%2, %%3) {axis = 1}\n"
+        "  %%5: f32[%d, %d, 16, 16] = conv2d(%%4, %%0) {stride = [1, 1], pad = [0, 0, 0, 0], "
+        "dilation = [1, 1], groups = %d}\n"
+        "  output(%%5) {index = 0}\n}\n",
+        outs, in, n, c, n, outs, outs, in, outs, in, n, c, n, c, n, c, n, c, n, 2 * c, n, outs,
+        groups);
+    plan_text t = plain(text);
+    const dg_plan *p = t.plan;
+    const dg_plan_step *s = step_at(&t, 2);
+    assert_int_equal(s->n_in, 3); /* no concat is stored */
+    int32_t base = p->values[s->out[0]].base;
+    bool over = base == p->values[s->in[0]].base || base == p->values[s->in[2]].base;
+    plan_text_free(&t);
+    return over;
+}
+
+/* A kernel that reads all of a place before it stores there says so, and its result lies over what
+ * it reads in parts: a 1x1 convolution does if a piece makes all channels. */
+static void map_over_its_parts(void **state)
+{
+    (void)state;
+    assert_true(over_a_part(2, 16, 16, 1));
+    assert_false(over_a_part(2, 16, 8, 1)); /* of another size */
+    assert_false(over_a_part(2, 16, 16, 2));
+    assert_false(over_a_part(1, 256, 256, 1)); /* few positions: channels are shared out */
+}
+
 /* The update of a parameter happens in its own bytes, after everybody who reads the old value. */
 static void update_in_place(void **state)
 {
@@ -215,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_of_products),
         cmocka_unit_test(elementwise_in_place),
+        cmocka_unit_test(map_over_its_parts),
         cmocka_unit_test(update_in_place),
         cmocka_unit_test(old_values_are_kept),
         cmocka_unit_test(written_only),

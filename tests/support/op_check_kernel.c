@@ -240,6 +240,18 @@ static bool bring_together(const dg_view *out, const buffer *apart, char *packed
     return guards_hold(apart);
 }
 
+static dg_infer types_of(op_checked *k)
+{
+    return (dg_infer){.op = k->op,
+                      .attrs = &k->attrs,
+                      .n_in = k->n_in,
+                      .in = k->in,
+                      .out = k->out,
+                      .n_out = k->n_out,
+                      .input = {-1, -1},
+                      .arena = k->arena};
+}
+
 /* threads: -1: no pool. over: input whose bytes output 0 takes, -1. */
 static bool run_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, layout l, int threads,
                        int over, op_failure *f, result *r)
@@ -266,14 +278,7 @@ static bool run_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, layou
         apart[i] = buffer_new((size_t)(lay_rows(&out[i]) + 1) * size);
         out[i].data = apart[i].data + size;
     }
-    dg_infer types = {.op = k->op,
-                      .attrs = &k->attrs,
-                      .n_in = k->n_in,
-                      .in = k->in,
-                      .out = k->out,
-                      .n_out = k->n_out,
-                      .input = {-1, -1},
-                      .arena = k->arena};
+    dg_infer types = types_of(k);
     buffer workspace = buffer_new(kernel->workspace ? (size_t)kernel->workspace(&types, NULL) : 0),
            scratch[8];
     op_pool pool = {.threads = threads};
@@ -350,6 +355,15 @@ static bool near_reference(op_checked *k, const result *r, double *const *want)
     return true;
 }
 
+/* Output 0 may be written over input i. */
+static bool may_overwrite(op_checked *k, const dg_kernel *kernel, int i)
+{
+    if (!dg_type_equal(&k->in[i], &k->out[0])) return false;
+    if (k->op->in_place >> i & 1) return true;
+    dg_infer types = types_of(k);
+    return kernel->over && kernel->parts >> i & 1 && kernel->over(&types);
+}
+
 /* One kernel on one ISA, all layouts, all ways to run it. */
 static bool check_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, double *const *want)
 {
@@ -370,7 +384,7 @@ static bool check_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, dou
             result_free(k, &again);
         }
         for (int i = 0; good && l == PACKED && i < k->n_in && i < 32; i++) {
-            if (!(k->op->in_place >> i & 1) || !dg_type_equal(&k->in[i], &k->out[0])) continue;
+            if (!may_overwrite(k, kernel, i)) continue;
             for (int threads = -1; good && threads <= 2; threads += 3) {
                 int output;
                 good = run_kernel(k, kernel, isa, l, threads, i, &f, &again);
@@ -392,14 +406,7 @@ static bool check_kernel(op_checked *k, const dg_kernel *kernel, dg_isa isa, dou
 
 static bool kernel_fits(op_checked *k, const dg_kernel *kernel)
 {
-    dg_infer types = {.op = k->op,
-                      .attrs = &k->attrs,
-                      .n_in = k->n_in,
-                      .in = k->in,
-                      .out = k->out,
-                      .n_out = k->n_out,
-                      .input = {-1, -1},
-                      .arena = k->arena};
+    dg_infer types = types_of(k);
     dg_dtype t = k->n_in > 0 ? k->in[0].dtype : k->out[0].dtype;
     return (kernel->any_dtype || kernel->dtype == t) && (!kernel->fits || kernel->fits(&types));
 }
