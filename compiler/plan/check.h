@@ -65,11 +65,11 @@ bool dg_check_run(dg_checker *c, int64_t trips);
 
 /* ---- check_step.c ---- */
 
-/* What is wrong with the programs, operands or workspace of a KERNEL step, whose ids are sound;
- * NULL: nothing. */
 /* The step's kernel reads input `in` as (part of) a source that it may write result `out` over. */
 bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in, dg_arena *a);
 
+/* What is wrong with the programs, operands or workspace of a KERNEL step, whose ids are sound;
+ * NULL: nothing. */
 const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a);
 
 #endif
