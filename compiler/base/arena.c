@@ -9,9 +9,9 @@
 #include "compiler/base/arena.h"
 
 #include "compiler/base/os.h"
+#include "compiler/base/str.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,7 +150,7 @@ char *dg_arena_vprintf(dg_arena *a, const char *format, va_list args)
     char small[256];
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(small, sizeof small, format, args);
+    int n = dg_vformat(small, sizeof small, format, args);
     char *p;
     if (n < 0) {
         p = dg_arena_text(a, "", 0); /* an encoding error of %ls, which nobody uses */
@@ -158,7 +158,7 @@ char *dg_arena_vprintf(dg_arena *a, const char *format, va_list args)
         p = dg_arena_text(a, small, (size_t)n);
     } else {
         p = dg_arena_alloc(a, (size_t)n + 1);
-        vsnprintf(p, (size_t)n + 1, format, again);
+        dg_vformat(p, (size_t)n + 1, format, again);
     }
     va_end(again);
     return p;

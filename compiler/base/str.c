@@ -73,18 +73,79 @@ dg_str dg_intern_printf(dg_strings *s, const char *format, ...)
     va_start(args, format);
     va_copy(again, args);
     char small[256], *large = NULL;
-    int n = vsnprintf(small, sizeof small, format, args);
+    int n = dg_vformat(small, sizeof small, format, args);
     if (n < 0) n = 0;
     if ((size_t)n >= sizeof small) {
         large = malloc((size_t)n + 1);
         if (!large) dg_out_of_memory();
-        vsnprintf(large, (size_t)n + 1, format, again);
+        dg_vformat(large, (size_t)n + 1, format, again);
     }
     va_end(again);
     va_end(args);
     dg_str kept = dg_intern(s, large ? large : small, (size_t)n);
     free(large);
     return kept;
+}
+
+/* ---- formats ---- */
+
+/* Text that is being put into `room` bytes; as much as fits, the length counted all the same. */
+typedef struct piece {
+    char *out;
+    size_t room, n;
+} piece;
+
+static void put(piece *p, const char *text, size_t length)
+{
+    if (p->n + 1 < p->room) {
+        size_t fits = p->room - p->n - 1;
+        memcpy(p->out + p->n, text, length < fits ? length : fits);
+    }
+    p->n += length;
+}
+
+static void put_whole(piece *p, long long x)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    unsigned long long rest = x < 0 ? 0 - (unsigned long long)x : (unsigned long long)x;
+    do digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (x < 0) put(p, "-", 1);
+    put(p, digits + at, sizeof digits - at);
+}
+
+int dg_vformat(char *out, size_t room, const char *format, va_list args)
+{
+    piece p = {out, room, 0};
+    while (*format) {
+        if (*format != '%') {
+            const char *plain = format;
+            while (*format && *format != '%') format++;
+            put(&p, plain, (size_t)(format - plain));
+        } else if (format[1] == 's') {
+            const char *text = va_arg(args, const char *);
+            put(&p, text, strlen(text));
+            format += 2;
+        } else if (format[1] == 'd') {
+            put_whole(&p, va_arg(args, int));
+            format += 2;
+        } else if (strncmp(format, "%lld", 4) == 0) {
+            put_whole(&p, va_arg(args, long long));
+            format += 4;
+        } else if (strncmp(format, "%.*s", 4) == 0) {
+            int most = va_arg(args, int); /* below 0: all of it */
+            const char *text = va_arg(args, const char *);
+            put(&p, text, strnlen(text, (size_t)most));
+            format += 4;
+        } else { /* the rest of the format, whatever it holds */
+            size_t begin = p.n < room ? p.n : room;
+            int n = vsnprintf(room > 0 ? out + begin : NULL, room - begin, format, args);
+            return n < 0 ? n : (int)p.n + n;
+        }
+    }
+    if (room > 0) out[p.n < room ? p.n : room - 1] = '\0';
+    return (int)p.n;
 }
 
 uint64_t dg_hash(const void *bytes, size_t n)
@@ -142,11 +203,12 @@ void dg_text_add(dg_text *t, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
+    text_reserve(t, 0);
     size_t free_room = t->room - t->n;
-    int n = vsnprintf(t->at ? t->at + t->n : NULL, free_room, format, args);
+    int n = dg_vformat(t->at + t->n, free_room, format, args);
     if (n > 0 && (size_t)n >= free_room) {
         text_reserve(t, (size_t)n);
-        vsnprintf(t->at + t->n, (size_t)n + 1, format, again);
+        dg_vformat(t->at + t->n, (size_t)n + 1, format, again);
     }
     va_end(again);
     va_end(args);
