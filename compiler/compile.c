@@ -6,7 +6,6 @@
 #include "compiler/compile.h"
 
 #include "compiler/ir/print.h"
-#include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
 #include "compiler/base/os.h"
@@ -32,8 +31,6 @@ typedef struct stage_hook {
     const char *dump;
     dg_text *dump_text;
     double clock;
-    int nodes; /* before fusion */
-    bool fused;
 } stage_hook;
 
 static void time_stage(dg_compilation *c, const char *stage, double *clock)
@@ -43,19 +40,10 @@ static void time_stage(dg_compilation *c, const char *stage, double *clock)
     *clock = now;
 }
 
-static int count_nodes(const dg_graph *g)
-{
-    int n = 0;
-    for (size_t i = 0; i < g->nodes.n; i++) n += g->nodes.at[i].op != NULL;
-    return n;
-}
-
 static void after_stage(void *ctx, const char *stage, const dg_module *m)
 {
     stage_hook *h = ctx;
     if (strcmp(stage, "graph") != 0) time_stage(h->c, stage, &h->clock);
-    if (strcmp(stage, "fuse") == 0 || strcmp(stage, "select") == 0) h->fused = true;
-    if (!h->fused) h->nodes = count_nodes(m->graph);
     if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0)
         dg_print_module(m, h->dump_text);
     if (h->asked->after) h->asked->after(h->asked->ctx, stage, m);
@@ -134,7 +122,7 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
                                                .files = c->files,
                                                .n_files = c->n_files,
                                                .blas_core = c->blas_core,
-                                               .nodes = hook.nodes});
+                                               .nodes = m->n_nodes});
         time_stage(c, "plan", &hook.clock);
     }
     dg_vec_free(&layout.heuristics);

@@ -12,6 +12,7 @@ dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(c
     dg_graph *g = DG_NEW(a, dg_graph);
     g->arena = a;
     g->strings = s;
+    g->nowhere = dg_intern(s, "", 0);
     g->find = find;
     dg_graph_add_region(g, DG_NONE);
     return g;
@@ -88,7 +89,7 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
                          .body = DG_NONE,
                          .prev = DG_NONE,
                          .next = DG_NONE,
-                         .scope = dg_intern(g->strings, "", 0)};
+                         .scope = g->nowhere};
     info.in = dg_arena_copy(g->arena, in, sizeof *in * (size_t)n_in);
     info.out = DG_NEW_ARRAY(g->arena, dg_value, n_out);
     for (int i = 0; i < n_out; i++) {

@@ -84,6 +84,7 @@ typedef struct dg_region_info {
 typedef struct dg_graph {
     dg_arena *arena;
     dg_strings *strings;
+    dg_str nowhere; /* the empty name: the scope of nodes that nobody put into one */
     DG_VEC(dg_value_info) values;
     DG_VEC(dg_node_info) nodes;
     DG_VEC(dg_region_info) regions;
@@ -185,7 +186,8 @@ typedef struct dg_module {
     DG_VEC(dg_setting) config, args;
     DG_VEC(dg_decision) decisions; /* of the graph passes; those of memplan are in its layout */
     dg_str entry;
-    bool train; /* a `train` entry: the step counts */
+    int n_nodes; /* of the graph before fuse: those that the source and the passes named */
+    bool train;  /* a `train` entry: the step counts */
     bool is_test;
 } dg_module;
 

@@ -105,52 +105,61 @@ void dg_replace_uses(dg_graph *g, dg_value from, dg_value to)
 /* ---- the dead ---- */
 
 typedef struct liveness {
-    const dg_graph *g;
-    bool *value, *node;
-    DG_VEC(dg_value) work;
+    dg_graph *g;
+    bool *value;
+    int gone;
 } liveness;
 
-static void live_value(liveness *l, dg_value v)
-{
-    if (l->value[v]) return;
-    l->value[v] = true;
-    dg_vec_push(&l->work, v);
-}
+static void walk_back(liveness *l, dg_region r, bool drop);
 
-/* A living node keeps the loops around it; a loop keeps its stop flag, and each carry is decided by
- * itself. */
-static void live_node(liveness *l, dg_node n)
+static bool holds_effect(const dg_graph *g, dg_region r)
 {
-    while (n != DG_NONE && !l->node[n]) {
-        l->node[n] = true;
-        const dg_node_info *i = dg_node_of(l->g, n);
-        if (i->body == DG_NONE) {
-            for (int k = 0; k < i->n_in; k++) live_value(l, i->in[k]);
-        } else {
-            const dg_region_info *body = dg_region_of(l->g, i->body);
-            for (size_t k = (size_t)i->n_in; k < body->results.n; k++)
-                live_value(l, body->results.at[k]);
-        }
-        n = dg_region_of(l->g, i->region)->owner;
+    DG_EACH_NODE(g, r, n) {
+        const dg_node_info *i = dg_node_of(g, n);
+        if (i->op->traits & DG_EFFECT || (i->body != DG_NONE && holds_effect(g, i->body)))
+            return true;
     }
+    return false;
 }
 
-static void live_carry(liveness *l, dg_node loop, int k)
+/* A carry lives when the loop's result or the body's argument is read; then so does what it begins
+ * with and what the body makes of it. True when that was not known of all carries. */
+static bool find_carries(liveness *l, const dg_node_info *loop, const dg_region_info *body)
 {
-    const dg_node_info *i = dg_node_of(l->g, loop);
+    bool found = false;
+    for (int k = 0; k < loop->n_in; k++) {
+        bool *out = &l->value[loop->out[k]], *arg = &l->value[body->args.at[k + 1]];
+        bool *init = &l->value[loop->in[k]], *next = &l->value[body->results.at[k]];
+        if ((!*out && !*arg) || (*out && *arg && *init && *next)) continue;
+        *out = *arg = *init = *next = found = true;
+    }
+    return found;
+}
+
+/* A loop lives when one of its results is read, or its body has an effect. It keeps its stop flag,
+ * and each carry is decided by itself. */
+static bool loop_lives(liveness *l, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(l->g, n);
     const dg_region_info *body = dg_region_of(l->g, i->body);
-    l->value[i->out[k]] = l->value[body->args.at[k + 1]] = true;
-    live_value(l, i->in[k]);
-    live_value(l, body->results.at[k]);
+    bool lives = holds_effect(l->g, i->body);
+    for (int k = 0; k < i->n_out && !lives; k++) lives = l->value[i->out[k]];
+    if (!lives) return false;
+    for (size_t k = (size_t)i->n_in; k < body->results.n; k++) l->value[body->results.at[k]] = true;
+    do {
+        find_carries(l, i, body);
+        walk_back(l, i->body, false);
+    } while (find_carries(l, i, body));
+    return true;
 }
 
-static void live_effects(liveness *l, dg_region r)
+static bool node_lives(const liveness *l, const dg_node_info *i)
 {
-    DG_EACH_NODE(l->g, r, n) {
-        const dg_node_info *i = dg_node_of(l->g, n);
-        if (i->op->traits & DG_EFFECT) live_node(l, n);
-        if (i->body != DG_NONE) live_effects(l, i->body);
+    if (i->op->traits & DG_EFFECT) return true;
+    for (int k = 0; k < i->n_out; k++) {
+        if (l->value[i->out[k]]) return true;
     }
+    return false;
 }
 
 static void drop_carries(dg_graph *g, const liveness *l, dg_node loop)
@@ -176,43 +185,32 @@ static void drop_carries(dg_graph *g, const liveness *l, dg_node loop)
     i->n_in = i->n_out = i->n_own = kept;
 }
 
-static int sweep(dg_graph *g, const liveness *l, dg_region r)
+/* Readers stand behind what they read, so that going backwards one walk tells what lives, and may
+ * drop the rest at once; a body is walked until no further carry lives before it is known what to
+ * drop of it. */
+static void walk_back(liveness *l, dg_region r, bool drop)
 {
-    int gone = 0;
-    DG_EACH_NODE(g, r, n) {
-        dg_region body = dg_node_of(g, n)->body;
-        if (body != DG_NONE) gone += sweep(g, l, body);
-        if (!l->node[n]) {
-            dg_graph_unlink(g, n);
-            gone++;
-        } else if (body != DG_NONE) {
-            drop_carries(g, l, n);
+    for (dg_node n = dg_region_of(l->g, r)->last, before; n != DG_NONE; n = before) {
+        const dg_node_info *i = dg_node_of(l->g, n);
+        before = i->prev;
+        bool loop = i->body != DG_NONE, lives = loop ? loop_lives(l, n) : node_lives(l, i);
+        for (int k = 0; lives && !loop && k < i->n_in; k++) l->value[i->in[k]] = true;
+        if (!drop) continue;
+        if (loop) walk_back(l, i->body, true);
+        if (!lives) {
+            dg_graph_unlink(l->g, n);
+            l->gone++;
+        } else if (loop) {
+            drop_carries(l->g, l, n);
         }
     }
-    return gone;
 }
 
 int dg_drop_dead(dg_graph *g, dg_arena *scratch)
 {
-    liveness l = {.g = g,
-                  .value = DG_NEW_ARRAY(scratch, bool, g->values.n),
-                  .node = DG_NEW_ARRAY(scratch, bool, g->nodes.n)};
-    live_effects(&l, 0);
-    while (l.work.n > 0) {
-        dg_value v = dg_vec_pop(&l.work);
-        const dg_value_info *i = dg_value_of(g, v);
-        if (i->def != DG_NONE) {
-            live_node(&l, i->def);
-            if (dg_node_of(g, i->def)->body != DG_NONE) live_carry(&l, i->def, i->index);
-        } else {
-            dg_node owner = dg_region_of(g, i->region)->owner;
-            if (owner == DG_NONE) continue;
-            live_node(&l, owner);
-            if (i->index > 0) live_carry(&l, owner, i->index - 1);
-        }
-    }
-    dg_vec_free(&l.work);
-    return sweep(g, &l, 0);
+    liveness l = {.g = g, .value = DG_NEW_ARRAY(scratch, bool, g->values.n)};
+    walk_back(&l, 0, true);
+    return l.gone;
 }
 
 /* ---- nodes computed in another way ---- */
@@ -232,6 +230,7 @@ dg_build dg_build_before(dg_graph *g, dg_node n)
 typedef struct remaker {
     dg_module *m;
     const char *what;
+    bool (*can)(const dg_op *op);
     dg_remake_fn *make;
     void *ctx;
     dg_node at;
@@ -277,18 +276,21 @@ static void remake_region(remaker *r, dg_region region)
         const dg_node_info *i = dg_node_of(r->m->graph, n);
         if (i->body != DG_NONE)
             remake_region(r, i->body);
-        else if (!i->strip)
+        else if (!i->strip && r->can(i->op))
             remake_node(r, n);
     }
 }
 
-bool dg_remake_nodes(dg_module *m, const char *what, dg_remake_fn *make, void *ctx)
+bool dg_remake_nodes(dg_module *m, const char *what, bool (*can)(const dg_op *op),
+                     dg_remake_fn *make, void *ctx)
 {
-    remaker r = {.m = m, .what = what, .make = make, .ctx = ctx};
+    remaker r = {.m = m, .what = what, .can = can, .make = make, .ctx = ctx};
     int errors = dg_diag_errors(m->diag);
     remake_region(&r, 0);
-    fill_map(&r);
-    dg_apply_map(m->graph, r.map.at);
+    if (r.map.n > 0) { /* something was made */
+        fill_map(&r);
+        dg_apply_map(m->graph, r.map.at);
+    }
     dg_vec_free(&r.map);
     return dg_diag_errors(m->diag) == errors;
 }
@@ -442,34 +444,39 @@ static void renumber(renumbering *c)
 }
 
 /* Nothing was removed and everything stands in order: most often after a pass that found little to
- * do. */
-static bool in_order(const renumbering *c)
+ * do. `seen` counts as the numbers would be given. */
+static bool in_order(const dg_graph *g, dg_region r, renumbering *seen)
 {
-    const dg_graph *g = c->g;
-    if ((size_t)c->n_values != g->values.n || (size_t)c->n_nodes != g->nodes.n ||
-        (size_t)c->n_regions != g->regions.n)
-        return false;
-    for (dg_value v = 0; v < c->n_values; v++) {
-        if (c->value[v] != v) return false;
+    const dg_region_info *region = dg_region_of(g, r);
+    if (r != seen->n_regions++) return false;
+    for (size_t k = 0; k < region->args.n; k++) {
+        if (region->args.at[k] != seen->n_values++) return false;
     }
-    for (dg_node n = 0; n < c->n_nodes; n++) {
-        if (c->node[n] != n) return false;
+    DG_EACH_NODE(g, r, n) {
+        const dg_node_info *i = dg_node_of(g, n);
+        if (n != seen->n_nodes++) return false;
+        for (int k = 0; k < i->n_out; k++) {
+            if (i->out[k] != seen->n_values++) return false;
+        }
+        if (i->body != DG_NONE && !in_order(g, i->body, seen)) return false;
     }
-    for (dg_region r = 0; r < c->n_regions; r++) {
-        if (c->region[r] != r) return false;
-    }
-    return true;
+    return r != 0 ||
+           ((size_t)seen->n_values == g->values.n && (size_t)seen->n_nodes == g->nodes.n &&
+            (size_t)seen->n_regions == g->regions.n);
 }
 
-static renumbering compact(dg_graph *g)
+/* False: the ids are as they should be. Else the caller forgets the maps. */
+static bool compact(dg_graph *g, renumbering *c)
 {
-    renumbering c = {.g = g,
-                     .value = filled(g->values.n),
-                     .node = filled(g->nodes.n),
-                     .region = filled(g->regions.n)};
-    number_region(&c, 0);
-    if (!in_order(&c)) renumber(&c);
-    return c;
+    *c = (renumbering){.g = g};
+    if (in_order(g, 0, c)) return false;
+    *c = (renumbering){.g = g,
+                       .value = filled(g->values.n),
+                       .node = filled(g->nodes.n),
+                       .region = filled(g->regions.n)};
+    number_region(c, 0);
+    renumber(c);
+    return true;
 }
 
 static void forget(renumbering *c)
@@ -481,14 +488,15 @@ static void forget(renumbering *c)
 
 void dg_graph_compact(dg_graph *g)
 {
-    renumbering c = compact(g);
-    forget(&c);
+    renumbering c;
+    if (compact(g, &c)) forget(&c);
 }
 
 void dg_module_compact(dg_module *m)
 {
+    renumbering c;
     if (m->init) dg_graph_compact(m->init);
-    renumbering c = compact(m->graph);
+    if (!compact(m->graph, &c)) return;
     for (size_t i = 0; i < m->decisions.n; i++) {
         RENUMBER(c.node, m->decisions.at[i].node);
         RENUMBER(c.value, m->decisions.at[i].value);

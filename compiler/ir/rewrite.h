@@ -25,13 +25,15 @@ void dg_apply_map(dg_graph *g, dg_value *map);
 /* A builder that puts nodes before n and gives them its scope, origin, phase and remat. */
 dg_build dg_build_before(dg_graph *g, dg_node n);
 
-/* Nodes computed in another way. `make` is asked about each node but loops, and what it makes is
- * not asked about: it builds before n and gives what stands for n's outputs, DG_NONE where the old
- * one was not read, or says that n stays as it is. A value that is new takes over the path. False
- * after reporting E901: a shape rule refused what was built, `what` says by whom ("an expansion").
+/* Nodes computed in another way. `make` is asked about each node whose op `can` takes, but loops,
+ * and what it makes is not asked about: it builds before n and gives what stands for n's outputs,
+ * DG_NONE where the old one was not read, or says that n stays as it is. A value that is new takes
+ * over the path. False after reporting E901: a shape rule refused what was built, `what` says by
+ * whom ("an expansion").
  */
 typedef bool dg_remake_fn(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out);
-bool dg_remake_nodes(dg_module *m, const char *what, dg_remake_fn *make, void *ctx);
+bool dg_remake_nodes(dg_module *m, const char *what, bool (*can)(const dg_op *op),
+                     dg_remake_fn *make, void *ctx);
 
 /* A node like n but for what it reads, with n's kernel, scope, origin, phase and remat; its outputs
  * have no path. n has no body. */

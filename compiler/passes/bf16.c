@@ -8,11 +8,15 @@
  * Keeps  a product of little work, which is not worth the rounding, stays as it is. */
 #include "compiler/passes/passes.h"
 
+static bool narrows(const dg_op *op)
+{
+    return op->narrow != NULL;
+}
+
 static bool narrow(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 {
     dg_module *m = ctx;
     dg_graph *g = b->graph;
-    if (!n->op->narrow) return false;
     dg_value old = n->out[0];
     dg_type type = *dg_type_of(g, old);
     if (type.dtype != DG_F32) return false;
@@ -26,5 +30,5 @@ static bool narrow(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 
 bool dg_pass_bf16(dg_module *m, const dg_pass_options *o)
 {
-    return !o->bf16 || dg_remake_nodes(m, "rounding to bf16", narrow, m);
+    return !o->bf16 || dg_remake_nodes(m, "rounding to bf16", narrows, narrow, m);
 }

@@ -5,10 +5,14 @@
  * outputs. Out    the same values by other nodes; scope, origin, phase and remat as before. */
 #include "compiler/passes/passes.h"
 
+static bool expands(const dg_op *op)
+{
+    return op->expand != NULL;
+}
+
 static bool expand(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 {
     (void)ctx;
-    if (!n->op->expand) return false;
     dg_grad rule = {.build = b,
                     .attrs = &n->attrs,
                     .n_in = n->n_in,
@@ -21,5 +25,5 @@ static bool expand(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 bool dg_pass_expand(dg_module *m, const dg_pass_options *o)
 {
     (void)o;
-    return dg_remake_nodes(m, "an expansion", expand, NULL);
+    return dg_remake_nodes(m, "an expansion", expands, expand, NULL);
 }

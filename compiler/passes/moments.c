@@ -89,10 +89,14 @@ static const char *why_not(const writer *w, const dg_node_info *norm, parts from
     return *saved < LEAST ? "small" : NULL;
 }
 
+static bool takes_moments(const dg_op *op)
+{
+    return op->from_moments != NULL;
+}
+
 static bool remake(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 {
     writer *w = ctx;
-    if (!n->op->from_moments) return false;
     dg_value v = n->in[0];
     parts from = parts_of(w, &v);
     int64_t saved, *spans = DG_NEW_ARRAY(w->scratch, int64_t, from.n);
@@ -119,7 +123,7 @@ bool dg_pass_moments(dg_module *m, const dg_pass_options *o)
 {
     (void)o;
     writer w = {m, m->graph, dg_arena_new()};
-    bool good = dg_remake_nodes(m, "statistics of moments", remake, &w);
+    bool good = dg_remake_nodes(m, "statistics of moments", takes_moments, remake, &w);
     if (good) dg_drop_dead(m->graph, w.scratch);
     dg_arena_free(w.scratch);
     return good;

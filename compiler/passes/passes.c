@@ -52,7 +52,10 @@ bool dg_passes_run(dg_module *m, const dg_pass_options *o)
 {
     if (o->verify && !dg_verify(m, "graph")) return false;
     for (int i = 0; infos[i].name; i++) {
-        if (i == AT_fuse) dg_module_compact(m); /* the passes before it only know order */
+        if (i == AT_fuse) { /* the passes before it only know order */
+            dg_module_compact(m);
+            m->n_nodes = (int)m->graph->nodes.n;
+        }
         if (!functions[i] || (infos[i].optional && dg_left_out(o, infos[i].name))) continue;
         if (!functions[i](m, o)) return false;
         if (i >= AT_fuse) dg_module_compact(m);

@@ -13,10 +13,14 @@ typedef struct preparer {
     const dg_pass_options *o;
 } preparer;
 
+static bool prepares(const dg_op *op)
+{
+    return op->prepare != NULL;
+}
+
 static bool prepare(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out)
 {
     preparer *p = ctx;
-    if (!n->op->prepare) return false;
     dg_graph *g = b->graph;
     bool *once = DG_NEW_ARRAY(g->arena, bool, n->n_in);
     for (int k = 0; k < n->n_in; k++)
@@ -41,5 +45,5 @@ static bool prepare(void *ctx, dg_build *b, const dg_node_info *n, dg_value *out
 bool dg_pass_prepare(dg_module *m, const dg_pass_options *o)
 {
     preparer p = {.m = m, .o = o};
-    return dg_remake_nodes(m, "a preparation", prepare, &p);
+    return dg_remake_nodes(m, "a preparation", prepares, prepare, &p);
 }
