@@ -36,13 +36,18 @@ bool dg_view_contiguous(const dg_view *v)
     return true;
 }
 
-void dg_view_pack(dg_view *v)
+void dg_shape_pack(const dg_shape *s, int64_t *stride)
 {
     int64_t step = 1;
-    for (int i = v->shape.rank - 1; i >= 0; i--) {
-        v->stride[i] = step;
-        step *= v->shape.dim[i];
+    for (int i = s->rank - 1; i >= 0; i--) {
+        stride[i] = step;
+        step *= s->dim[i];
     }
+}
+
+void dg_view_pack(dg_view *v)
+{
+    dg_shape_pack(&v->shape, v->stride);
 }
 
 void dg_parallel(const dg_call *k, int64_t count, dg_piece_fn *piece)

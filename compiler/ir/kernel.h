@@ -17,7 +17,8 @@ typedef struct dg_view {
 } dg_view;
 
 bool dg_view_contiguous(const dg_view *v);
-void dg_view_pack(dg_view *v); /* sets the strides of a contiguous view of v->shape */
+void dg_shape_pack(const dg_shape *s, int64_t *stride); /* strides of a contiguous view */
+void dg_view_pack(dg_view *v);                          /* those of one of v->shape */
 
 struct dg_strip;
 struct dg_prologue;

@@ -22,9 +22,8 @@ typedef struct laying {
     dg_graph *g;
     dg_arena *a;
     dg_uses uses;
-    dg_bytes *bytes; /* before the first */
-    dg_node *laid;   /* by value: the node in whose result it is stored, or DG_NONE */
-    dg_lives lives;  /* before the first; `live` is kept up to date */
+    dg_node *laid;  /* by value: the node in whose result it is stored, or DG_NONE */
+    dg_lives lives; /* before the first; `live` is kept up to date */
     int64_t peak;
     DG_VEC(dg_node) done;
 } laying;
@@ -133,9 +132,9 @@ static bool may_take_over(const laying *l, dg_value p)
 {
     const dg_value_info *v = dg_value_of(l->g, p);
     const dg_node_info *n = dg_node_of(l->g, v->def);
+    const dg_bytes *bytes = l->lives.bytes;
     for (int i = 0; i < n->n_in; i++)
-        if (dg_may_overwrite(l->g, l->bytes, v->def, v->index, l->bytes[n->in[i]].base))
-            return true;
+        if (dg_may_overwrite(l->g, bytes, v->def, v->index, bytes[n->in[i]].base)) return true;
     return false;
 }
 
@@ -230,7 +229,6 @@ bool dg_pass_into(dg_module *m, const dg_pass_options *o)
     if (!any || o->naive) return true; /* naive: a buffer for each value */
     laying l = {.m = m, .g = m->graph, .a = dg_arena_new()};
     l.uses = dg_uses_of(l.g, l.a);
-    l.bytes = dg_bytes_of(l.g, l.a);
     l.laid = DG_NEW_ARRAY(l.a, dg_node, l.g->values.n);
     for (size_t v = 0; v < l.g->values.n; v++) l.laid[v] = DG_NONE;
     dg_lives_of(m, o, &l.lives, l.a);

@@ -27,7 +27,7 @@ typedef struct life { /* `from` is made at step `first`; `to` is read for the la
 
 typedef struct class
 {
-    int n, room;
+    int n;
     life *lives;     /* in order; those that touch are one */
     dg_value parent; /* union-find */
     int64_t bytes;   /* of each of its values */
@@ -42,7 +42,7 @@ typedef struct planner {
     dg_graph *g;
     dg_layout *out;
     dg_arena *a;
-    dg_bytes *bytes;
+    const dg_bytes *bytes;
     dg_effects fx;
     bool reference;
     int32_t steps;
@@ -110,7 +110,7 @@ static void find_lives(planner *p)
         for (int j = 0; j < i->n_in; j++)
             read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
         for (int o = 0; o < i->n_out; o++) { /* the whole is there from its first part on */
-            dg_bytes *b = &p->bytes[i->out[o]];
+            const dg_bytes *b = &p->bytes[i->out[o]];
             if (b->part && p->begin[n] < p->first[b->base]) p->first[b->base] = p->begin[n];
         }
         if (i->body == DG_NONE) continue;
@@ -144,24 +144,26 @@ static class *class_of(const planner *p, dg_value v)
 
 static void make_classes(planner *p)
 {
+    life *own = DG_NEW_ARRAY(p->a, life, p->g->values.n); /* of a class of one value */
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         class *c = &p->classes[v];
         *c = (class){.parent = v, .trade = v, .home = DG_HOME_NONE};
         if (p->bytes[v].base != v || p->first[v] < 0) continue;
         c->home = DG_HOME_ARENA;
         c->bytes = dg_type_bytes(dg_type_of(p->g, v));
-        c->n = c->room = 1;
-        c->lives = DG_NEW(p->a, life);
-        c->lives[0] = (life){p->first[v], p->last[v], v, v};
+        c->n = 1;
+        c->lives = &own[v];
+        own[v] = (life){p->first[v], p->last[v], v, v};
     }
     for (int k = 0; k < p->n_order; k++) {
         const dg_node_info *i = dg_node_of(p->g, p->order[k]);
         if (!(i->op->traits & DG_LEAF)) continue;
-        class *c = &p->classes[i->out[0]];
-        c->n = c->room = 1;
-        c->lives = DG_NEW(p->a, life);
-        c->lives[0] = (life){-1, p->last[i->out[0]], i->out[0], i->out[0]};
-        c->bytes = dg_type_bytes(dg_type_of(p->g, i->out[0]));
+        dg_value v = i->out[0];
+        class *c = &p->classes[v];
+        c->n = 1;
+        c->lives = &own[v];
+        own[v] = (life){-1, p->last[v], v, v};
+        c->bytes = dg_type_bytes(dg_type_of(p->g, v));
         c->home = DG_HOME_CONST;
         if (i->op == p->fx.constant) continue;
         int32_t index = (int32_t)dg_attr_int(&i->attrs, "index");
@@ -169,7 +171,7 @@ static void make_classes(planner *p)
         c->home = DG_HOME_IO;
         if (i->op != p->fx.place) continue;
         c->home = p->m->places.at[index].trained ? DG_HOME_PARAM : DG_HOME_STATE;
-        p->place[index] = i->out[0];
+        p->place[index] = v;
     }
 }
 
@@ -227,7 +229,7 @@ static bool join(planner *p, dg_value va, dg_value vb)
         rb = r;
     }
     a->lives = all;
-    a->n = a->room = n;
+    a->n = n;
     a->trades |= b->trades;
     b->parent = ra;
     return true;
@@ -579,13 +581,13 @@ static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
     return false;
 }
 
-/* Everything but offsets: steps, lives, and which values share bytes. */
-static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_layout *out)
+/* Everything but offsets: steps, lives, and which values share bytes. `bytes` are the graph's. */
+static planner plan_lives(dg_module *m, const dg_pass_options *o, const dg_bytes *bytes,
+                          dg_layout *out)
 {
     dg_graph *g = m->graph;
     size_t values = g->values.n, nodes = g->nodes.n;
-    *out = (dg_layout){.n_values = (int)values, .n_nodes = (int)nodes};
-    out->storage = DG_NEW_ARRAY(m->arena, dg_storage, values);
+    *out = (dg_layout){.n_values = (int)values, .n_nodes = (int)nodes, .bytes = bytes};
     out->workspace = DG_NEW_ARRAY(m->arena, int64_t, nodes);
     out->workspace_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
     out->scratch_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
@@ -594,9 +596,9 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_layout *out
                  .g = g,
                  .out = out,
                  .a = dg_arena_new(),
+                 .bytes = bytes,
                  .fx = dg_effects_of(g),
                  .reference = o->reference || o->naive};
-    p.bytes = dg_bytes_of(g, p.a);
     p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
     p.end = DG_NEW_ARRAY(p.a, int32_t, nodes);
     p.node_at = DG_NEW_ARRAY(p.a, dg_node, 2 * nodes);
@@ -619,7 +621,8 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_layout *out
 
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
-    planner p = plan_lives(m, o, out);
+    planner p = plan_lives(m, o, dg_bytes_of(m->graph, m->arena), out);
+    out->storage = DG_NEW_ARRAY(m->arena, dg_storage, out->n_values);
     place_all(&p);
     bound_free_of_order(&p);
     describe(&p);
@@ -646,13 +649,14 @@ void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena
     dg_layout layout;
     dg_arena *kept = m->arena;
     m->arena = a; /* nothing of this layout is wanted afterwards */
-    planner p = plan_lives(m, o, &layout);
+    planner p = plan_lives(m, o, dg_bytes_of(m->graph, a), &layout);
     m->arena = kept;
     size_t most = p.g->values.n + p.g->nodes.n;
     dg_slot *slots = DG_NEW_ARRAY(a, dg_slot, most);
     int32_t *whose = DG_NEW_ARRAY(a, int32_t, most);
     int n = make_slots(&p, slots, whose);
-    *out = (dg_lives){.steps = p.steps,
+    *out = (dg_lives){.bytes = p.bytes,
+                      .steps = p.steps,
                       .begin = dg_arena_copy(a, p.begin, p.g->nodes.n * sizeof *p.begin),
                       .end = dg_arena_copy(a, p.end, p.g->nodes.n * sizeof *p.end),
                       .last = dg_arena_copy(a, p.last, p.g->values.n * sizeof *p.last),

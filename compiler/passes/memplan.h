@@ -43,6 +43,7 @@ dg_node dg_lift(const dg_graph *g, dg_node n, dg_region r);
 /* What memplan would find for a graph in the order in which it stands, but for offsets: for
  * recompute. All arrays are in the arena given. */
 typedef struct dg_lives {
+    const dg_bytes *bytes; /* by value */
     int32_t steps;
     int32_t *begin, *end; /* by node: its step, of loops the first and the last; -1: takes none */
     int32_t *last;        /* by base: the step that reads it last; `steps` for outputs */

@@ -56,7 +56,8 @@ typedef struct dg_heuristic {
 
 typedef struct dg_layout { /* the result of schedule and memplan for one module's entry graph */
     int n_values;
-    dg_storage *storage; /* by value id */
+    dg_storage *storage;          /* by value id */
+    const struct dg_bytes *bytes; /* by value id: what storage was made of (memplan.h) */
     int n_nodes;
     int64_t *workspace;                       /* by node id: offset in the arena, -1 none */
     int64_t *workspace_bytes, *scratch_bytes; /* by node id */

@@ -63,7 +63,7 @@ typedef struct recomputer {
     int choices;
     /* of the graph as it stands; new for every batch */
     dg_arena *a;
-    dg_bytes *bytes;
+    const dg_bytes *bytes;
     dg_effects fx;
     dg_lives lives;
     int32_t *uses; /* by base: its first use in order of steps, -1 */
@@ -137,8 +137,8 @@ static void look(recomputer *r)
     r->n_values = g->values.n;
     r->n_nodes = g->nodes.n;
     r->fx = dg_effects_of(g);
-    r->bytes = dg_bytes_of(g, r->a);
     dg_lives_of(r->m, r->o, &r->lives, r->a);
+    r->bytes = r->lives.bytes;
     r->pool.n = 0;
     r->listed_at = -1;
     r->uses = DG_NEW_ARRAY(r->a, int32_t, r->n_values);

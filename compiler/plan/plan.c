@@ -30,7 +30,6 @@ typedef struct maker {
     dg_arena *scratch;
     dg_plan *p;
     dg_effects fx;
-    dg_bytes *bytes;
     int32_t *value;   /* plan id by IR value; -1 */
     int32_t *step_of; /* by IR node; -1 */
     int32_t *place;   /* plan value by place */
@@ -171,7 +170,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
                          .loop = loop,
                          .alias = s->alias};
     memcpy(out.stride, s->stride, sizeof out.stride);
-    out.of = k->bytes[v].view ? value_of(k, k->bytes[v].shown) : id;
+    out.of = k->l->bytes[v].view ? value_of(k, k->l->bytes[v].shown) : id;
     k->value[v] = id;
     dg_vec_push(&k->values, out);
 }
@@ -336,7 +335,7 @@ static void add_write(maker *k, dg_node node)
     const dg_storage *s = &k->l->storage[n->in[0]];
     place->written = true;
     place->in_place = (s->home == DG_HOME_PARAM || s->home == DG_HOME_STATE) &&
-                      s->offset == index && k->bytes[n->in[0]].whole;
+                      s->offset == index && k->l->bytes[n->in[0]].whole;
     if (place->in_place) {
         place->written_value = value_of(k, n->in[0]);
         return;
@@ -430,7 +429,7 @@ static void add_loop(maker *k, dg_node node, int32_t parent)
                                .next = body->results.at[i],
                                .out = n->out[i]};
         c[i].copy_in = k->l->storage[c[i].init].base != k->l->storage[c[i].arg].base ||
-                       !k->bytes[c[i].init].whole;
+                       !k->l->bytes[c[i].init].whole;
     }
     order_carries(k, c, n->n_out);
 
@@ -482,8 +481,8 @@ static void add_region(maker *k, dg_region r, int32_t loop)
             add_value(k, n->out[0], -1, -1, n->origin);
             if (n->op == k->fx.place)
                 k->place[dg_attr_int(&n->attrs, "index")] = value_of(k, n->out[0]);
-        } else if (n->n_out > 0 && k->bytes[n->out[0]].view) {
-            int32_t shown = value_of(k, k->bytes[n->out[0]].shown);
+        } else if (n->n_out > 0 && k->l->bytes[n->out[0]].view) {
+            int32_t shown = value_of(k, k->l->bytes[n->out[0]].shown);
             add_value(k, n->out[0], k->values.at[shown].producer, k->values.at[shown].loop,
                       n->origin);
         } else if (n->body != DG_NONE) {
@@ -750,7 +749,6 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     maker k = {.m = m, .g = g, .l = l, .a = a, .scratch = scratch, .fx = dg_effects_of(g)};
     k.p = DG_NEW(a, dg_plan);
     k.p->arena = a;
-    k.bytes = dg_bytes_of(g, scratch);
     k.value = DG_NEW_ARRAY(scratch, int32_t, g->values.n);
     k.step_of = DG_NEW_ARRAY(scratch, int32_t, g->nodes.n);
     k.place = DG_NEW_ARRAY(scratch, int32_t, m->places.n);
