@@ -69,7 +69,7 @@ dg_str dg_front_doc(const dg_front *f);
 /* Every source loaded: name and text, main file first (for run folders and the plan's header). */
 int dg_front_files(const dg_front *f, const int32_t **files);
 
-/* Elaborates one entry into a verified module, or reports and returns NULL. `find` is the op
+/* Elaborates one entry into a module, or reports and returns NULL. `find` is the op
  * registry. */
 dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *entry,
                               const dg_setting_in *args, int n_args,

@@ -1,14 +1,14 @@
 /* lower.c: the elaboration of one entry, as often as it takes for params() to be true.
  *
  * In     a front with its files, an entry, its static arguments.
- * Out    a module: the entry's graph, the initialisers' graph, tables of places and ports;
- *        verified.
+ * Out    a module: the entry's graph, the initialisers' graph, tables of places and ports. Types
+ *        were inferred as nodes were made; that all of it is well formed is checked where one
+ *        looks for mistakes (`verify` of dg_pass_options, tests).
  * Keeps  each pass starts from nothing but the list of places that the pass before found; only the
  *        last one reports. */
 #include "compiler/front/lower.h"
 
 #include "compiler/ir/rewrite.h"
-#include "compiler/ir/verify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -361,7 +361,7 @@ static void remember_places(dg_lower *L, dg_known_place **out, int *n)
     }
 }
 
-static bool finish(dg_lower *L)
+static void finish(dg_lower *L)
 {
     dg_module *m = L->module;
     dg_arena *scratch = dg_arena_new();
@@ -371,7 +371,6 @@ static bool finish(dg_lower *L)
     set_phases(L);
     dg_graph_compact(m->graph);
     dg_graph_compact(m->init);
-    return dg_verify(m, "front");
 }
 
 dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *entry,
@@ -406,8 +405,11 @@ dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *ent
                      "the places that params() lists change with every elaboration of %s",
                      entry->name);
         dg_module *m = L.module;
-        bool good = dg_diag_errors(f->diag) == before && finish(&L);
-        if (!good) dg_module_free(m);
+        bool good = dg_diag_errors(f->diag) == before;
+        if (good)
+            finish(&L);
+        else
+            dg_module_free(m);
         dg_lower_close(&L);
         return good ? m : NULL;
     }

@@ -4,6 +4,7 @@
  */
 #include "compiler/front/front.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
 #include <stdlib.h>
@@ -29,6 +30,7 @@ static void elaborate(dg_front *f, dg_diag *d, const dg_entry_info *e)
     if (!m != (dg_diag_errors(d) > 0)) abort();
     check_messages(d);
     if (m) {
+        if (!dg_verify(m, "front")) abort();
         dg_text text = {0};
         dg_print_module(m, &text);
         dg_text_free(&text);

@@ -11,6 +11,7 @@
 
 #include "compiler/base/os.h"
 #include "compiler/front/front.h"
+#include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
 static void fail_with(const dg_diag *d, const char *what)
@@ -32,7 +33,7 @@ static void compile_block(const char *name, const char *text, size_t n)
     int count = dg_front_entries(f, &entries);
     for (int i = 0; i < count; i++) {
         dg_module *m = dg_front_elaborate(f, a, &entries[i], NULL, 0, dg_op_find);
-        if (!m) fail_with(d, entries[i].name);
+        if (!m || !dg_verify(m, "front")) fail_with(d, entries[i].name);
         dg_module_free(m);
     }
     if (dg_diag_count(d) > 0) fail_with(d, name); /* warnings, too */

@@ -12,6 +12,7 @@
 
 #include "compiler/base/os.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
 #include <setjmp.h>
@@ -125,6 +126,7 @@ static bool one_entry(const char *path, const char *text, int i, const char *con
         int n = arguments_of(&r, e, args);
         dg_module *m = dg_front_elaborate(f, r.arena, e, args, n, dg_op_find);
         dg_text_add(out, "==== %s\n", e->name);
+        if (m && !dg_verify(m, "front")) fail_msg("%s: %s is not well formed", path, e->name);
         if (m && r.summary)
             summarise(m, out);
         else if (m)
@@ -229,7 +231,7 @@ static void reference_examples(void **state)
         const dg_entry_info *e;
         for (int k = 0; (e = entry_at(f, k)) != NULL; k++) {
             dg_module *m = dg_front_elaborate(f, r.arena, e, NULL, 0, dg_op_find);
-            if (!m) {
+            if (!m || !dg_verify(m, "front")) {
                 dg_text t = {0};
                 messages(&r, &t);
                 fail_msg("%s: %s\n%s", files[i], e->name, t.at);
