@@ -20,7 +20,7 @@ file(GLOB scanner CONFIGURE_DEPENDS "${front}/lexer.l")
 if(scanner)
     find_program(DG_FLEX flex REQUIRED)
     add_custom_command(OUTPUT "${generated}/lexer.c" "${generated}/lexer.h"
-        COMMAND "${DG_FLEX}" "--header-file=${generated}/lexer.h" -o "${generated}/lexer.c"
+        COMMAND "${DG_FLEX}" -Cfe "--header-file=${generated}/lexer.h" -o "${generated}/lexer.c"
                 compiler/front/lexer.l
         WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DEPENDS "${front}/lexer.l" VERBATIM)
     list(APPEND DG_FRONT_GENERATED "${generated}/lexer.c" "${generated}/lexer.h")

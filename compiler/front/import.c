@@ -127,11 +127,23 @@ static found try_folder(dg_front *f, const char *folder, const char *root, const
     return r;
 }
 
+/* Of a folder of the library, resolved for the first file that is looked for there. */
+static const char *lib_root(dg_front *f, int i)
+{
+    if (!f->lib_roots) {
+        int n = 0;
+        while (f->o->lib[n]) n++;
+        f->lib_roots = DG_NEW_ARRAY(f->arena, const char *, n);
+    }
+    if (!f->lib_roots[i]) f->lib_roots[i] = resolved(f->arena, f->o->lib[i]);
+    return f->lib_roots[i];
+}
+
 static found find_import(dg_front *f, const dg_unit *u, const char *name)
 {
     found r = try_folder(f, u->folder, u->root, name);
     for (int i = 0; r.state == MISSING && f->o->lib && f->o->lib[i]; i++) {
-        const char *root = resolved(f->arena, f->o->lib[i]);
+        const char *root = lib_root(f, i);
         if (root) r = try_folder(f, root, root, name);
     }
     return r;

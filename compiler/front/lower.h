@@ -152,8 +152,9 @@ struct dg_front {
     DG_VEC(dg_entry_info) entries;
     DG_VEC(dg_config_info) configs;
     DG_VEC(int32_t) files;
-    dg_map *builtins; /* name -> dg_builtin */
-    int pass;         /* number of the running elaboration, never repeated */
+    dg_map *builtins;       /* name -> dg_builtin */
+    const char **lib_roots; /* o->lib resolved, where that has been asked for */
+    int pass;               /* number of the running elaboration, never repeated */
 };
 
 bool dg_import_main(dg_front *f); /* import.c: loads the main file and all it imports */

@@ -316,26 +316,14 @@ bool dg_stack_left(dg_lower *L, dg_span span)
     return false;
 }
 
-dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
+/* Kept apart from the leaves, which are most of all expressions and need none of its stack. */
+__attribute__((noinline)) static dg_sv eval_inner(dg_lower *L, const dg_expr *e)
 {
-    if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (e->kind) {
-    case DG_E_NAME:
-        return dg_name_value(L, e->text, e->span);
-    case DG_E_INT:
-        return dg_sv_of_int(e->i);
-    case DG_E_FLOAT:
-        return dg_sv_of_float(e->f);
     case DG_E_STRING: {
         dg_str s = dg_eval_text(L, e);
         return s ? dg_sv_of_str(s) : dg_sv_poison;
     }
-    case DG_E_TRUE:
-        return dg_sv_of_bool(true);
-    case DG_E_FALSE:
-        return dg_sv_of_bool(false);
-    case DG_E_NONE:
-        return dg_sv_none;
     case DG_E_LIST:
     case DG_E_TUPLE:
         return eval_list(L, e);
@@ -355,6 +343,28 @@ dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
         return dg_eval_index(L, e);
     case DG_E_CAST:
         return eval_cast(L, e);
+    default:
+        return dg_sv_poison;
     }
-    return dg_sv_poison;
+}
+
+dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
+{
+    if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
+    switch (e->kind) {
+    case DG_E_NAME:
+        return dg_name_value(L, e->text, e->span);
+    case DG_E_INT:
+        return dg_sv_of_int(e->i);
+    case DG_E_FLOAT:
+        return dg_sv_of_float(e->f);
+    case DG_E_TRUE:
+        return dg_sv_of_bool(true);
+    case DG_E_FALSE:
+        return dg_sv_of_bool(false);
+    case DG_E_NONE:
+        return dg_sv_none;
+    default:
+        return eval_inner(L, e);
+    }
 }
