@@ -58,13 +58,14 @@ bool dg_attrs_equal(const dg_attrs *a, const dg_attrs *b)
     return true;
 }
 
+/* Of the values alone: attributes that are compared are those of one op, with the same names. */
 uint64_t dg_attrs_hash(const dg_attrs *a)
 {
     uint64_t h = (uint64_t)a->n;
     for (int i = 0; i < a->n; i++) {
         const void *p;
         size_t n = payload(&a->at[i], &p);
-        uint64_t part[3] = {h, dg_hash(a->at[i].name, strlen(a->at[i].name)), dg_hash(p, n)};
+        uint64_t part[2] = {h, dg_hash(p, n)};
         h = dg_hash(part, sizeof part);
     }
     return h;

@@ -21,14 +21,12 @@ static int fixed_outputs(const dg_op *op, bool *repeats)
 {
     int n = 0;
     *repeats = false;
-    for (const char *at = op->outputs ? op->outputs : ""; *at;) {
-        size_t length = strcspn(at, " ");
-        if (length > 0 && at[length - 1] == '.')
+    for (const char *at = op->outputs ? op->outputs : ""; *at; at++) {
+        if (*at == ' ' || (at[1] != ' ' && at[1] != '\0')) continue; /* not a name's last letter */
+        if (*at == '.')
             *repeats = true;
-        else if (length > 0)
+        else
             n++;
-        at += length;
-        at += strspn(at, " ");
     }
     return n;
 }

@@ -265,16 +265,14 @@ const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in,
 void dg_op_arity(const dg_op *op, int *least, int *most)
 {
     *least = *most = 0;
-    for (const char *at = op->inputs ? op->inputs : ""; *at;) {
-        size_t n = strcspn(at, " ");
-        if (n > 0 && at[n - 1] == '.')
+    for (const char *at = op->inputs ? op->inputs : ""; *at; at++) {
+        if (*at == ' ' || (at[1] != ' ' && at[1] != '\0')) continue; /* not a name's last letter */
+        if (*at == '.')
             *most = INT32_MAX;
-        else if (n > 0 && at[n - 1] == '?')
+        else if (*at == '?')
             ++*most;
-        else if (n > 0)
+        else
             ++*least, ++*most;
-        at += n;
-        at += strspn(at, " ");
     }
 }
 

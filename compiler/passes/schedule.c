@@ -334,12 +334,10 @@ static void move_late(sched *s, int32_t *order)
         for (int32_t j = 0; j < i->n_makes; j++) made += s->buffers[s->pool.at[i->makes + j]].bytes;
         for (int32_t j = 0; j < i->n_reads; j++) {
             const buffer *b = &s->buffers[s->pool.at[i->reads + j]];
-            int32_t last = 0;
-            for (int32_t q = 0; q < b->n_readers; q++) {
-                if (at[s->readers_pool[b->readers + q]] > last)
-                    last = at[s->readers_pool[b->readers + q]];
-            }
-            if (last == k && !b->pinned) read += b->bytes;
+            bool last = b->bytes > 0 && !b->pinned;
+            for (int32_t q = 0; last && q < b->n_readers; q++)
+                last = at[s->readers_pool[b->readers + q]] <= k;
+            if (last) read += b->bytes;
         }
         int to = s->n_items;
         for (int32_t e = i->edge; e >= 0; e = s->edges.at[e].next) {

@@ -199,8 +199,9 @@ static bool replace_all_outputs(simplifier *s, dg_node n, dg_value by, dg_value 
 
 static bool own_rule(simplifier *s, dg_node n)
 {
-    dg_node_info i = *dg_node_of(s->g, n);
-    if (!i.op->simplify || i.strip || i.n_out != 1) return false;
+    const dg_node_info *node = dg_node_of(s->g, n);
+    if (!node->op->simplify || node->strip || node->n_out != 1) return false;
+    dg_node_info i = *node; /* by value: adding moves the array */
     dg_build b = builder(s, n);
     dg_type out = *dg_type_of(s->g, i.out[0]);
     dg_value fresh = (dg_value)s->g->values.n;
@@ -225,18 +226,21 @@ static dg_value unrepeated(const simplifier *s, dg_value v)
 
 static bool elementwise(simplifier *s, dg_node n)
 {
-    dg_node_info i = *dg_node_of(s->g, n);
-    if (!(i.op->traits & DG_ELEMENTWISE) || i.strip || i.n_out != 1 || i.n_in > 3) return false;
-    dg_type out = *dg_type_of(s->g, i.out[0]);
+    const dg_node_info *node = dg_node_of(s->g, n);
+    if (!(node->op->traits & DG_ELEMENTWISE) || node->strip || node->n_out != 1 || node->n_in > 3)
+        return false;
     dg_value in[3];
-    dg_shape all = DG_SCALAR;
     bool any = false;
-    for (int k = 0; k < i.n_in; k++) {
-        in[k] = unrepeated(s, i.in[k]);
-        any |= in[k] != i.in[k];
-        if (!dg_broadcast(&all, &dg_type_of(s->g, in[k])->shape, &all, NULL)) return false;
+    for (int k = 0; k < node->n_in; k++) {
+        in[k] = unrepeated(s, node->in[k]);
+        any |= in[k] != node->in[k];
     }
     if (!any) return false;
+    dg_node_info i = *node; /* by value: adding moves the array */
+    dg_type out = *dg_type_of(s->g, i.out[0]);
+    dg_shape all = DG_SCALAR;
+    for (int k = 0; k < i.n_in; k++)
+        if (!dg_broadcast(&all, &dg_type_of(s->g, in[k])->shape, &all, NULL)) return false;
     dg_build b = builder(s, n);
     dg_value fresh = (dg_value)s->g->values.n;
     if (dg_shape_equal(&all, &out.shape)) { /* the others have the full shape */
