@@ -45,8 +45,9 @@ int32_t dg_sources_add(dg_sources *s, const char *name, const char *path, const 
     uint32_t lines = 1;
     for (size_t i = 0; i < length; i++) lines += f->text[i] == '\n';
     uint32_t *start = DG_NEW_ARRAY(s->arena, uint32_t, lines), n = 1;
-    for (uint32_t i = 0; i < f->length; i++)
-        if (f->text[i] == '\n') start[n++] = i + 1;
+    const char *end = f->text + length;
+    for (const char *at = f->text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;)
+        start[n++] = (uint32_t)(++at - f->text);
     f->line_start = start;
     f->n_lines = lines;
 

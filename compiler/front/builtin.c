@@ -37,16 +37,16 @@ typedef struct param {
 static int params_of(const dg_builtin *f, param *out)
 {
     int n = 0;
-    for (const char *at = f->params; *at && n < DG_PARAMS;) {
-        size_t whole = strcspn(at, " "), bare = strcspn(at, " ?.");
-        out[n].name = at;
-        out[n].length = bare;
-        out[n].optional = at[bare] == '?';
-        out[n].many = at[bare] == '.';
-        out[n].any_keyword = *at == '*';
-        n++;
-        at += whole;
-        at += strspn(at, " ");
+    for (const char *at = f->params; *at && n < DG_PARAMS; n++) {
+        const char *name = at;
+        while (*at && *at != ' ' && *at != '?' && *at != '.') at++;
+        out[n] = (param){.name = name,
+                         .length = (size_t)(at - name),
+                         .optional = *at == '?',
+                         .many = *at == '.',
+                         .any_keyword = *name == '*'};
+        while (*at && *at != ' ') at++;
+        while (*at == ' ') at++;
     }
     return n;
 }
@@ -158,8 +158,11 @@ static const char *arg_text(const dg_bound *c, int p)
 bool dg_arg_int(dg_bound *c, int p, int64_t fallback, int64_t *out)
 {
     *out = fallback;
-    return !c->p[p] ||
-           dg_static_int(c->L, dg_settle(c->L, c->p[p]->v), c->p[p]->span, arg_text(c, p), out);
+    if (!c->p[p]) return true;
+    dg_sv v = dg_settle(c->L, c->p[p]->v);
+    if (v.kind != DG_SV_INT) return dg_static_int(c->L, v, c->p[p]->span, arg_text(c, p), out);
+    *out = v.i;
+    return true;
 }
 
 bool dg_arg_float(dg_bound *c, int p, double fallback, double *out)

@@ -377,16 +377,34 @@ struct dg_lower {
 
 /* static.c */
 extern const dg_sv dg_sv_poison, dg_sv_none;
-dg_sv dg_sv_of_int(int64_t i);
-dg_sv dg_sv_of_float(double f);
-dg_sv dg_sv_of_bool(bool b);
+static inline dg_sv dg_sv_of_int(int64_t i)
+{
+    return (dg_sv){.kind = DG_SV_INT, .i = i};
+}
+static inline dg_sv dg_sv_of_float(double f)
+{
+    return (dg_sv){.kind = DG_SV_FLOAT, .f = f};
+}
+static inline dg_sv dg_sv_of_bool(bool b)
+{
+    return (dg_sv){.kind = DG_SV_BOOL, .b = b};
+}
 dg_sv dg_sv_of_str(dg_str s);
 dg_sv dg_sv_of_tensor(const dg_lower *L, dg_value v);
 dg_sv dg_sv_of_fn(dg_fn *fn);
-bool dg_sv_is_number(dg_sv v);
-bool dg_sv_is_graph(dg_sv v);  /* tensor or place */
-bool dg_sv_has_graph(dg_sv v); /* or a list with one in it */
-double dg_sv_number(dg_sv v);  /* int or float */
+static inline bool dg_sv_is_number(dg_sv v)
+{
+    return v.kind == DG_SV_INT || v.kind == DG_SV_FLOAT;
+}
+static inline double dg_sv_number(dg_sv v) /* of one that is */
+{
+    return v.kind == DG_SV_INT ? (double)v.i : v.f;
+}
+static inline bool dg_sv_is_graph(dg_sv v)
+{
+    return v.kind == DG_SV_TENSOR || v.kind == DG_SV_PLACE;
+}
+bool dg_sv_has_graph(dg_sv v); /* or is a list with one in it */
 dg_sv dg_list_new(dg_lower *L, dg_sv_kind kind,
                   int64_t n); /* elements to be filled in by the caller */
 dg_sv dg_list_nest(dg_lower *L, dg_sv list,

@@ -22,13 +22,13 @@ static bool halt(dg_lower *L, const char *id, dg_span span, const char *what)
 
 bool dg_tick(dg_lower *L, int64_t steps, dg_span span)
 {
-    enum { LOOK = 1024 };
+    enum { LOOK = 1024 }; /* a power of two */
     if (L->halted) return false;
     int64_t before = L->steps;
     L->steps += 1 + steps;
     if (L->steps > DG_BUDGET_STEPS)
         return halt(L, "E035", span, "the budget of 2 million static steps is used up");
-    if (before / LOOK == L->steps / LOOK) return true;
+    if ((before ^ L->steps) < LOOK) return true;
     if (dg_arena_used(L->arena) - L->bytes_at_start > DG_BUDGET_BYTES)
         return halt(L, "E037", span, "elaboration needs more than 1 GB of memory");
     if (L->graphs[0].graph && L->graphs[0].graph->nodes.n > DG_BUDGET_NODES)

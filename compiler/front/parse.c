@@ -87,9 +87,10 @@ static bool check_bytes(dg_parser *p)
     for (size_t i = 0, n; i < length; i += n) {
         unsigned char c = (unsigned char)text[i];
         n = 1;
+        if (c >= 0x20 && c < 0x7f) continue; /* nearly all */
         if (c == 0) return refuse(p, "E001", i, 1, "a NUL byte: this is not a text file", NULL);
         if (c < 0x80) {
-            if (c >= 0x20 ? c != 0x7f : c == '\t' || c == '\n' || c == '\r') continue;
+            if (c == '\t' || c == '\n' || c == '\r') continue;
             char *what = dg_arena_printf(p->arena, "a control character, \\x%02x", c);
             return refuse(p, "E002", i, 1, what, NULL);
         }

@@ -11,21 +11,6 @@
 const dg_sv dg_sv_poison = {.kind = DG_SV_POISON};
 const dg_sv dg_sv_none = {.kind = DG_SV_NONE};
 
-dg_sv dg_sv_of_int(int64_t i)
-{
-    return (dg_sv){.kind = DG_SV_INT, .i = i};
-}
-
-dg_sv dg_sv_of_float(double f)
-{
-    return (dg_sv){.kind = DG_SV_FLOAT, .f = f};
-}
-
-dg_sv dg_sv_of_bool(bool b)
-{
-    return (dg_sv){.kind = DG_SV_BOOL, .b = b};
-}
-
 dg_sv dg_sv_of_str(dg_str s)
 {
     return (dg_sv){.kind = DG_SV_STR, .s = s};
@@ -41,16 +26,6 @@ dg_sv dg_sv_of_fn(dg_fn *fn)
     return (dg_sv){.kind = DG_SV_FN, .fn = fn};
 }
 
-bool dg_sv_is_number(dg_sv v)
-{
-    return v.kind == DG_SV_INT || v.kind == DG_SV_FLOAT;
-}
-
-bool dg_sv_is_graph(dg_sv v)
-{
-    return v.kind == DG_SV_TENSOR || v.kind == DG_SV_PLACE;
-}
-
 bool dg_sv_has_graph(dg_sv v)
 {
     if (v.kind != DG_SV_LIST && v.kind != DG_SV_TUPLE) return dg_sv_is_graph(v);
@@ -59,11 +34,6 @@ bool dg_sv_has_graph(dg_sv v)
         if (dg_sv_has_graph(v.list->at[i])) return true;
     }
     return false;
-}
-
-double dg_sv_number(dg_sv v)
-{
-    return v.kind == DG_SV_INT ? (double)v.i : v.f;
 }
 
 /* ---- lists ---- */
