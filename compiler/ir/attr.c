@@ -43,7 +43,8 @@ static bool attr_equal(const dg_attr *a, const dg_attr *b)
 const dg_attr *dg_attr_find(const dg_attrs *a, const char *name)
 {
     for (int i = 0; i < a->n; i++) {
-        if (a->at[i].name == name || strcmp(a->at[i].name, name) == 0) return &a->at[i];
+        const char *own = a->at[i].name;
+        if (own == name || (*own == *name && strcmp(own, name) == 0)) return &a->at[i];
     }
     return NULL;
 }

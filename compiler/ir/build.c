@@ -40,6 +40,7 @@ static bool same_name(const char *a, const char *b)
 static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs *out)
 {
     int n_specs = 0;
+    if (!t->op->attrs && n_given == 0) return true; /* *out is empty already */
     if (t->op->attrs)
         while (t->op->attrs[n_specs].name) n_specs++;
     for (int i = 0; i < n_given; i++) {
