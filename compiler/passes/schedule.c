@@ -20,6 +20,7 @@
 typedef struct item { /* a node that runs, or that consumes: write, check */
     dg_node node;
     int32_t reads, n_reads; /* buffers, in `pool` */
+    int32_t frees, n_frees; /* those of them whose bytes count */
     int32_t makes, n_makes;
     int32_t over, n_over; /* pairs (made, read): the first may lie in the second's bytes */
     int32_t edge;         /* first of its edges, -1 */
@@ -129,11 +130,18 @@ static void describe(sched *s, dg_region r, int32_t id)
     }
 }
 
-/* After all buffers are known: which results may lie over which operands. */
-static void describe_overwrites(sched *s, int32_t id)
+/* After all buffers are known, and what they count: which are freed by their last reader, and which
+ * results may lie over which operands. */
+static void describe_bytes(sched *s, int32_t id)
 {
     item *i = &s->items[id];
     const dg_node_info *n = dg_node_of(s->g, i->node);
+    i->frees = (int32_t)s->pool.n;
+    for (int32_t j = 0; j < i->n_reads; j++) {
+        int32_t read = s->pool.at[i->reads + j];
+        if (s->buffers[read].bytes > 0) dg_vec_push(&s->pool, read);
+    }
+    i->n_frees = (int32_t)s->pool.n - i->frees;
     i->over = (int32_t)s->pool.n;
     for (int k = 0; k < n->n_out; k++) {
         int32_t made = s->buffer_of[n->out[k]];
@@ -192,8 +200,8 @@ static change change_of(const sched *s, const item *i)
         made += b->bytes;
         if (b->n_readers > 0 || b->pinned) kept += b->bytes;
     }
-    for (int32_t k = 0; k < i->n_reads; k++) {
-        int32_t b = s->pool.at[i->reads + k];
+    for (int32_t k = 0; k < i->n_frees; k++) {
+        int32_t b = s->pool.at[i->frees + k];
         if (s->left[b] == 1 && !s->buffers[b].pinned) freed += s->buffers[b].bytes;
     }
     int64_t reused = 0;
@@ -228,7 +236,7 @@ static void take(sched *s, int32_t id, tally *t)
     if (t->live + c.grows > t->peak) t->peak = t->live + c.grows;
     t->live += c.net;
     t->area += t->live >> 6; /* in units of the alignment: no overflow */
-    for (int32_t k = 0; k < i->n_reads; k++) s->left[s->pool.at[i->reads + k]]--;
+    for (int32_t k = 0; k < i->n_frees; k++) s->left[s->pool.at[i->frees + k]]--;
     s->done[id] = true;
 }
 
@@ -273,10 +281,10 @@ static int run_ranked(sched *s, const int32_t *rank, const int32_t *by_rank, boo
             if (eager && change_of(s, &s->items[to]).net <= 0) heap_push(&first, rank[to]);
         }
         if (!eager) continue;
-        for (int32_t k = 0; k < s->items[id].n_reads;
+        for (int32_t k = 0; k < s->items[id].n_frees;
              k++) { /* a buffer's last reader may have become worth drawing forward */
-            const buffer *b = &s->buffers[s->pool.at[s->items[id].reads + k]];
-            if (s->left[b - s->buffers] != 1 || b->bytes == 0) continue;
+            const buffer *b = &s->buffers[s->pool.at[s->items[id].frees + k]];
+            if (s->left[b - s->buffers] != 1) continue;
             for (int32_t j = 0; j < b->n_readers; j++) {
                 int32_t reader = s->readers_pool[b->readers + j];
                 if (!s->done[reader] && s->wait[reader] == 0 &&
@@ -693,7 +701,7 @@ static int64_t order_region(sched *s, dg_region r)
     for (int i = 0; i < s->n_items; i++) order[SOURCE][i] = i;
     add_fences(s, r, order[SOURCE]);
     order_again(s, order[SOURCE]);
-    for (int32_t i = 0; i < s->n_items; i++) describe_overwrites(s, i);
+    for (int32_t i = 0; i < s->n_items; i++) describe_bytes(s, i);
 
     score got[WAYS];
     int best = SOURCE, n_sinks = 0;
