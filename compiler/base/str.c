@@ -140,8 +140,10 @@ int dg_vformat(char *out, size_t room, const char *format, va_list args)
             format += 4;
         } else { /* the rest of the format, whatever it holds */
             size_t begin = p.n < room ? p.n : room;
-            int n = vsnprintf(room > 0 ? out + begin : NULL, room - begin, format, args);
-            return n < 0 ? n : (int)p.n + n;
+            int n = vsnprintf(begin < room ? out + begin : NULL, room - begin, format, args);
+            if (n < 0) return n;
+            p.n += (size_t)n;
+            break;
         }
     }
     if (room > 0) out[p.n < room ? p.n : room - 1] = '\0';

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <float.h>
+#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -216,6 +217,40 @@ static void byte_sizes(void **state)
     assert_string_equal(dg_bytes_text(UINT64_MAX, b), "16 EiB");
 }
 
+/* Both ways of formatting give the same bytes and length, whatever the room. */
+__attribute__((format(printf, 1, 2))) static void check_format(const char *format, ...)
+{
+    for (size_t room = 0; room <= 48; room++) {
+        char ours[64], theirs[64];
+        va_list args, again;
+        memset(ours, '?', sizeof ours);
+        memset(theirs, '?', sizeof theirs);
+        va_start(args, format);
+        va_copy(again, args);
+        int n = dg_vformat(room > 0 ? ours : NULL, room, format, args);
+        int m = vsnprintf(room > 0 ? theirs : NULL, room, format, again);
+        va_end(again);
+        va_end(args);
+        assert_int_equal(n, m);
+        if (room > 0) assert_string_equal(ours, theirs);
+        for (size_t k = room; k < sizeof ours; k++) assert_int_equal(ours[k], '?');
+    }
+}
+
+static void formats(void **state)
+{
+    (void)state;
+    check_format("plain");
+    check_format("%s", "");
+    check_format("%s.%s", "net.unet", "stem");
+    check_format("%d %d %d %d", 0, -1, INT_MIN, INT_MAX);
+    check_format("%lld|%lld", LLONG_MIN, LLONG_MAX);
+    check_format("%.*s|%.*s|%.*s", 3, "abcdef", 9, "abc", -1, "all");
+    check_format("%s: %5.1f %% of %zu", "half", 50.0, (size_t)7); /* the rest is left to printf */
+    check_format("100 %% of %d", 5);
+    check_format("%ld %u %x %s", -3L, 4u, 255u, "end");
+}
+
 static void growing_texts(void **state)
 {
     (void)state;
@@ -243,6 +278,7 @@ int main(void)
         cmocka_unit_test(integers),
         cmocka_unit_test(quoting),
         cmocka_unit_test(byte_sizes),
+        cmocka_unit_test(formats),
         cmocka_unit_test(growing_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
