@@ -67,14 +67,19 @@ typedef struct dg_slot {
 int64_t dg_slots_bound(const dg_slot *s, int n, int32_t *step);
 
 /* Offsets such that slots taken at the same step share no byte; returns the end of the highest.
- * Lines and several orders are tried until one comes within 0.05 % of the bound (`tried` gets the
- * names of those that were better than all before, and their results), then a seeded search, for a
- * number of comparisons that grows with what is left to win. The same input gives the same offsets.
- */
+ * Lines, a few orders and rounds of lines are tried until one comes within 0.05 % of the bound;
+ * where that leaves more than 1 %, further orders and rounds, whose number grows with what is left.
+ * `tried` gets the names of those that were better than all before, and their results. The same
+ * input gives the same offsets. */
 #define DG_PLACE_TRIES 32
-/* One of the ways: from the bottom up, by life or by bytes x steps; offsets by slot. */
-int64_t dg_slots_by_lines(const dg_slot *s, int n, bool area, dg_arena *a, int64_t *offset);
 int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heuristic *tried,
                        int *n_tried);
+/* One of the ways: from the bottom up, by life or by bytes x steps; offsets by slot. */
+int64_t dg_slots_by_lines(const dg_slot *s, int n, bool area, dg_arena *a, int64_t *offset);
+/* Rounds of that, each with what ended too high laid sooner. Each that is better than all before
+ * leaves its offsets and asks whether that is enough; until it is, or the bound is reached, or so
+ * many comparisons are made. */
+void dg_slots_by_rounds(const dg_slot *s, int n, int64_t work, dg_arena *a, int64_t *offset,
+                        bool (*enough)(void *to, int64_t top), void *to);
 
 #endif

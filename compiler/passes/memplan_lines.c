@@ -4,124 +4,224 @@
  * Out    an offset for each, and the end of the highest.
  * Method best fit by lines (Sekiyama, Imai, Negishi & Kawachiya 2018, arXiv:1804.10001). A line is
  *        a run of steps above which nothing lies yet, as high at each. The lowest line gets, of the
- *        slots that live within it, the one of longest life, or the one that takes most bytes x
- *        steps; where there is none, it is raised to the lower of its neighbours. Train steps are
- *        nested lives, forward to backward, which this stacks without gaps. */
+ *        slots that live within it, the heaviest; where there is none, it is raised to the lower of
+ *        its neighbours. By life, or by bytes x steps, train steps, which are nested lives, forward
+ *        to backward, are stacked without gaps.
+ *        Where that leaves gaps, rounds: what ends too high grows heavier, so that it comes sooner
+ *        (squeaky wheel optimization, Joslin & Clements 1999). */
 #include "compiler/passes/memplan.h"
 
 #include <string.h>
 
 typedef struct line {
-    int32_t first, last;
-    int64_t height;
+    int32_t first, last; /* steps */
 } line;
 
 typedef struct pile {
-    const dg_slot *slots;
-    bool area;
-    int32_t *begin; /* by step: its first in `by_first`; steps + 1 numbers */
-    int32_t *by_first;
-    bool *placed;
-    line *lines; /* in order of steps, neighbours of different heights */
+    int n;
+    int32_t steps;
+    dg_slot *slots; /* in order of first steps, with the offsets of the stack made last */
+    int32_t *id;    /* of each: whose it is */
+    int64_t *weight;
+    int32_t *begin;  /* by step: its first slot; steps + 1 numbers */
+    int32_t *next;   /* by slot: itself, or one before the next that has no place; n + 1 numbers */
+    line *lines;     /* in order of steps, neighbours of different heights */
+    int64_t *height; /* of each */
     int n_lines;
+    int64_t work; /* comparisons left */
 } pile;
 
-/* The slots in order of their first step. */
-static int32_t tabulate(pile *p, int n, dg_arena *a)
+static pile pile_of(const dg_slot *s, int n, dg_arena *a)
 {
-    int32_t steps = 0;
+    pile p = {.n = n,
+              .slots = DG_NEW_ARRAY(a, dg_slot, n),
+              .id = DG_NEW_ARRAY(a, int32_t, n),
+              .weight = DG_NEW_ARRAY(a, int64_t, n),
+              .next = DG_NEW_ARRAY(a, int32_t, n + 1)};
     for (int i = 0; i < n; i++)
-        if (p->slots[i].last >= steps) steps = p->slots[i].last + 1;
-    p->begin = DG_NEW_ARRAY(a, int32_t, steps + 2);
-    p->by_first = DG_NEW_ARRAY(a, int32_t, n);
-    for (int i = 0; i < n; i++) p->begin[p->slots[i].first + 2]++;
-    for (int32_t t = 1; t <= steps; t++) p->begin[t + 1] += p->begin[t];
-    for (int i = 0; i < n; i++) p->by_first[p->begin[p->slots[i].first + 1]++] = i;
-    return steps;
+        if (s[i].last >= p.steps) p.steps = s[i].last + 1;
+    p.lines = DG_NEW_ARRAY(a, line, p.steps + 2); /* two more while a slot is laid */
+    p.height = DG_NEW_ARRAY(a, int64_t, p.steps + 2);
+    p.begin = DG_NEW_ARRAY(a, int32_t, p.steps + 2);
+    for (int i = 0; i < n; i++) p.begin[s[i].first + 2]++;
+    for (int32_t t = 1; t <= p.steps; t++) p.begin[t + 1] += p.begin[t];
+    for (int i = 0; i < n; i++) p.id[p.begin[s[i].first + 1]++] = i;
+    for (int k = 0; k < n; k++) p.slots[k] = s[p.id[k]];
+    return p;
 }
 
-/* What a slot is chosen by: life in steps, or bytes x steps. */
-static int64_t weight(const pile *p, const dg_slot *s)
+/* The first slot from k on that has no place, or n. */
+static int32_t unplaced(pile *p, int32_t k)
 {
-    int64_t life = (int64_t)s->last - s->first + 1;
-    if (!p->area) return life;
-    return s->size > INT64_MAX / life ? INT64_MAX : s->size * life;
+    while (p->next[k] != k) k = p->next[k] = p->next[p->next[k]];
+    return k;
 }
 
 /* The slot that a line gets, -1: none. Ties: the larger, then the first. */
-static int32_t fits_best(const pile *p, const line *l)
+static int32_t fits_best(pile *p, const line *l)
 {
-    int32_t best = -1;
-    int64_t most = -1;
-    for (int32_t k = p->begin[l->first]; k < p->begin[l->last + 1]; k++) {
-        int32_t i = p->by_first[k];
-        const dg_slot *s = &p->slots[i];
-        if (p->placed[i] || s->last > l->last) continue;
-        int64_t w = weight(p, s);
-        if (w < most || (w == most && s->size <= p->slots[best].size)) continue;
-        best = i;
-        most = w;
+    int32_t best = -1, end = p->begin[l->last + 1];
+    for (int32_t k = unplaced(p, p->begin[l->first]); k < end; k = unplaced(p, k + 1)) {
+        p->work--;
+        if (p->slots[k].last > l->last) continue;
+        if (best >= 0 &&
+            (p->weight[k] < p->weight[best] ||
+             (p->weight[k] == p->weight[best] && p->slots[k].size <= p->slots[best].size)))
+            continue;
+        best = k;
     }
     return best;
+}
+
+/* `take` lines from `at` on make room for `give`, whose steps and heights the caller sets. */
+static void replace(pile *p, int at, int take, int give)
+{
+    size_t rest = (size_t)(p->n_lines - at - take);
+    memmove(&p->lines[at + give], &p->lines[at + take], rest * sizeof *p->lines);
+    memmove(&p->height[at + give], &p->height[at + take], rest * sizeof *p->height);
+    p->n_lines += give - take;
 }
 
 /* Line `at` and its neighbours of the same height become one. */
 static void join(pile *p, int at)
 {
-    int from = at > 0 && p->lines[at - 1].height == p->lines[at].height ? at - 1 : at, to = at;
-    if (at + 1 < p->n_lines && p->lines[at + 1].height == p->lines[at].height) to = at + 1;
+    const int64_t *h = p->height;
+    int from = at > 0 && h[at - 1] == h[at] ? at - 1 : at, to = at;
+    if (at + 1 < p->n_lines && h[at + 1] == h[at]) to = at + 1;
     if (from == to) return;
     p->lines[from].last = p->lines[to].last;
-    memmove(&p->lines[from + 1], &p->lines[to + 1],
-            (size_t)(p->n_lines - 1 - to) * sizeof *p->lines);
-    p->n_lines -= to - from;
+    replace(p, from + 1, to - from, 0);
+}
+
+static int lowest(const pile *p)
+{
+    int at = 0;
+    int64_t low = INT64_MAX;
+    for (int k = 0; k < p->n_lines; k++) low = p->height[k] < low ? p->height[k] : low;
+    while (p->height[at] != low) at++;
+    return at;
 }
 
 static void raise_line(pile *p, int at)
 {
     int64_t low = INT64_MAX;
-    if (at > 0) low = p->lines[at - 1].height;
-    if (at + 1 < p->n_lines && p->lines[at + 1].height < low) low = p->lines[at + 1].height;
-    p->lines[at].height = low;
+    if (at > 0) low = p->height[at - 1];
+    if (at + 1 < p->n_lines && p->height[at + 1] < low) low = p->height[at + 1];
+    p->height[at] = low;
     join(p, at);
 }
 
 /* Lays a slot on line `at`, of which up to two pieces remain. */
 static void lay(pile *p, int at, const dg_slot *s)
 {
-    line whole = p->lines[at], pieces[3];
-    int n = 0, middle = 0;
-    if (whole.first < s->first) pieces[n++] = (line){whole.first, s->first - 1, whole.height};
-    middle = n;
-    pieces[n++] = (line){s->first, s->last, whole.height + s->size};
-    if (s->last < whole.last) pieces[n++] = (line){s->last + 1, whole.last, whole.height};
-    memmove(&p->lines[at + n], &p->lines[at + 1], (size_t)(p->n_lines - 1 - at) * sizeof *p->lines);
-    memcpy(&p->lines[at], pieces, (size_t)n * sizeof *pieces);
-    p->n_lines += n - 1;
-    join(p, at + middle);
+    line whole = p->lines[at];
+    int64_t height = p->height[at];
+    int before = whole.first < s->first, behind = s->last < whole.last;
+    replace(p, at, 1, before + 1 + behind);
+    if (before) p->lines[at] = (line){whole.first, s->first - 1}, p->height[at] = height;
+    at += before;
+    p->lines[at] = (line){s->first, s->last};
+    p->height[at] = height + s->size;
+    if (behind) p->lines[at + 1] = (line){s->last + 1, whole.last}, p->height[at + 1] = height;
+    join(p, at);
+}
+
+/* The end of the highest. */
+static int64_t stack(pile *p)
+{
+    int64_t top = 0;
+    for (int32_t k = 0; k <= p->n; k++) p->next[k] = k;
+    p->lines[0] = (line){0, p->steps - 1};
+    p->height[0] = 0;
+    p->n_lines = 1;
+    for (int left = p->n; left > 0;) {
+        int low = lowest(p);
+        p->work -= p->n_lines / 2;
+        int32_t k = fits_best(p, &p->lines[low]);
+        if (k < 0) {
+            raise_line(p, low);
+            continue;
+        }
+        dg_slot *s = &p->slots[k];
+        s->offset = p->height[low];
+        if (s->offset + s->size > top) top = s->offset + s->size;
+        p->next[k] = k + 1;
+        left--;
+        lay(p, low, s);
+    }
+    return top;
+}
+
+static void give_offsets(const pile *p, int64_t *offset)
+{
+    for (int k = 0; k < p->n; k++) offset[p->id[k]] = p->slots[k].offset;
 }
 
 int64_t dg_slots_by_lines(const dg_slot *s, int n, bool area, dg_arena *a, int64_t *offset)
 {
-    pile p = {.slots = s, .area = area, .placed = DG_NEW_ARRAY(a, bool, n)};
-    int32_t steps = tabulate(&p, n, a);
-    p.lines = DG_NEW_ARRAY(a, line, steps + 2); /* two more while a slot is laid */
-    p.lines[p.n_lines++] = (line){0, steps - 1, 0};
-    int64_t top = 0;
-    for (int left = n; left > 0;) {
-        int low = 0;
-        for (int k = 1; k < p.n_lines; k++)
-            if (p.lines[k].height < p.lines[low].height) low = k;
-        int32_t i = fits_best(&p, &p.lines[low]);
-        if (i < 0) {
-            raise_line(&p, low);
-            continue;
-        }
-        offset[i] = p.lines[low].height;
-        if (offset[i] + s[i].size > top) top = offset[i] + s[i].size;
-        p.placed[i] = true;
-        left--;
-        lay(&p, low, &s[i]);
+    pile p = pile_of(s, n, a);
+    for (int k = 0; k < n; k++) {
+        int64_t life = (int64_t)p.slots[k].last - p.slots[k].first + 1, size = p.slots[k].size;
+        p.weight[k] = !area ? life : size > INT64_MAX / life ? INT64_MAX : size * life;
     }
+    int64_t top = stack(&p);
+    give_offsets(&p, offset);
     return top;
+}
+
+/* ---- rounds ---- */
+
+static uint64_t next_random(uint64_t *state) /* splitmix64 */
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+enum { ONE = 1024, AGAIN = 16 }; /* a factor of 1; rounds from one best weights */
+#define MOST ((int64_t)1 << 48)  /* weights stay below */
+
+static int64_t times(int64_t weight, int64_t factor)
+{
+    int64_t w = weight / ONE * factor + weight % ONE * factor / ONE;
+    return w < 1 ? 1 : w > MOST ? MOST : w;
+}
+
+/* What ends above the target grows heavier, by up to 4; now and then something else changes. */
+static void weigh(pile *p, int64_t target, uint64_t *seed)
+{
+    for (int k = 0; k < p->n; k++) {
+        int64_t part = (int64_t)(next_random(seed) % ONE);
+        if (p->slots[k].offset + p->slots[k].size > target)
+            p->weight[k] = times(p->weight[k], ONE + 3 * part * part / ONE);
+        else if (next_random(seed) % 32 == 0)
+            p->weight[k] = times(p->weight[k], ONE * 2 / 5 + part * 4 / 5);
+    }
+}
+
+void dg_slots_by_rounds(const dg_slot *s, int n, int64_t work, dg_arena *a, int64_t *offset,
+                        bool (*enough)(void *to, int64_t top), void *to)
+{
+    pile p = pile_of(s, n, a);
+    int64_t *weight = DG_NEW_ARRAY(a, int64_t, n), best = INT64_MAX;
+    size_t bytes = (size_t)n * sizeof *weight;
+    uint64_t seed = 1;
+    int32_t step;
+    int64_t low = dg_slots_bound(s, n, &step);
+    for (int k = 0; k < n; k++)
+        p.weight[k] = (p.slots[k].last - p.slots[k].first + 1) * (int64_t)ONE;
+    for (p.work = work; best > low && p.work > 0;) {
+        for (int round = 0; round < AGAIN && best > low && p.work > 0; round++) {
+            int64_t top = stack(&p);
+            if (top <= best) memcpy(weight, p.weight, bytes);
+            if (top < best) {
+                best = top;
+                give_offsets(&p, offset);
+                if (enough(to, top)) best = low;
+            }
+            weigh(&p, low + (best - low) * (round % 4) / 4, &seed);
+        }
+        memcpy(p.weight, weight, bytes);
+    }
 }
