@@ -8,7 +8,7 @@
  * stored, or summed over the trailing `reduce` axes of the space, or the moments of a register that
  * is stored (below). In an epilogue register 0 is the op's own result (not among the node's
  * inputs); registers 1 .. n_in-1 are the node's inputs after the op's own; output 0 is stored to
- * the node's output 0, a second one may be its moments. As a prologue a strip makes an operand that
+ * the node's output 0, a second one to its output 1, or it may be the moments of the first. As a prologue a strip makes an operand that
  * is not stored (below).
  *
  * An instruction may be a draw (op.h, dg_draw_fn): its operand is the trip, its elements are

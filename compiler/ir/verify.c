@@ -157,8 +157,7 @@ static bool check_strip(checker *c, dg_node n)
         return broken(c, n, "the strip loads %d inputs", epilogue ? s->n_in - 1 : s->n_in);
     dg_dtype *reg = DG_NEW_ARRAY(c->arena, dg_dtype, s->n_in + s->n_code);
     if (!check_code(c, n, s, epilogue, epilogue ? i->n_own : 0, reg)) return false;
-    if (epilogue ? s->n_out < 1 || s->n_out > 2 || (s->n_out == 2 && s->out[1].span == 0)
-                 : s->n_out != i->n_out)
+    if (epilogue ? s->n_out < 1 || s->n_out > 2 : s->n_out != i->n_out)
         return broken(c, n, "the strip has %d results", s->n_out);
     if (s->n_out > i->n_out) return broken(c, n, "the node has %d results", i->n_out);
     for (int k = 0; k < s->n_out; k++) {

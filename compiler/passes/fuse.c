@@ -340,5 +340,6 @@ bool dg_pass_fuse(dg_module *m, const dg_pass_options *o)
     m->decisions.n = kept;
     dg_vec_free(&f.units);
     dg_arena_free(f.arena);
+    dg_fuse_join(m);
     return true;
 }

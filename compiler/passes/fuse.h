@@ -5,6 +5,7 @@
  *                   in other strips, or by a kernel that has the strip as a prologue
  *     fuse_group.c  which stored values are made by one kernel
  *     fuse_strip.c  bodies and strips
+ *     fuse_join.c   at the end: fused nodes that become epilogues with two results
  *     fuse.c        prepares the graph, runs the above on each region, writes the result back */
 #ifndef DG_PASSES_FUSE_H
 #define DG_PASSES_FUSE_H
@@ -95,6 +96,9 @@ dg_value dg_fuse_main_load(const dg_fuse *f, const dg_body *b, dg_value v);
 
 /* ---- fuse_group.c ---- */
 void dg_fuse_groups(dg_fuse *f, dg_region r);
+
+/* ---- fuse_join.c ---- */
+void dg_fuse_join(dg_module *m);
 
 /* ---- order within a region (fuse.c) ---- */
 void dg_fuse_label(dg_fuse *f, dg_region r);

@@ -25,7 +25,8 @@ static const char *refusal(const writer *w, dg_value v, int64_t *span)
     dg_node def = dg_value_of(w->g, v)->def;
     if (def == DG_NONE) return "argument";
     const dg_node_info *n = dg_node_of(w->g, def);
-    if (!n->op->span || !n->op->epilogue) return "producer";
+    bool two = n->strip && n->strip->n_out > 1 && n->strip->out[1].span == 0;
+    if (!n->op->span || !n->op->epilogue || two) return "producer";
     dg_infer types = dg_types_of(w->g, def, w->scratch);
     *span = n->op->span(&types);
     return NULL;

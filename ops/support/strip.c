@@ -472,7 +472,8 @@ void dg_epilogue(const dg_call *k, const int64_t *start, const int64_t *extent)
     const dg_strip *s = k->strip;
     if (!s) return;
     if (s->n_code > 0) apply(k, start, extent);
-    if (s->n_out > 1) store_moments(k, &k->out[0], s->out[1].span, &k->out[1], start, extent);
+    if (s->n_out > 1 && s->out[1].span > 0)
+        store_moments(k, &k->out[0], s->out[1].span, &k->out[1], start, extent);
 }
 
 /* ---- whole strips ---- */

@@ -361,6 +361,32 @@ static void raw_result_is_kept(void **state)
     world_end(&w);
 }
 
+/* Two values of a product, which nobody else reads, come from its epilogue, behind a bias that is
+ * there already; with a third reader the product is stored. */
+static void two_values_of_a_product(void **state)
+{
+    (void)state;
+    for (int third = 0; third < 2; third++) {
+        world w;
+        world_begin(&w, find);
+        dg_shape s = DG_SHAPE(2, 4, 8, 8);
+        dg_value y = dg_add(&w.b, op1(&w, "t_product", world_place(&w, s)),
+                            world_place(&w, DG_SHAPE(1, 4, 1, 1)));
+        dg_value part = op1(&w, "sigmoid", y);
+        world_store(&w, op1(&w, "t_kernel", dg_mul(&w.b, y, part)));
+        world_store(&w, op1(&w, "t_kernel", dg_sub(&w.b, dg_number(&w.b, y, 1), part)));
+        if (third) world_store(&w, op1(&w, "t_kernel", y));
+        run_pass(&w, true);
+        const dg_node_info *product = first(&w, "t_product", DG_FORWARD);
+        assert_int_equal(count(&w, "fused", -1), third);
+        assert_int_equal(product->n_out, third ? 1 : 2);
+        assert_int_equal(product->strip->n_out, product->n_out);
+        assert_int_equal(product->strip->n_code, third ? 1 : 4);
+        assert_int_equal(product->n_own, 1);
+        world_end(&w);
+    }
+}
+
 /* An operand that depends on the product itself cannot be ready before it. */
 static void operand_behind_the_product(void **state)
 {
@@ -763,6 +789,7 @@ int main(void)
         cmocka_unit_test(update_is_one_kernel_in_any_order),
         cmocka_unit_test(kernel_takes_bias_embedding_and_residual),
         cmocka_unit_test(raw_result_is_kept),
+        cmocka_unit_test(two_values_of_a_product),
         cmocka_unit_test(operand_behind_the_product),
         cmocka_unit_test(activation_is_not_stored),
         cmocka_unit_test(many_readers_want_it_stored),
