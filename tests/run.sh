@@ -9,4 +9,4 @@ preset=${1:-ci}
 need_packages $BUILD_PACKAGES $TEST_PACKAGES
 cmake --preset "$preset"
 cmake --build --preset "$preset"
-ctest --preset "$preset" --output-on-failure
+ctest --preset "$preset" --output-on-failure -j "$(nproc)"
