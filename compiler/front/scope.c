@@ -155,13 +155,13 @@ static void needs(dg_lower *L, dg_unit *u, const dg_expr *e, dg_map *seen)
  * which names it. */
 static void compute_below(dg_lower *L, dg_symbol *first)
 {
-    DG_VEC(dg_symbol *) todo = {0};
+    DG_VEC(dg_symbol *) work = {0};
     dg_map *entered = dg_map_new(L->arena);
-    dg_vec_push(&todo, first);
-    while (todo.n > 0 && !L->halted) {
-        dg_symbol *s = dg_vec_last(&todo);
+    dg_vec_push(&work, first);
+    while (work.n > 0 && !L->halted) {
+        dg_symbol *s = dg_vec_last(&work);
         if (dg_map_has(entered, s)) {
-            (void)dg_vec_pop(&todo);
+            (void)dg_vec_pop(&work);
             if (s != first) dg_symbol_value(L, s, s->d->name_span);
             continue;
         }
@@ -170,10 +170,10 @@ static void compute_below(dg_lower *L, dg_symbol *first)
         needs(L, s->unit, s->d->value, below);
         for (size_t i = 0; i < dg_map_count(below); i++) {
             dg_symbol *k = dg_map_value(below, i);
-            if (!dg_map_has(entered, k)) dg_vec_push(&todo, k);
+            if (!dg_map_has(entered, k)) dg_vec_push(&work, k);
         }
     }
-    dg_vec_free(&todo);
+    dg_vec_free(&work);
 }
 
 static void circle(dg_lower *L, dg_symbol *s, dg_span span)
