@@ -74,7 +74,11 @@ static void widen_type(dg_type *t)
 
 static void widen_graph(dg_graph *g)
 {
-    for (size_t v = 0; v < g->values.n; v++) widen_type(&g->values.at[v].type);
+    for (size_t v = 0; v < g->values.n; v++) {
+        dg_type wide = *g->values.at[v].type;
+        widen_type(&wide);
+        g->values.at[v].type = dg_shared_type(g, &wide);
+    }
     for (size_t n = 0; n < g->nodes.n; n++) {
         dg_node_info *node = &g->nodes.at[n];
         if (node->op) node->attrs = widen_attrs(g->arena, node->attrs);

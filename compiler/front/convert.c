@@ -247,7 +247,7 @@ static dg_value import_value(dg_lower *L, dg_value v, dg_span span)
         if (dg_map64_get(L->imported[L->state_init], (uint64_t)top.v, &done)) continue;
         const dg_value_info *info = dg_value_of(from, top.v);
         if (info->def == DG_NONE) {
-            if (info->type.dtype != DG_POISON)
+            if (info->type->dtype != DG_POISON)
                 dg_complain(L, "E045", span, "an initialiser cannot use a value of a loop's body");
             good = false;
             break;

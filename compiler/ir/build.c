@@ -186,9 +186,9 @@ dg_value dg_poison(dg_build *b)
 {
     dg_value v = (dg_value)b->graph->values.n;
     dg_str path = dg_intern_z(b->graph->strings, "poison");
+    const dg_type *type = dg_shared_type(b->graph, &(dg_type){.dtype = DG_POISON});
     dg_vec_push(&b->graph->values,
-                (dg_value_info){
-                    .type.dtype = DG_POISON, .def = DG_NONE, .region = b->region, .path = path});
+                (dg_value_info){.type = type, .path = path, .def = DG_NONE, .region = b->region});
     return v;
 }
 

@@ -13,6 +13,7 @@ dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(c
     g->arena = a;
     g->strings = s;
     g->nowhere = dg_intern(s, "", 0);
+    g->types = dg_map64_new(a);
     g->find = find;
     dg_graph_add_region(g, DG_NONE);
     return g;
@@ -41,6 +42,26 @@ void dg_module_free(dg_module *m)
     dg_vec_free(&m->config);
     dg_vec_free(&m->args);
     dg_vec_free(&m->decisions);
+}
+
+const dg_type *dg_shared_type(dg_graph *g, const dg_type *t)
+{
+    uint64_t known, key = dg_type_hash(t);
+    for (; dg_map64_get(g->types, key, &known); key++) { /* on, where another has this hash */
+        const dg_type *type = (const dg_type *)(uintptr_t)known;
+        if (dg_type_equal(type, t)) return type;
+    }
+    const dg_type *type = dg_arena_copy(g->arena, t, sizeof *t);
+    dg_map64_set(g->types, key, (uint64_t)(uintptr_t)type);
+    return type;
+}
+
+/* Most results are like an operand. */
+static const dg_type *result_type(dg_graph *g, const dg_type *t, const dg_value *in, int n_in)
+{
+    for (int i = 0; i < n_in && i < 2; i++)
+        if (dg_type_equal(dg_type_of(g, in[i]), t)) return dg_type_of(g, in[i]);
+    return dg_shared_type(g, t);
 }
 
 static void link_before(dg_graph *g, dg_node n, dg_node before, dg_region r)
@@ -94,9 +115,11 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
     info.out = DG_NEW_ARRAY(g->arena, dg_value, n_out);
     for (int i = 0; i < n_out; i++) {
         info.out[i] = (dg_value)g->values.n;
-        dg_vec_push(
-            &g->values,
-            (dg_value_info){.type = out[i], .def = n, .index = i, .region = r, .path = info.scope});
+        dg_vec_push(&g->values, (dg_value_info){.type = result_type(g, &out[i], in, n_in),
+                                                .def = n,
+                                                .index = i,
+                                                .region = r,
+                                                .path = info.scope});
     }
     dg_vec_push(&g->nodes, info);
     link_before(g, n, before, r);
@@ -110,8 +133,11 @@ dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path)
     memcpy(out, i->out, sizeof *out * (size_t)i->n_out);
     out[i->n_out] = v;
     i->out = out;
-    dg_value_info info = {
-        .type = type, .def = n, .index = i->n_out++, .region = i->region, .path = path};
+    dg_value_info info = {.type = dg_shared_type(g, &type),
+                          .def = n,
+                          .index = i->n_out++,
+                          .region = i->region,
+                          .path = path};
     dg_vec_push(&g->values, info);
     return v;
 }
@@ -129,10 +155,11 @@ dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path)
 {
     dg_value v = (dg_value)g->values.n;
     dg_region_info *region = dg_region_of(g, r);
-    dg_vec_push(
-        &g->values,
-        (dg_value_info){
-            .type = t, .def = DG_NONE, .index = (int)region->args.n, .region = r, .path = path});
+    dg_vec_push(&g->values, (dg_value_info){.type = dg_shared_type(g, &t),
+                                            .def = DG_NONE,
+                                            .index = (int)region->args.n,
+                                            .region = r,
+                                            .path = path});
     dg_vec_push(&region->args, v);
     return v;
 }

@@ -48,11 +48,11 @@ typedef struct dg_origin {
 void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o);
 
 typedef struct dg_value_info {
-    dg_type type;
-    dg_node def;      /* the node that makes it, or DG_NONE for a region's argument */
-    int index;        /* which output of it, or which argument */
-    dg_region region; /* where it is made */
-    dg_str path;      /* "net.unet.down.0.1.conv1.out"; never NULL */
+    const dg_type *type; /* of dg_shared_type: one for all values of the graph that have it */
+    dg_str path;         /* "net.unet.down.0.1.conv1.out"; never NULL */
+    dg_node def;         /* the node that makes it, or DG_NONE for a region's argument */
+    int index;           /* which output of it, or which argument */
+    dg_region region;    /* where it is made */
 } dg_value_info;
 
 typedef struct dg_node_info {
@@ -88,6 +88,7 @@ typedef struct dg_graph {
     DG_VEC(dg_value_info) values;
     DG_VEC(dg_node_info) nodes;
     DG_VEC(dg_region_info) regions;
+    dg_map64 *types; /* by hash */
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
 } dg_graph;
@@ -116,8 +117,11 @@ static inline dg_region_info *dg_region_of(const dg_graph *g, dg_region r)
 
 static inline const dg_type *dg_type_of(const dg_graph *g, dg_value v)
 {
-    return &dg_value_of(g, v)->type;
+    return dg_value_of(g, v)->type;
 }
+
+/* The graph's own copy of a type, equal types being one. */
+const dg_type *dg_shared_type(dg_graph *g, const dg_type *t);
 
 /* Low-level: build.h makes nodes with inferred results; passes that know the types may append
  * directly. Inserted before `before` (DG_NONE: at the region's end). Results get fresh values of

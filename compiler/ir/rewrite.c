@@ -337,7 +337,7 @@ static void clone_region(dg_graph *g, dg_region from, dg_region to, dg_node befo
         for (size_t k = 0; k < dg_region_of(g, i.body)->args.n; k++) {
             dg_value arg = dg_region_of(g, i.body)->args.at[k];
             dg_value_info info = *dg_value_of(g, arg);
-            map[arg] = dg_graph_add_arg(g, body, info.type, info.path);
+            map[arg] = dg_graph_add_arg(g, body, *info.type, info.path);
         }
         clone_region(g, i.body, body, DG_NONE, map);
         for (size_t k = 0; k < dg_region_of(g, i.body)->results.n; k++) {
@@ -362,6 +362,7 @@ typedef struct renumbering {
     dg_value n_values;
     dg_node n_nodes;
     dg_region n_regions;
+    int n_operands; /* inputs and outputs of all nodes */
 } renumbering;
 
 static void number_region(renumbering *c, dg_region r)
@@ -373,6 +374,7 @@ static void number_region(renumbering *c, dg_region r)
     DG_EACH_NODE(g, r, n) {
         const dg_node_info *i = dg_node_of(g, n);
         c->node[n] = c->n_nodes++;
+        c->n_operands += i->n_in + i->n_out;
         for (int k = 0; k < i->n_out; k++) c->value[i->out[k]] = c->n_values++;
         if (i->body != DG_NONE) number_region(c, i->body);
     }
@@ -398,6 +400,15 @@ static void *room_for(int32_t n, size_t element)
 #define FRESH(vec, count)                                                                          \
     ((vec)->at = room_for((count), sizeof *(vec)->at), (vec)->n = (vec)->room = (size_t)(count))
 
+/* A list of values in their new numbers, at *room, which moves on. */
+static dg_value *renumbered(const renumbering *c, const dg_value *v, int n, dg_value **room)
+{
+    dg_value *list = *room;
+    for (int k = 0; k < n; k++) list[k] = c->value[v[k]];
+    *room += n;
+    return list;
+}
+
 static void renumber(renumbering *c)
 {
     dg_graph *g = c->g;
@@ -413,11 +424,13 @@ static void renumber(renumbering *c)
         RENUMBER(c->region, i.region);
         g->values.at[c->value[v]] = i;
     }
+    /* side by side, in the order in which passes go through them */
+    dg_value *operand = DG_NEW_ARRAY(g->arena, dg_value, c->n_operands);
     for (size_t n = 0; n < old.nodes.n; n++) {
         if (c->node[n] == DG_NONE) continue;
         dg_node_info i = old.nodes.at[n];
-        for (int k = 0; k < i.n_in; k++) i.in[k] = c->value[i.in[k]];
-        for (int k = 0; k < i.n_out; k++) i.out[k] = c->value[i.out[k]];
+        i.in = renumbered(c, i.in, i.n_in, &operand);
+        i.out = renumbered(c, i.out, i.n_out, &operand);
         RENUMBER(c->region, i.region);
         RENUMBER(c->region, i.body);
         RENUMBER(c->node, i.prev);

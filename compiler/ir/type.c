@@ -55,7 +55,16 @@ bool dg_shape_equal(const dg_shape *a, const dg_shape *b)
 
 bool dg_type_equal(const dg_type *a, const dg_type *b)
 {
-    return a->dtype == b->dtype && dg_shape_equal(&a->shape, &b->shape);
+    return a == b || (a->dtype == b->dtype && dg_shape_equal(&a->shape, &b->shape));
+}
+
+uint64_t dg_type_hash(const dg_type *t)
+{
+    const uint64_t odd =
+        UINT64_C(0x9e3779b97f4a7c15); /* spreads what is below over what is above */
+    uint64_t h = (uint64_t)t->dtype * odd;
+    for (int i = 0; i < t->shape.rank; i++) h = (h ^ h >> 32 ^ (uint64_t)t->shape.dim[i]) * odd;
+    return h;
 }
 
 int64_t dg_type_bytes(const dg_type *t)

@@ -46,6 +46,7 @@ bool dg_shape_equal(const dg_shape *a, const dg_shape *b);
 /* A further axis of n before the others; its rank must allow that. */
 dg_shape dg_shape_stacked(dg_shape s, int64_t n);
 bool dg_type_equal(const dg_type *a, const dg_type *b);
+uint64_t dg_type_hash(const dg_type *t);
 int64_t dg_type_bytes(const dg_type *t);
 /* Product in range and bytes below 2^48; false otherwise. Every shape that enters the IR passes
  * this. */

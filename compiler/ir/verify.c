@@ -62,7 +62,7 @@ static bool check_results(checker *c, dg_node n)
         if (v->def != n || v->index != k || v->region != i->region)
             return broken(c, n, "result %d does not know that this node makes it", k);
         if (c->made[i->out[k]]) return broken(c, n, "%%%d is made twice", (int)i->out[k]);
-        if (v->type.dtype == DG_POISON)
+        if (v->type->dtype == DG_POISON)
             return broken(c, n, "%%%d is poison, but no error was reported", (int)i->out[k]);
         if (!v->path) return broken(c, n, "%%%d has no path", (int)i->out[k]);
         c->made[i->out[k]] = true;

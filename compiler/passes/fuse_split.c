@@ -42,7 +42,7 @@ static bool computed(const splitter *s, dg_value v, const dg_shape *shape)
 {
     const dg_value_info *info = dg_value_of(s->g, v);
     if (info->def == DG_NONE || !dg_node_has_lanes(s->g, info->def) ||
-        !dg_shape_equal(&info->type.shape, shape))
+        !dg_shape_equal(&info->type->shape, shape))
         return false;
     const dg_node_info *n = dg_node_of(s->g, info->def);
     for (int i = 0; i < n->n_in; i++) {
@@ -189,7 +189,7 @@ void dg_fuse_split(dg_module *m)
     for (dg_value v = 0; v < s.n_values; v++) {
         const dg_value_info *info = dg_value_of(g, v);
         if (info->def == DG_NONE || !dg_node_of(g, info->def)->op ||
-            dg_type_bytes(&info->type) < LARGE || !dg_node_has_lanes(g, info->def) ||
+            dg_type_bytes(info->type) < LARGE || !dg_node_has_lanes(g, info->def) ||
             !only_cut(&s, v))
             continue;
         split(&s, v);

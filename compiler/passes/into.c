@@ -97,7 +97,7 @@ static const char *part_refusal(laying *l, dg_node into, dg_value p, const dg_vi
     if (n->op->traits & DG_VIEW) return "part-is-repeated-or-cut";
     if (n->region != dg_node_of(l->g, into)->region) return "part-of-another-loop";
     if (l->laid[p] != DG_NONE && l->laid[p] != into) return "part-of-another";
-    if (dg_type_bytes(&v->type) == 0) return "part-is-empty";
+    if (dg_type_bytes(v->type) == 0) return "part-is-empty";
     if (!rows_lie(as)) return "part-is-turned";
     if (n->kernel && n->kernel->into) {
         const char *why = node_refusal(l, v->def, as);

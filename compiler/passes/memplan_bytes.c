@@ -81,7 +81,7 @@ static bool find_view(finder *f, const dg_value_info *info, dg_bytes *b, dg_view
         return false;
     find(f, n->in[0]);
     dg_view in = view_of(f, n->in[0]);
-    *out = (dg_view){.dtype = info->type.dtype, .shape = info->type.shape};
+    *out = (dg_view){.dtype = info->type->dtype, .shape = info->type->shape};
     if (!n->op->view(&n->attrs, &in, out)) return false;
     b->base = f->all[n->in[0]].base;
     b->shown = f->all[n->in[0]].shown;
@@ -110,14 +110,14 @@ static void find(finder *f, dg_value v)
     b->view = find_view(f, info, b, &view);
     b->part = !b->view && find_part(f, v, b, &view);
     if (!b->view && !b->part) {
-        dg_shape_pack(&info->type.shape, b->stride);
+        dg_shape_pack(&info->type->shape, b->stride);
         b->whole = true;
         return;
     }
     b->shift = (int64_t)(intptr_t)view.data;
     memcpy(b->stride, view.stride, sizeof b->stride);
     b->whole = b->view && b->shift == 0 && dg_view_contiguous(&view) &&
-               dg_type_bytes(&info->type) == dg_type_bytes(dg_type_of(f->g, b->base));
+               dg_type_bytes(info->type) == dg_type_bytes(dg_type_of(f->g, b->base));
 }
 
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a)

@@ -101,7 +101,7 @@ static bool choose(selection *s, dg_node n)
     }
     if (node->kernel || ref_can_run(s->g, n)) return true;
     dg_span span = node->origin ? node->origin->span : DG_NOWHERE;
-    dg_type *type = &dg_value_of(s->g, node->n_in > 0 ? node->in[0] : node->out[0])->type;
+    const dg_type *type = dg_type_of(s->g, node->n_in > 0 ? node->in[0] : node->out[0]);
     if (span.file >= 0)
         dg_error(s->m->diag, "E901", span, "no kernel of %s takes %s", node->op->name,
                  dg_type_name(s->arena, type));
@@ -120,7 +120,7 @@ static dg_value packed_copy(selection *s, dg_value v)
     dg_value_info info = *dg_value_of(s->g, v);
     dg_node def = info.def; /* a view: arguments and results of kernels are packed */
     dg_node n = dg_graph_add(s->g, info.region, dg_node_of(s->g, def)->next, s->copy,
-                             (dg_attrs){0, NULL}, &v, 1, &info.type, 1);
+                             (dg_attrs){0, NULL}, &v, 1, info.type, 1);
     const dg_node_info *from = dg_node_of(s->g, def);
     dg_node_info *node = dg_node_of(s->g, n);
     node->scope = from->scope;
@@ -133,7 +133,7 @@ static dg_value packed_copy(selection *s, dg_value v)
     dg_value_of(s->g, copy)->path = dg_intern_printf(s->g->strings, "%s.packed", info.path);
     dg_vec_push(&s->m->decisions,
                 (dg_decision){"select", n, copy, "yes", "select.copy:kernel-wants-packed",
-                              dg_type_bytes(&info.type)});
+                              dg_type_bytes(info.type)});
     s->packed.at[v] = copy;
     return copy;
 }

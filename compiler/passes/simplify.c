@@ -191,7 +191,7 @@ static bool replace_all_outputs(simplifier *s, dg_node n, dg_value by, dg_value 
 {
     const dg_node_info *i = dg_node_of(s->g, n);
     dg_value_info *v = dg_value_of(s->g, by);
-    if (i->n_out != 1 || !dg_type_equal(&v->type, dg_type_of(s->g, i->out[0]))) return false;
+    if (i->n_out != 1 || !dg_type_equal(v->type, dg_type_of(s->g, i->out[0]))) return false;
     if (by >= fresh) v->path = dg_value_of(s->g, i->out[0])->path;
     replace(s, i->out[0], by);
     return true;

@@ -8,7 +8,7 @@
 bool dg_value_strides(const dg_graph *g, dg_value v, dg_value *base, int64_t *shift, dg_view *out)
 {
     const dg_value_info *info = dg_value_of(g, v);
-    *out = (dg_view){.dtype = info->type.dtype, .shape = info->type.shape};
+    *out = (dg_view){.dtype = info->type->dtype, .shape = info->type->shape};
     *base = v;
     *shift = 0;
 

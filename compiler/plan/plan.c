@@ -157,13 +157,13 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     int32_t id = (int32_t)k->values.n;
     dg_plan_value out = {.path = text_of(k, info->path),
                          .src = origin_of(k, origin)->src,
-                         .type = info->type,
+                         .type = *info->type,
                          .home = s->home,
                          .base = -1, /* known once all values have ids */
                          .of = id,
                          .shift = s->shift,
                          .offset = s->offset,
-                         .bytes = dg_type_bytes(&info->type),
+                         .bytes = dg_type_bytes(info->type),
                          .first = step,
                          .last = step,
                          .producer = step,

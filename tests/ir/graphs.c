@@ -230,7 +230,7 @@ static void wrong_type(dg_module *m, dg_build *b, sample_loop *l)
 {
     dg_value x = dg_neg(b, l->a);
     test_output(b, m, x);
-    dg_value_of(m->graph, x)->type.shape = DG_SHAPE(3);
+    dg_value_of(m->graph, x)->type = dg_shared_type(m->graph, &(dg_type){DG_F32, DG_SHAPE(3)});
 }
 
 static void second_place(dg_module *m, dg_build *b, sample_loop *l)
@@ -243,7 +243,9 @@ static void second_place(dg_module *m, dg_build *b, sample_loop *l)
 static void poison(dg_module *m, dg_build *b, sample_loop *l)
 {
     dg_value x = dg_neg(b, l->a);
-    dg_value_of(m->graph, x)->type.dtype = DG_POISON;
+    dg_type type = *dg_type_of(m->graph, x);
+    type.dtype = DG_POISON;
+    dg_value_of(m->graph, x)->type = dg_shared_type(m->graph, &type);
 }
 
 static void attributes(dg_module *m, dg_build *b, sample_loop *l)

@@ -258,7 +258,7 @@ static void keeping_few_carries(void **state)
         /* the largest stack has a row for each trip, or for each 6th */
         int64_t rows = 0;
         for (size_t v = 0; v < m->graph->values.n; v++) {
-            const dg_type *type = &m->graph->values.at[v].type;
+            const dg_type *type = m->graph->values.at[v].type;
             if (type->shape.rank == 2 && type->shape.dim[0] > rows) rows = type->shape.dim[0];
         }
         assert_int_equal(rows, few ? 6 : 36);
