@@ -75,7 +75,8 @@ static bool check_value(checker *c, int32_t id)
             return dg_check_wrong(c, "value %d names no place", id);
         if (v->offset != base->offset || p->places[v->offset].trained != (v->home == DG_HOME_PARAM))
             return dg_check_wrong(c, "value %d and its place disagree", id);
-        if (v->of == id && !dg_type_equal(&v->type, &p->places[v->offset].type) &&
+        if (v->of == id && c->part[id] < 0 &&
+            !dg_type_equal(&v->type, &p->places[v->offset].type) &&
             v->bytes != dg_type_bytes(&p->places[v->offset].type))
             return dg_check_wrong(c, "value %d has not the type of place %lld", id,
                                   (long long)v->offset);

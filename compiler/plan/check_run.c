@@ -58,15 +58,28 @@ static bool see(checker *c, int32_t id, int32_t step)
                           step, id, c->p->values[id].path);
 }
 
-/* Parts share the token of the whole that they become; the first of them takes its bytes. */
+/* Parts share the token of the whole that they become; the first of them takes its bytes, or its
+ * place. */
 static void write_part(checker *c, int32_t id)
 {
     int32_t base = c->p->values[id].base;
-    int64_t begin = c->pointer[base], end = begin + c->p->values[base].bytes;
-    int at = find_held(c, begin);
-    bool open = c->frame[base] > 0 && at < c->n_held && c->held[at].begin == begin &&
-                c->held[at].end == end && c->held[at].token == c->frame[base];
-    if (!open) put(c, begin, end, c->frame[base] = c->next_token++);
+    const dg_plan_value *whole = &c->p->values[base];
+    bool stored = dg_check_in_store(whole), open;
+    int64_t begin = c->pointer[base], end = begin + whole->bytes;
+    if (stored) {
+        open = c->place[whole->offset] == c->frame[base];
+    } else {
+        int at = find_held(c, begin);
+        open = at < c->n_held && c->held[at].begin == begin && c->held[at].end == end &&
+               c->held[at].token == c->frame[base];
+    }
+    if (c->frame[base] <= 0 || !open) {
+        c->frame[base] = c->next_token++;
+        if (stored)
+            c->place[whole->offset] = c->frame[base];
+        else
+            put(c, begin, end, c->frame[base]);
+    }
     c->token[id] = c->frame[base];
 }
 
@@ -81,7 +94,7 @@ static void put_together(checker *c, const dg_plan_step *s)
 static bool write_value(checker *c, int32_t id, int32_t step)
 {
     const dg_plan_value *v = &c->p->values[id];
-    if (c->part[id] >= 0 && v->home == DG_HOME_ARENA) {
+    if (c->part[id] >= 0 && (v->home == DG_HOME_ARENA || dg_check_in_store(v))) {
         write_part(c, id);
         return true;
     }

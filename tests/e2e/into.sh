@@ -3,7 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 graph=$source_folder/into.dg
 
-# both WHAT OPTIONS...: a result, one of a loop, and a step of training, with and without
+# both WHAT OPTIONS...: a result, one of a loop, a step of training, and gradients kept in places,
+# with and without
 both() {
     local what=$1 entry
     shift
@@ -12,9 +13,11 @@ both() {
         exits 0 "$dg" run "$graph" $entry --seed 5 -o copied.npy --skip into "$@"
         same stored.npy copied.npy
     done
-    exits 0 "$dg" run "$graph" step --seed 5 --save stored.safetensors "$@"
-    exits 0 "$dg" run "$graph" step --seed 5 --save copied.safetensors --skip into "$@"
-    same stored.safetensors copied.safetensors
+    for entry in step kept; do
+        exits 0 "$dg" run "$graph" $entry --seed 5 --save stored.safetensors "$@"
+        exits 0 "$dg" run "$graph" $entry --seed 5 --save copied.safetensors --skip into "$@"
+        same stored.safetensors copied.safetensors
+    done
     [ "$failures" = 0 ] || { echo "with $what" >&2; finish; }
 }
 
@@ -32,7 +35,7 @@ both "in the order of the source" --skip schedule
 both "avx2" --isa avx2
 both "plain C" --isa generic
 both "tiles" --precision bf16 -D width=96 -D tokens=64
-for entry in forward trips step; do
+for entry in forward trips step kept; do
     exits 0 "$dg" run "$graph" $entry --check=naive
     exits 0 "$dg" run "$graph" $entry --check=poison
 done
@@ -42,6 +45,8 @@ done
 exits 0 "$dg" plan "$graph" step
 grep -q "   6 put together in place   1 copy" out.txt || fail "not so many in place: $(tail -1 out.txt)"
 grep -q "concat copy *grad.m.net.ends" out.txt || fail "another copy"
+exits 0 "$dg" plan "$graph" kept
+grep -q "   1 put together in place   0 copies" out.txt || fail "not in its place: $(tail -1 out.txt)"
 exits 0 "$dg" plan "$graph" step --format json -o plan.json
 grep -q '"concat.into"' plan.json || fail "no decision on a concat"
 grep -q '"copy.into"' plan.json || fail "no decision on a copy"

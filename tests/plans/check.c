@@ -96,6 +96,27 @@ static const char wholes[] =
     "  output(%16) {index = 1}\n"
     "}\n";
 
+/* Parts that are stored in a place, over what it held. */
+static const char placed[] = "train \"placed\"\n"
+                             "place @0 param f32[8, 16] \"w\"\n"
+                             "place @1 param f32[8, 16] \"v\"\n"
+                             "place @2 state f32[32] \"b\"\n"
+                             "input @0 f32[1, 8] \"x\"\n"
+                             "output @0 f32 \"result\"\n"
+                             "graph {\n"
+                             "  %0: f32[8, 16] = place {index = 0, dtype = f32, shape = [8, 16]}\n"
+                             "  %1: f32[8, 16] = place {index = 1, dtype = f32, shape = [8, 16]}\n"
+                             "  %2: f32[32] = place {index = 2, dtype = f32, shape = [32]}\n"
+                             "  %3: f32[1, 8] = input {index = 0, dtype = f32, shape = [1, 8]}\n"
+                             "  %4: f32 = sum(%2) {axes = [0], keep = 0}\n"
+                             "  output(%4) {index = 0}\n"
+                             "  %5: f32[1, 16] = matmul(%3, %0) {tx = 0, ty = 0}\n"
+                             "  %6: f32[1, 16] = matmul(%3, %1) {tx = 0, ty = 0}\n"
+                             "  %7: f32[1, 32] = concat(%5, %6) {axis = 1}\n"
+                             "  %8: f32[32] = reshape(%7) {shape = [32]}\n"
+                             "  write(%8) {index = 2} update\n"
+                             "}\n";
+
 /* A convolution of three maps, one behind the other, that are read where they lie. */
 static const char segments[] =
     "entry \"segments\"\n"
@@ -548,6 +569,13 @@ static void over_first_part(dg_plan *p) /* what is gone before the whole is ther
     }
     fail_msg("nothing is made between the parts");
 }
+static void old_after_first_part(dg_plan *p) /* a place is read when its new value has begun */
+{
+    assert_int_equal(p->values[p->steps[1].out[0]].home, DG_HOME_STATE);
+    dg_plan_step s = p->steps[0];
+    STEPS(p)[0] = p->steps[1];
+    STEPS(p)[1] = s;
+}
 static void whole_not_alone(dg_plan *p) /* a part that nobody stores */
 {
     dg_plan_step *s = &STEPS(p)[part(p, 0)->producer];
@@ -671,6 +699,20 @@ static void corrupt_wholes(void **state)
     refused(wholes, all, sizeof all / sizeof *all);
 }
 
+static void corrupt_placed(void **state)
+{
+    (void)state;
+    static const corruption all[] = {
+        CASE(part_elsewhere),  CASE(part_over_another),    CASE(part_behind_whole),
+        CASE(part_forgotten),  CASE(part_twice),           CASE(parts_exchanged),
+        CASE(whole_too_early), CASE(old_after_first_part),
+    };
+    plan_text t = plan_of("corrupt", placed, NULL, false);
+    assert_int_equal(part(t.plan, 1)->home, DG_HOME_STATE);
+    plan_text_free(&t);
+    refused(placed, all, sizeof all / sizeof *all);
+}
+
 static void corrupt_segments(void **state)
 {
     (void)state;
@@ -752,6 +794,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_it_all),       cmocka_unit_test(corruptions),
         cmocka_unit_test(corrupt_programs), cmocka_unit_test(corrupt_wholes),
-        cmocka_unit_test(corrupt_segments), cmocka_unit_test(corrupt_overs)};
+        cmocka_unit_test(corrupt_placed),   cmocka_unit_test(corrupt_segments),
+        cmocka_unit_test(corrupt_overs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
