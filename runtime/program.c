@@ -284,6 +284,24 @@ void dg_plan_close(dg_plan *p)
     dg_arena_free(owner->arena);
 }
 
+/* --why; false after reporting that the plan has no such value or step. */
+static bool answered(dg_plan *p, const char *why, bool json, dg_text *out)
+{
+    const char *close;
+    if (dg_explain_why(p, why, json, out, &close)) return true;
+    const dg_plan_owner *owner = p->owner;
+    dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
+    dg_message *m = dg_error_at(d, "E227", "--why", "the plan has no value or step '%s'", why);
+    dg_text steps = {0};
+    dg_why_steps_of(p, why, &steps);
+    if (steps.n > 0) dg_note_add(d, m, "it may be a part of these steps: %s", steps.at);
+    dg_text_free(&steps);
+    if (close) dg_help_add(d, m, "did you mean '%s'?", close);
+    dg_help_add(d, m, "values are named by path or as %%7, steps as @12");
+    dg_context_flush(owner->context, d);
+    return false;
+}
+
 char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
 {
     const dg_plan_owner *owner = p->owner;
@@ -296,14 +314,7 @@ char *dg_plan_show(dg_plan *p, const dg_plan_view *v)
     dg_text out = {0};
     const char *format = v->format ? v->format : "text";
     if (v->why) {
-        const char *close;
-        if (!dg_explain_why(p, v->why, &out, &close)) {
-            dg_diag *d = dg_context_diag(owner->context, owner->arena, NULL);
-            dg_message *m =
-                dg_error_at(d, "E227", "--why", "the plan has no value or step '%s'", v->why);
-            if (close) dg_help_add(d, m, "did you mean '%s'?", close);
-            dg_help_add(d, m, "values are named by path or as %%7, steps as @12");
-            dg_context_flush(owner->context, d);
+        if (!answered(p, v->why, strcmp(format, "json") == 0, &out)) {
             dg_text_free(&out);
             return NULL;
         }

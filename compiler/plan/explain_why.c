@@ -3,7 +3,7 @@
  *
  * In     a plan; the path of a value, %ID of one, or @STEP.
  * Out    text: who makes it and from what, who reads it and when, what was decided about it and the
- *        reasons in words. */
+ *        reasons in words. The same as JSON: explain_why_json.c. */
 #include "compiler/plan/explain.h"
 
 #include "compiler/base/diag.h"
@@ -36,6 +36,19 @@ static const wording wordings[] = {
     {"fuse.no:consumer-is-kernel", "its reader is a kernel that reads stored operands"},
     {"fuse.no:kernel-reads-stored", "the kernel chosen reads stored operands only"},
     {"fuse.no:raises-peak", "joining them would keep more bytes at the peak"},
+    {"fuse.yes:prologue",
+     "what is made of it is computed by the kernel that reads that, and not stored"},
+    {"fuse.yes:row-sum", "summed by the kernel that computes what is summed"},
+    {"fuse.no:consumer-reads-other-shape", "its reader works on another shape"},
+    {"fuse.no:consumer-in-loop", "its reader is in a loop, where it would be computed each trip"},
+    {"fuse.no:prologues-cost-more",
+     "computing it again in each kernel that reads it would cost more than storing it"},
+    {"fuse.no:costly", "computing it in each of its readers would cost more than storing it"},
+    {"fuse.no:no-operand-of-its-size", "it is made of no stored map of its size and type"},
+    {"fuse.no:smaller-than-operands", "it is smaller than what it is made of"},
+    {"fuse.no:too-long", "the pass over memory that it would join is as long as can be"},
+    {"fuse.no:operand-not-ready", "another operand of its reader is made only later"},
+    {"fuse.no:result-of-loop", "it is the result of a loop"},
     {"fuse.no", "not joined"},
     {"fuse.yes", "joined with its neighbours into one pass over memory"},
     {"select.copy:kernel-wants-packed", "the kernel reads packed operands, so a copy was made"},
@@ -43,10 +56,27 @@ static const wording wordings[] = {
     {"concat.into", "its parts are stored where they belong by the steps that make them"},
     {"concat.copy", "not every part could be stored where it belongs, so all are copied"},
     {"copy.into", "its operand is stored in this order by the step that makes it"},
+    {"moments.yes", "the kernel that makes the map gives its norm the statistics, too"},
+    {"moments.no", "the norm reads the map for its statistics"},
+    {"hoist.yes", "it does not change from trip to trip, so it is computed once, before the loop"},
+    {"hoist.no", "it would lie there as long as the loop runs, and is cheap to compute"},
+    {"tables.yes", "of the trip alone, so that all trips' are computed at once, before the loop"},
+    {"tables.no", "a table of all trips' would be large"},
+    {"split.yes", "only parts of it are read, so parts are computed"},
+    {"conv.winograd", "few products, between two transforms"},
+    {"conv.direct", "plain products, no transforms"},
+    {"bf16.yes", "operands are rounded to bf16, sums are f32"},
+    {"bf16.no", "too little work to pay for rounding its operands"},
+    {"attention.yes",
+     "rows of the matrix of scores are made where they are needed, never the whole"},
+    {"attention.no", "the matrix of scores is stored"},
+    {"silu.yes", "x times its sigmoid, which the slope wants anyway"},
+    {"matmul.yes", "only the columns that are read are computed"},
+    {"grad.kept-every", "the backward loop runs the trips between again"},
     {"copy.copy", "its operand could not be stored in this order, so it is copied"},
 };
 
-static const char *words_for(const char *reason)
+const char *dg_reason_words(const char *reason)
 {
     for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
         if (strncmp(reason, wordings[i].reason, strlen(wordings[i].reason)) == 0)
@@ -54,30 +84,42 @@ static const char *words_for(const char *reason)
     return "";
 }
 
-static const char *name_of(const dg_plan *p, int32_t id, char number[16])
+bool dg_decision_about(const dg_decision *d, int32_t step, int32_t value)
+{
+    return (value >= 0 && d->value == value) || (step >= 0 && d->node == step);
+}
+
+const char *dg_value_name(const dg_plan *p, int32_t id)
 {
     const dg_plan_value *v = &p->values[id];
-    if (v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE) return p->places[v->offset].path;
-    if (*v->path) return v->path;
+    bool stored = v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE;
+    return stored ? p->places[v->offset].path : v->path;
+}
+
+static const char *name_of(const dg_plan *p, int32_t id, char number[16])
+{
+    const char *name = dg_value_name(p, id);
+    if (*name) return name;
     snprintf(number, 16, "%%%d", id);
     return number;
 }
 
-static void decisions(const dg_plan *p, int32_t step, int32_t value, dg_text *t)
+/* `producer`: of the value, whose other decisions are named by their steps. */
+static void decisions(const dg_plan *p, int32_t step, int32_t value, int32_t producer, dg_text *t)
 {
     bool any = false;
     for (int i = 0; i < p->n_decisions; i++) {
         const dg_decision *d = &p->decisions[i];
-        bool about = (value >= 0 && d->value == value) || (step >= 0 && d->node == step);
-        if (!about) continue;
+        if (!dg_decision_about(d, step, value)) continue;
         if (!any) dg_text_add(t, "decided\n");
         any = true;
-        const char *words = words_for(d->reason);
+        const char *words = dg_reason_words(d->reason);
         char bytes[32], number[16];
         dg_text_add(t, "  %-9s %-8s  %s", d->kind, d->outcome, d->reason);
         if (d->value >= 0 && d->value != value)
             dg_text_add(t, "  %s", name_of(p, d->value, number));
         if (d->bytes > 0) dg_text_add(t, "  %s", dg_bytes_text((uint64_t)d->bytes, bytes));
+        if (value >= 0 && d->node >= 0 && d->node != producer) dg_text_add(t, "  at @%d", d->node);
         dg_text_add(t, "\n");
         if (*words) dg_text_add(t, "    %s\n", words);
     }
@@ -138,29 +180,36 @@ static void who_reads_it(const dg_plan *p, int32_t id, dg_text *t)
         dg_text_add(t, "read by nobody\n");
 }
 
-/* The longest time in which the bytes wait, and what they would cost otherwise. */
-static void why_kept(const dg_plan *p, int32_t id, dg_text *t)
+void dg_plan_longest_wait(const dg_plan *p, int32_t id, int32_t *from, int32_t *to)
 {
     const dg_plan_value *v = &p->values[p->values[id].of];
-    if (v->home != DG_HOME_ARENA || v->producer < 0) return;
-    int32_t from = v->first, longest = 0, since = v->first, until = v->first;
+    int32_t last = *from = *to = v->first;
     for (int32_t s = v->first + 1; s < p->n_steps; s++) {
         const dg_plan_step *i = &p->steps[s];
         bool reads = false;
         for (int k = 0; k < i->n_in; k++) reads |= p->values[i->in[k]].of == p->values[id].of;
         if (!reads) continue;
-        if (s - from > longest) longest = s - from, since = from, until = s;
-        from = s;
+        if (s - last > *to - *from) *from = last, *to = s;
+        last = s;
     }
+}
+
+/* The longest time in which the bytes wait, and what they would cost otherwise. */
+static void why_kept(const dg_plan *p, int32_t id, dg_text *t)
+{
+    const dg_plan_value *v = &p->values[p->values[id].of];
+    if (v->home != DG_HOME_ARENA || v->producer < 0) return;
+    int32_t from, to;
+    dg_plan_longest_wait(p, id, &from, &to);
     double ns = dg_step_ns(p, v->producer);
     char bytes[32];
-    if (longest < 8 || ns == 0) return;
-    dg_text_add(t, "kept unread from step %d to %d: %s x %d steps\n", since, until,
-                dg_bytes_text((uint64_t)v->bytes, bytes), longest);
+    if (to - from < 8 || ns == 0) return;
+    dg_text_add(t, "kept unread from step %d to %d: %s x %d steps\n", from, to,
+                dg_bytes_text((uint64_t)v->bytes, bytes), to - from);
     dg_text_add(t, "  its step alone takes %.3g ms again (estimate for one thread), %.2g ns a byte",
                 ns / 1e6, ns / (double)(v->bytes > 0 ? v->bytes : 1));
     dg_text_add(
-        t, p->peak_step > since && p->peak_step < until
+        t, p->peak_step > from && p->peak_step < to
                ? ";\n  it is there at the peak: --memory=N computes it again if N asks for it\n"
                : ";\n  it is not there at the peak: without it the arena is as large\n");
 }
@@ -182,7 +231,7 @@ static void value_text(const dg_plan *p, int32_t id, dg_text *t)
     }
     who_reads_it(p, id, t);
     why_kept(p, id, t);
-    decisions(p, -1, id, t);
+    decisions(p, -1, id, v->producer, t);
 }
 
 /* ---- a step ---- */
@@ -211,39 +260,106 @@ static void step_text(const dg_plan *p, int32_t s, dg_text *t)
         if (k >= i->n_in && p->values[v].alias) dg_text_add(t, "  (%s)", p->values[v].alias);
         dg_text_add(t, "\n");
     }
-    decisions(p, s, -1, t);
+    decisions(p, s, -1, -1, t);
 }
 
-bool dg_explain_why(const dg_plan *p, const char *subject, dg_text *t, const char **close)
+/* ---- what is asked about ---- */
+
+/* The number behind @ or %, below `most`; -1: none. */
+static int32_t numbered(const char *subject, int most)
 {
-    *close = NULL;
-    if (*subject == '@' || *subject == '%') {
-        char *end;
-        long id = strtol(subject + 1, &end, 10);
-        int most = *subject == '@' ? p->n_steps : p->n_values;
-        if (end == subject + 1 || *end || id < 0 || id >= most) return false;
-        if (*subject == '@')
-            step_text(p, (int32_t)id, t);
-        else
-            value_text(p, (int32_t)id, t);
-        return true;
-    }
-    int best = 4;
-    bool found = false;
-    for (int32_t v = 0; v < p->n_values; v++) {
-        char number[16];
-        const char *name = name_of(p, v, number);
+    char *end;
+    long id = strtol(subject + 1, &end, 10);
+    return end == subject + 1 || *end || id < 0 || id >= most ? -1 : (int32_t)id;
+}
+
+/* The next value from `v` on that is called so: of a place's values the one that was there. */
+static int32_t named(const dg_plan *p, int32_t v, const char *subject)
+{
+    for (; v < p->n_values; v++) {
         bool place = p->values[v].home == DG_HOME_PARAM || p->values[v].home == DG_HOME_STATE;
-        if (strcmp(name, subject) == 0 && (!place || p->values[v].producer < 0)) {
-            if (found) dg_text_add(t, "\n");
-            value_text(p, v, t);
-            found = true;
-        }
-        int distance = dg_edit_distance(subject, name, best);
-        if (distance < best && *p->values[v].path) {
-            best = distance;
-            *close = name;
+        if (place && p->values[v].producer >= 0) continue;
+        if (*subject && strcmp(dg_value_name(p, v), subject) == 0) return v;
+    }
+    return -1;
+}
+
+static const char *close_name(const dg_plan *p, const char *subject)
+{
+    const char *close = NULL;
+    int best = 4;
+    for (int32_t v = 0; v < p->n_values; v++) {
+        const char *name = dg_value_name(p, v);
+        int distance = *name ? dg_edit_distance(subject, name, best) : best;
+        if (distance >= best) continue;
+        best = distance;
+        close = name;
+    }
+    return close;
+}
+
+void dg_why_steps_of(const dg_plan *p, const char *subject, dg_text *t)
+{
+    enum { MOST = 4 };
+    const char *dot = strrchr(subject, '.');
+    int n = 0;
+    for (int32_t s = 0; s < p->n_steps && dot; s++) {
+        const char *scope = p->steps[s].scope;
+        size_t length = strlen(scope);
+        bool inside = length == (size_t)(dot - subject) && strncmp(scope, subject, length) == 0;
+        if (!inside && strcmp(scope, subject) != 0) continue;
+        if (n++ < MOST) {
+            dg_text_add(t, n > 1 ? ", " : "");
+            step_name(p, s, t);
         }
     }
-    return found;
+    if (n > MOST) dg_text_add(t, " and %d more", n - MOST);
+}
+
+static void answer_text(const dg_plan *p, const char *subject, int32_t value, int32_t step,
+                        dg_text *t)
+{
+    if (step >= 0) step_text(p, step, t);
+    while (value >= 0) {
+        value_text(p, value, t);
+        value = *subject == '%' ? -1 : named(p, value + 1, subject);
+        if (value >= 0) dg_text_add(t, "\n");
+    }
+}
+
+static void answer_json(const dg_plan *p, const char *subject, int32_t value, int32_t step,
+                        dg_text *t)
+{
+    dg_json_writer w = {.text = *t, .pretty = true};
+    dg_json_open(&w, '{');
+    dg_json_string_field(&w, "format", "dg-why/1.0");
+    dg_json_string_field(&w, "subject", subject);
+    dg_json_key(&w, step >= 0 ? "steps" : "values");
+    dg_json_open(&w, '[');
+    if (step >= 0) dg_why_json(p, -1, step, &w);
+    while (value >= 0) {
+        dg_why_json(p, value, -1, &w);
+        value = *subject == '%' ? -1 : named(p, value + 1, subject);
+    }
+    dg_json_close(&w, ']');
+    dg_json_close(&w, '}');
+    dg_text_addn(&w.text, "\n", 1);
+    *t = w.text;
+}
+
+bool dg_explain_why(const dg_plan *p, const char *subject, bool json, dg_text *t,
+                    const char **close)
+{
+    int32_t step = *subject == '@' ? numbered(subject, p->n_steps) : -1, value = -1;
+    if (*subject == '%')
+        value = numbered(subject, p->n_values);
+    else if (*subject != '@')
+        value = named(p, 0, subject);
+    *close = NULL;
+    if (step < 0 && value < 0) {
+        if (*subject != '@' && *subject != '%') *close = close_name(p, subject);
+        return false;
+    }
+    (json ? answer_json : answer_text)(p, subject, value, step, t);
+    return true;
 }

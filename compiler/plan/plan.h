@@ -227,9 +227,11 @@ void dg_explain_trace(const dg_plan *p, const double *ns, dg_text *out);
 /* Who takes the arena where it is fullest, to `depth` scopes, and what would lower it. */
 void dg_explain_peak(const dg_plan *p, const dg_explain_options *o, dg_text *out);
 void dg_explain_peak_json(const dg_plan *p, const dg_explain_options *o, dg_text *out);
-/* About a value ("net.h", "%7") or a step ("@12"). False: there is none; *close is then a name that
- * could be meant, or NULL. */
-bool dg_explain_why(const dg_plan *p, const char *subject, dg_text *out, const char **close);
+/* About a value ("net.h", "%7") or a step ("@12"), as text or as an object. False: there is none;
+ * *close is then a name that could be meant, or NULL. */
+bool dg_explain_why(const dg_plan *p, const char *subject, bool json, dg_text *out, const char **close);
+/* The steps of the scope that a path names or belongs to: where a value went that is not stored. */
+void dg_why_steps_of(const dg_plan *p, const char *subject, dg_text *out);
 
 /* What differs between two plans, as JSON texts: false after reporting that one is none. */
 typedef struct dg_plan_text {

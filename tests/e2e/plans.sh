@@ -13,8 +13,12 @@ grep -q '"format": "dg-peak/1.0"' out.txt || fail "--peak --json: $(head -c 200 
 exits 0 "$dg" plan "$model" step --why net.unet.stem.out
 grep -q "^made by @" out.txt || fail "--why: $(cat out.txt)"
 exits 0 "$dg" plan "$model" step --why @3
+exits 0 "$dg" plan "$model" step --why net.unet.stem.out --json
+grep -q '"format": "dg-why/1.0"' out.txt || fail "--why --json: $(head -c 200 out.txt)"
 exits 2 "$dg" plan "$model" step --why net.unet.stem.ou
 says "did you mean 'net.unet.stem.out'?"
+exits 2 "$dg" plan "$model" step --why net.unet.up.0.0.conv1.out
+says "it may be a part of these steps: @"
 exits 0 "$dg" plan "$model" step --format csv
 [ "$(head -1 out.txt | cut -d, -f1-3)" = "step,kind,kernel" ] || fail "csv: $(head -1 out.txt)"
 exits 0 "$dg" plan "$model" sample --format trace -o trace.json

@@ -84,7 +84,7 @@ static void json(void **state)
     plan_text_free(&t);
 }
 
-/* As much of JSON Schema as docs/plan.schema.json uses. */
+/* As much of JSON Schema as the schemas in docs use. */
 static void conforms(json_t *schema, json_t *v, const char *where)
 {
     json_t *type = json_object_get(schema, "type"),
@@ -130,21 +130,81 @@ static void conforms(json_t *schema, json_t *v, const char *where)
     }
 }
 
+static json_t *rules_of(const plan_text *t, const char *path)
+{
+    dg_file f;
+    assert_true(dg_file_read(t->diag, path, 1 << 20, &f));
+    json_t *rules = dg_json_read(t->diag, "E901", "schema", (const char *)f.bytes, f.length);
+    assert_non_null(rules);
+    dg_file_close(&f);
+    return rules;
+}
+
 static void schema(void **state)
 {
     (void)state;
     plan_text t = plan_of("explained", text, NULL, false);
-    dg_file f;
-    assert_true(dg_file_read(t.diag, "docs/plan.schema.json", 1 << 20, &f));
-    json_t *rules = dg_json_read(t.diag, "E901", "schema", (const char *)f.bytes, f.length);
-    assert_non_null(rules);
+    json_t *rules = rules_of(&t, "docs/plan.schema.json");
     for (int canonical = 0; canonical < 2; canonical++) {
         json_t *root = json_of(&t, canonical);
         conforms(rules, root, "the plan");
         json_decref(root);
     }
     json_decref(rules);
-    dg_file_close(&f);
+    plan_text_free(&t);
+}
+
+static json_t *why(const plan_text *t, json_t *rules, const char *subject)
+{
+    dg_text out = {0};
+    const char *close;
+    assert_true(dg_explain_why(t->plan, subject, true, &out, &close));
+    json_t *root = dg_json_read(t->diag, "E901", subject, out.at, out.n);
+    assert_non_null(root);
+    conforms(rules, root, subject);
+    dg_text_free(&out);
+    return root;
+}
+
+/* Every value and step, and what was decided, as the plan has them. */
+static void whys(void **state)
+{
+    (void)state;
+    plan_text t = plan_of("explained", text, NULL, false);
+    json_t *rules = rules_of(&t, "docs/why.schema.json"), *root;
+    const dg_plan *p = t.plan;
+    char subject[16];
+    size_t told = 0, known = 0;
+    for (int i = 0; i < p->n_decisions; i++) known += p->decisions[i].value >= 0;
+    for (int v = 0; v < p->n_values; v++) {
+        snprintf(subject, sizeof subject, "%%%d", v);
+        root = why(&t, rules, subject);
+        json_t *one = json_array_get(json_object_get(root, "values"), 0);
+        int readers = 0;
+        for (int s = 0; s < p->n_steps; s++) {
+            bool reads = false;
+            for (int k = 0; k < p->steps[s].n_in; k++)
+                reads |= p->values[p->steps[s].in[k]].of == p->values[v].of;
+            readers += reads;
+        }
+        assert_int_equal(json_integer_value(json_object_get(one, "bytes")), p->values[v].bytes);
+        assert_int_equal(json_array_size(json_object_get(one, "readers")), readers);
+        told += json_array_size(json_object_get(one, "decisions"));
+        json_decref(root);
+    }
+    assert_int_equal(told, known);
+    for (int s = 0; s < p->n_steps; s++) {
+        snprintf(subject, sizeof subject, "@%d", s);
+        root = why(&t, rules, subject);
+        json_t *one = json_array_get(json_object_get(root, "steps"), 0);
+        assert_string_equal(json_string_value(json_object_get(one, "kernel")), p->steps[s].label);
+        assert_int_equal(json_array_size(json_object_get(one, "reads")), p->steps[s].n_in);
+        json_decref(root);
+    }
+    root = why(&t, rules, "net.a.w");
+    assert_int_equal(json_array_size(json_object_get(root, "values")), 1);
+    json_decref(root);
+    json_decref(rules);
     plan_text_free(&t);
 }
 
@@ -216,8 +276,8 @@ static void dot(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(json), cmocka_unit_test(schema),
-                                       cmocka_unit_test(hash), cmocka_unit_test(table),
-                                       cmocka_unit_test(dot)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(json),  cmocka_unit_test(schema),
+                                       cmocka_unit_test(whys),  cmocka_unit_test(hash),
+                                       cmocka_unit_test(table), cmocka_unit_test(dot)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

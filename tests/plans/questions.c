@@ -81,25 +81,29 @@ static void why(void **state)
     plan_text t = plan_of("step", text, NULL, false);
     const char *close, *said;
     dg_text out = {0};
-    assert_true(dg_explain_why(t.plan, "net.h", &out, &close));
+    assert_true(dg_explain_why(t.plan, "net.h", false, &out, &close));
     said = written(&t, &out);
     holds(said, "net.h  f32 8x8  256 B  residual");
     holds(said, "made by @0 matmul");
     holds(said, "from net.w");
     holds(said, "read by\n  @1 softmax");
-    assert_true(dg_explain_why(t.plan, "@1", &out, &close));
+    assert_true(dg_explain_why(t.plan, "@1", false, &out, &close));
     said = written(&t, &out);
     holds(said, "@1 softmax");
     holds(said, "in net.second");
-    assert_true(dg_explain_why(t.plan, "net.w", &out, &close)); /* a place */
+    assert_true(dg_explain_why(t.plan, "net.w", false, &out, &close)); /* a place */
     holds(written(&t, &out), "in weights");
-    assert_true(dg_explain_why(t.plan, "%0", &out, &close));
+    assert_true(dg_explain_why(t.plan, "%0", false, &out, &close));
     written(&t, &out);
-    assert_false(dg_explain_why(t.plan, "net.hh", &out, &close));
+    assert_false(dg_explain_why(t.plan, "net.hh", false, &out, &close));
     assert_string_equal(close, "net.h");
+    dg_why_steps_of(t.plan, "net.second.fused", &out); /* a value that is not stored */
+    said = written(&t, &out);
+    holds(said, "@1 softmax");
+    holds(said, "net.p, @2 matmul");
     static const char *const wrong[] = {"@", "@9999", "@-1", "%x", "%1 ", "", "nothing like it"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_false(dg_explain_why(t.plan, wrong[i], &out, &close));
+        assert_false(dg_explain_why(t.plan, wrong[i], false, &out, &close));
     dg_text_free(&out);
     plan_text_free(&t);
 }
