@@ -81,6 +81,10 @@ typedef struct dg_region_info {
     DG_VEC(dg_value) args, results;
 } dg_region_info;
 
+struct dg_asked {
+    DG_VEC(dg_type) types;
+};
+
 typedef struct dg_graph {
     dg_arena *arena;
     dg_strings *strings;
@@ -88,7 +92,8 @@ typedef struct dg_graph {
     DG_VEC(dg_value_info) values;
     DG_VEC(dg_node_info) nodes;
     DG_VEC(dg_region_info) regions;
-    dg_map64 *types; /* by hash */
+    dg_map64 *types;        /* by hash */
+    struct dg_asked *asked; /* what dg_types_of told last */
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
 } dg_graph;

@@ -224,14 +224,14 @@ dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 
 /* ---- tables ---- */
 
-dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
+dg_infer dg_types_of(const dg_graph *g, dg_node n)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    dg_type *in = DG_NEW_ARRAY(arena, dg_type, i->n_in),
-            *out = DG_NEW_ARRAY(arena, dg_type, i->n_out);
-    for (int k = 0; k < i->n_in; k++) in[k] = *dg_type_of(g, i->in[k]);
+    g->asked->types.n = 0;
+    for (int k = 0; k < i->n_in; k++) dg_vec_push(&g->asked->types, *dg_type_of(g, i->in[k]));
+    for (int k = 0; k < i->n_out; k++) dg_vec_push(&g->asked->types, *dg_type_of(g, i->out[k]));
+    dg_type *in = g->asked->types.at, *out = in + i->n_in;
     if (i->prologue) in[i->prologue->operand].shape = i->prologue->shape;
-    for (int k = 0; k < i->n_out; k++) out[k] = *dg_type_of(g, i->out[k]);
     return (dg_infer){.op = i->op,
                       .attrs = &i->attrs,
                       .n_in = i->n_own,
@@ -239,7 +239,6 @@ dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena)
                       .out = out,
                       .n_out = i->n_out,
                       .input = {-1, -1},
-                      .arena = arena,
                       .prologue = i->prologue};
 }
 

@@ -23,12 +23,12 @@ typedef struct dg_infer {
     int n_out; /* starts as the number of names in op->outputs ("ys..." counts none); dg_give raises
                   it */
     /* on failure */
-    const char *id;   /* default E018 */
-    const char *what; /* one sentence in the user's numbers, without the op's name */
-    const char *attr; /* which attribute, NULL: none */
-    int input[2];     /* which inputs the carets show, -1: none */
-    const char *help; /* may be NULL */
-    dg_arena *arena;  /* for the texts */
+    const char *id;              /* default E018 */
+    const char *what;            /* one sentence in the user's numbers, without the op's name */
+    const char *attr;            /* which attribute, NULL: none */
+    int input[2];                /* which inputs the carets show, -1: none */
+    const char *help;            /* may be NULL */
+    dg_arena *arena;             /* for the texts */
     const dg_prologue *prologue; /* of the node, for `workspace` and `scratch`; NULL: none */
 } dg_infer;
 
@@ -86,10 +86,10 @@ typedef void dg_kernel_fn(const dg_call *k);
 typedef struct dg_kernel {
     const char *name; /* "im2col_f32": what the plan shows beside the op's name */
     dg_kernel_fn *run;
-    dg_dtype dtype;   /* of input 0 (of output 0 where there is none) */
-    bool any_dtype;   /* moves bytes: every dtype */
-    uint32_t strided; /* bit i: input i may have any strides (bit 31: all inputs); else it gets a
-                         packed copy */
+    dg_dtype dtype;    /* of input 0 (of output 0 where there is none) */
+    bool any_dtype;    /* moves bytes: every dtype */
+    uint32_t strided;  /* bit i: input i may have any strides (bit 31: all inputs); else it gets a
+                          packed copy */
     uint32_t prologue; /* bit i: input i may have a prologue: the kernel reads it by
                           support/prologue.h */
     uint32_t parts;    /* bit i: of a prologue without a strip input i's source may be gathered */
@@ -158,10 +158,10 @@ typedef struct dg_prepare {
     const dg_attrs *attrs;
     int n_in;
     const dg_value *in;
-    const bool *once; /* by input: it does not change in the loop that the node stands in, so neither
-                         does what is made of it alone */
+    const bool *once; /* by input: it does not change in the loop that the node stands in, so
+                         neither does what is made of it alone */
     dg_isa isa;
-    const char *conv;            /* the way asked for (dg_pass_options); NULL: the cheapest */
+    const char *conv;             /* the way asked for (dg_pass_options); NULL: the cheapest */
     const char *outcome, *reason; /* of the decision; reason NULL: there was none to make */
 } dg_prepare;
 
@@ -212,17 +212,16 @@ typedef struct dg_op {
                       int n_in, int64_t n, const dg_type *out);
     /* The same product of operands rounded to bf16 with sums in f32, in ops of its own: returns the
      * value that replaces output 0, or DG_NONE where that does not pay. NULL: not a product. */
-    dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in,
-                       const dg_type *out);
+    dg_value (*narrow)(dg_build *b, const dg_attrs *attrs, const dg_value *in, const dg_type *out);
     /* The nodes around node n, of this op, compute together what another op does at once: that op
      * is put in their place where it pays. map (by value) takes what they made to what makes it
      * now, *subject becomes the new result. Returns the reason of the decision, either way; NULL:
      * they do not. For pass patterns: after gradients. */
     const char *(*pattern)(dg_build *b, dg_node n, const struct dg_uses *uses, dg_value *map,
                            dg_value *subject);
-    /* Output 0 is the inputs, all of one rank 4, one behind the other along axis 1, and each row and
-     * column of them *grow times (strip.h, dg_prologue; pass `parts`). False: it is not, by these
-     * attributes. May be NULL. */
+    /* Output 0 is the inputs, all of one rank 4, one behind the other along axis 1, and each row
+     * and column of them *grow times (strip.h, dg_prologue; pass `parts`). False: it is not, by
+     * these attributes. May be NULL. */
     bool (*gathers)(const dg_attrs *attrs, const dg_type *out, int *grow);
     /* Elements of a channel that its kernels hand to dg_epilogue at a time: whole rows of output 0
      * [N, C, ...] (strip.h, dg_moments_shape). NULL: not known. */
@@ -237,8 +236,8 @@ typedef struct dg_op {
 } dg_op;
 
 /* Input types, output types and attrs of a node as an infer record: for kernel callbacks (not for
- * `infer`, which wants more room). Arrays live in `arena`. */
-dg_infer dg_types_of(const dg_graph *g, dg_node n, dg_arena *arena);
+ * `infer`, which wants more room). Good until the graph is asked again. */
+dg_infer dg_types_of(const dg_graph *g, dg_node n);
 const dg_lanes *dg_lanes_find(const dg_op *op, dg_dtype out, const dg_dtype *in,
                               int n_in); /* NULL: none */
 /* Some kernel of the op for f32 takes input `input` by a prologue. */

@@ -40,10 +40,10 @@ double dg_cost_ns(dg_isa isa, bool products, double flops, double bytes)
     return (work > moved ? work : moved) + BEGIN_NS;
 }
 
-double dg_node_cost_ns(const dg_graph *g, dg_node node, dg_isa isa, dg_arena *scratch)
+double dg_node_cost_ns(const dg_graph *g, dg_node node, dg_isa isa)
 {
     const dg_node_info *n = dg_node_of(g, node);
-    dg_infer types = dg_types_of(g, node, scratch);
+    dg_infer types = dg_types_of(g, node);
     double bytes = 0;
     for (int i = 0; i < n->n_in; i++) bytes += (double)dg_type_bytes(dg_type_of(g, n->in[i]));
     for (int i = 0; i < n->n_out; i++) bytes += (double)dg_type_bytes(dg_type_of(g, n->out[i]));

@@ -14,6 +14,6 @@ double dg_node_flops(const dg_node_info *n, const dg_infer *types);
 double dg_cost_ns(dg_isa isa, bool products, double flops, double bytes);
 
 /* Of a node: its flops, its operands and results. */
-double dg_node_cost_ns(const dg_graph *g, dg_node n, dg_isa isa, dg_arena *scratch);
+double dg_node_cost_ns(const dg_graph *g, dg_node n, dg_isa isa);
 
 #endif

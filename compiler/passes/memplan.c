@@ -400,7 +400,7 @@ static void add_workspace(planner *p, dg_slot *slots, int32_t *whose, int *n)
         p->out->workspace[node] = -1;
         if (p->begin[node] < 0 || !i->kernel || (!i->kernel->workspace && !i->kernel->scratch))
             continue;
-        dg_infer t = dg_types_of(p->g, node, p->a);
+        dg_infer t = dg_types_of(p->g, node);
         if (i->kernel->scratch) p->out->scratch_bytes[node] = i->kernel->scratch(&t, i->strip);
         int64_t bytes = i->kernel->workspace ? i->kernel->workspace(&t, i->strip) : 0;
         if (bytes <= 0) continue;

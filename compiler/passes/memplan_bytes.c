@@ -155,11 +155,8 @@ static bool source_permits(const dg_graph *g, dg_node node, int out, int in)
     if (out != 0 || !n->kernel || !n->kernel->over) return false;
     int operand = dg_prologue_source(n->prologue, n->n_own, n->n_in, in);
     if (operand < 0 || operand >= 32 || !(n->kernel->parts >> operand & 1)) return false;
-    dg_arena *a = dg_arena_new();
-    dg_infer types = dg_types_of(g, node, a);
-    bool may = n->kernel->over(&types);
-    dg_arena_free(a);
-    return may;
+    dg_infer types = dg_types_of(g, node);
+    return n->kernel->over(&types);
 }
 
 bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node node, int out,

@@ -27,7 +27,7 @@ static const char *refusal(const writer *w, dg_value v, int64_t *span)
     const dg_node_info *n = dg_node_of(w->g, def);
     bool two = n->strip && n->strip->n_out > 1 && n->strip->out[1].span == 0;
     if (!n->op->span || !n->op->epilogue || two) return "producer";
-    dg_infer types = dg_types_of(w->g, def, w->scratch);
+    dg_infer types = dg_types_of(w->g, def);
     *span = n->op->span(&types);
     return NULL;
 }

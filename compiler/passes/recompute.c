@@ -104,7 +104,7 @@ static void look_at(recomputer *r, dg_region region, double trips)
         if (i->body != DG_NONE)
             look_at(r, i->body, trips * (double)dg_attr_int(&i->attrs, "trips"));
         else if (r->lives.begin[n] >= 0 && !(i->op->traits & DG_EFFECT))
-            r->cost[n] = dg_node_cost_ns(g, n, r->o->isa, r->a) * trips;
+            r->cost[n] = dg_node_cost_ns(g, n, r->o->isa) * trips;
         if (i->op == r->fx.output || i->op == r->fx.write) r->pinned[r->bytes[i->in[0]].base] = 1;
         if (r->lives.begin[n] < 0) continue; /* a view reads nothing by itself */
         for (int k = 0; k < i->n_in; k++) add_use(r, i->in[k], n);
@@ -261,7 +261,7 @@ static bool has_room(const recomputer *r, const choice *c, int64_t peak_bytes)
             if (def != DG_NONE && in_chain(c, def) && x != c->v) sum += size_of(r, x);
         }
         if (n->kernel && n->kernel->workspace) {
-            dg_infer t = dg_types_of(r->g, c->chain[i], r->a);
+            dg_infer t = dg_types_of(r->g, c->chain[i]);
             sum += dg_align(n->kernel->workspace(&t, n->strip));
         }
         if (sum > most) most = sum;

@@ -125,7 +125,7 @@ static void describe(sched *s, dg_region r, int32_t id)
     }
     i->extra = s->body_peak[i->node];
     if (n->kernel && n->kernel->workspace) {
-        dg_infer t = dg_types_of(s->g, i->node, s->a);
+        dg_infer t = dg_types_of(s->g, i->node);
         i->extra += dg_align(n->kernel->workspace(&t, n->strip));
     }
 }

@@ -39,7 +39,7 @@ static const dg_kernel *first_fit(selection *s, dg_node n)
         if (!k->any_dtype && k->dtype != dtype) continue;
         if (k->least_isa > s->o->isa) continue;
         if (k->fits) {
-            dg_infer types = dg_types_of(s->g, n, s->arena);
+            dg_infer types = dg_types_of(s->g, n);
             if (!k->fits(&types)) continue;
         }
         return k;

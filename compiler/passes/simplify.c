@@ -147,7 +147,7 @@ static bool foldable(simplifier *s, dg_node n)
     if (i->op->traits & DG_VIEW && out > in) return false; /* repeated bytes are better as a view */
     if (in > FOLD_MOST_BYTES || out > (in > FOLD_BYTES ? in : FOLD_BYTES)) return false;
     if (!i->op->flops) return true;
-    dg_infer t = dg_types_of(s->g, n, s->scratch);
+    dg_infer t = dg_types_of(s->g, n);
     return i->op->flops(&t) <= FOLD_FLOPS;
 }
 

@@ -319,7 +319,7 @@ static void add_kernel(maker *k, dg_node node, int32_t loop, int kind)
     s->workspace = k->l->workspace[node];
     s->workspace_bytes = k->l->workspace_bytes[node];
     s->scratch_bytes = k->l->scratch_bytes[node];
-    dg_infer types = dg_types_of(k->g, node, k->scratch);
+    dg_infer types = dg_types_of(k->g, node);
     s->flops = dg_node_flops(n, &types);
     s->bytes_rw = moved(k, s);
     s->nodes = joined_by(n);

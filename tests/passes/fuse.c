@@ -617,7 +617,7 @@ static void run_node(machine *x, dg_node n, const dg_run *run)
             dg_arena_alloc(a, (size_t)dg_type_bytes(dg_type_of(g, node->out[i])) + 64);
         out[i] = view_of(x, node->out[i]);
     }
-    dg_infer types = dg_types_of(g, n, a);
+    dg_infer types = dg_types_of(g, n);
     const dg_kernel *kernel = node->kernel ? node->kernel : node->op->kernels;
     if (strcmp(node->op->name, "place") == 0) {
         uint32_t seed = 17 + 29 * (uint32_t)dg_attr_int(&node->attrs, "index");
