@@ -64,27 +64,49 @@ static const char *forced(const dg_fuse *f, dg_value v)
     return NULL;
 }
 
+/* How long a body is; at most, where several ways lead to one value. */
+typedef struct extent {
+    int32_t codes, loads;
+} extent;
+
+/* Room is left for what reads the body's result and stores it. */
+static bool roomy(extent e)
+{
+    return e.codes <= DG_FUSE_CODES * 3 / 4 && e.loads <= DG_FUSE_LOADS * 3 / 4;
+}
+
+/* Of the body that makes v. */
+static extent extent_of(dg_fuse *f, dg_value v)
+{
+    dg_body body;
+    dg_body_begin(f, &body, DG_NONE);
+    bool fits = dg_body_add(f, &body, v, -1, true);
+    return (extent){fits ? body.n_code : DG_FUSE_CODES, body.n_load};
+}
+
 /* Bodies stay below the limits: where one would not, its largest part is stored. */
-static void cut(dg_fuse *f, dg_value v, int32_t *size)
+static void cut(dg_fuse *f, dg_value v, extent *most)
 {
     const dg_node_info *n = dg_node_of(f->g, dg_value_of(f->g, v)->def);
-    dg_body body;
-    for (;;) {
-        dg_body_begin(f, &body, DG_NONE);
-        /* room is left for what reads v and stores it */
-        if (dg_body_add(f, &body, v, -1, true) && body.n_code <= DG_FUSE_CODES * 3 / 4 &&
-            body.n_load <= DG_FUSE_LOADS * 3 / 4)
-            break;
+    most[v] = (extent){1, 0};
+    for (int i = 0; i < n->n_in; i++) {
+        dg_value x = n->in[i];
+        bool inner = f->fusible[x] && !f->root[x];
+        most[v].codes += inner ? most[x].codes : 0;
+        most[v].loads += inner ? most[x].loads : 1;
+    }
+    while (!roomy(most[v]) && !roomy(most[v] = extent_of(f, v))) {
         dg_value largest = DG_NONE;
+        int32_t codes = -1;
         for (int i = 0; i < n->n_in; i++) {
             dg_value x = n->in[i];
-            if (f->fusible[x] && !f->root[x] && (largest == DG_NONE || size[x] > size[largest]))
-                largest = x;
+            if (!f->fusible[x] || f->root[x]) continue;
+            int32_t own = extent_of(f, x).codes;
+            if (own > codes) largest = x, codes = own;
         }
         if (largest == DG_NONE) break;
         f->root[largest] = "fuse.no:too-long";
     }
-    size[v] = body.n_code;
 }
 
 /* ---- prologues ---- */
@@ -349,15 +371,13 @@ static void number(dg_fuse *f, dg_region r)
 
 void dg_fuse_roots(dg_fuse *f, dg_region r)
 {
-    int32_t *size = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
+    extent *most = DG_NEW_ARRAY(f->arena, extent, f->n_values);
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
-        if (node->n_out == 1 && f->fusible[node->out[0]])
-            f->root[node->out[0]] = forced(f, node->out[0]);
-    }
-    DG_EACH_NODE(f->g, r, n) {
-        const dg_node_info *node = dg_node_of(f->g, n);
-        if (node->n_out == 1 && f->fusible[node->out[0]]) cut(f, node->out[0], size);
+        if (node->n_out != 1 || !f->fusible[node->out[0]]) continue;
+        const char *why = forced(f, node->out[0]);
+        if (why) f->root[node->out[0]] = why;
+        cut(f, node->out[0], most);
     }
     dg_fuse_label(f, r);
     settle_prologues(f, r, false);

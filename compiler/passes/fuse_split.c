@@ -117,9 +117,10 @@ static dg_value part_of(splitter *s, cut *c, dg_value v, bool first)
 /* All readers of v are slices in its region, and no two have an element in common. */
 static bool only_cut(const splitter *s, dg_value v)
 {
-    int n = readers(s, v), rank = dg_type_of(s->g, v)->shape.rank;
+    int n = readers(s, v);
     if (n < 2 || n > PARTS) return false;
     const dg_use *use = s->uses.at + s->uses.first[v];
+    int rank = dg_type_of(s->g, v)->shape.rank;
     const int64_t *start[PARTS], *stop[PARTS];
     for (int i = 0; i < n; i++) {
         if (use[i].input < 0) return false;
@@ -174,6 +175,17 @@ static void split(splitter *s, dg_value v)
     }
 }
 
+/* Readers of the slices read the parts; the wholes are gone. */
+static void replace_split(splitter *s)
+{
+    dg_graph *g = s->g;
+    dg_value *whole = DG_NEW_ARRAY(s->arena, dg_value, g->values.n);
+    for (size_t v = 0; v < g->values.n; v++)
+        whole[v] = v < (size_t)s->n_values ? s->map[v] : (dg_value)v;
+    dg_apply_map(g, whole);
+    dg_drop_dead(g, s->arena);
+}
+
 void dg_fuse_split(dg_module *m)
 {
     dg_graph *g = m->graph;
@@ -186,18 +198,16 @@ void dg_fuse_split(dg_module *m)
     s.mark = DG_NEW_ARRAY(s.arena, int32_t, s.n_values);
     s.part = DG_NEW_ARRAY(s.arena, dg_value, s.n_values);
     for (int v = 0; v < s.n_values; v++) s.map[v] = v;
+    bool any = false;
     for (dg_value v = 0; v < s.n_values; v++) {
+        if (!only_cut(&s, v)) continue;
         const dg_value_info *info = dg_value_of(g, v);
-        if (info->def == DG_NONE || !dg_node_of(g, info->def)->op ||
-            dg_type_bytes(info->type) < LARGE || !dg_node_has_lanes(g, info->def) ||
-            !only_cut(&s, v))
+        if (info->def == DG_NONE || dg_type_bytes(info->type) < LARGE ||
+            !dg_node_has_lanes(g, info->def))
             continue;
         split(&s, v);
+        any = true;
     }
-    dg_value *whole = DG_NEW_ARRAY(s.arena, dg_value, g->values.n);
-    for (size_t v = 0; v < g->values.n; v++)
-        whole[v] = v < (size_t)s.n_values ? s.map[v] : (dg_value)v;
-    dg_apply_map(g, whole);
-    dg_drop_dead(g, s.arena);
+    if (any) replace_split(&s);
     dg_arena_free(s.arena);
 }
