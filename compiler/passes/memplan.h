@@ -1,6 +1,6 @@
 /* memplan.h: what the order of steps and the memory plan both need to know: whose bytes a value
  * has, which node may write over which input, and how buffers are placed. Private to keep.c,
- * schedule.c, recompute.c, into.c, memplan*.c and plan.c. */
+ * schedule*.c, recompute.c, into.c, memplan*.c and plan.c. */
 #ifndef DG_PASSES_MEMPLAN_H
 #define DG_PASSES_MEMPLAN_H
 
