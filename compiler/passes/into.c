@@ -210,15 +210,27 @@ static void lay(laying *l, dg_node at)
     dg_vec_push(&l->done, at);
 }
 
-/* The choices do not foresee how well buffers can be placed. */
-static void keep_budget(laying *l, const dg_pass_options *o)
+static void set_kernels(laying *l, bool stored)
 {
-    if (o->memory == 0 || (uint64_t)dg_arena_needed(l->m, o, l->a) <= o->memory) return;
     for (size_t i = 0; i < l->done.n; i++) {
         dg_node_info *n = dg_node_of(l->g, l->done.at[i]);
-        n->kernel = n->op->kernels;
-        decide(l, l->done.at[i], "raises-peak");
+        n->kernel = stored ? kernel_into(n) : n->op->kernels;
     }
+}
+
+/* The choices do not foresee how well buffers can be placed. Where no way keeps the budget, the
+ * message names what the better one takes. */
+static void keep_budget(laying *l, const dg_pass_options *o)
+{
+    int64_t stored = o->memory > 0 ? dg_arena_needed(l->m, o, l->a) : 0;
+    if ((uint64_t)stored <= o->memory) return;
+    set_kernels(l, false);
+    int64_t copied = dg_arena_needed(l->m, o, l->a);
+    if ((uint64_t)copied > o->memory && copied >= stored) {
+        set_kernels(l, true);
+        return;
+    }
+    for (size_t i = 0; i < l->done.n; i++) decide(l, l->done.at[i], "raises-peak");
 }
 
 bool dg_pass_into(dg_module *m, const dg_pass_options *o)

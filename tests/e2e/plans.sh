@@ -3,6 +3,7 @@
 examples=$source_folder/../../examples
 model=$examples/sketch_digits/model.dg
 roll=$examples/swiss_roll/model.dg
+dit=$source_folder/../bench/dit.dg
 
 # who takes the memory, why, and how long steps take
 exits 0 "$dg" plan "$model" step --peak
@@ -76,6 +77,11 @@ exits 6 "$dg" plan "$model" step -D batch=16 --memory 100K
 says "is the smallest budget that can be kept"
 least=$(sed -n 's/.*--memory=\([0-9]*\) is the smallest.*/\1/p' err.txt)
 exits 0 "$dg" plan "$model" step -D batch=16 --memory "$least"
+# ... of what can be stored in place it is that of the better way
+exits 6 "$dg" plan "$dit" step -D batch=1 -D depth=1 --memory 100K
+least_dit=$(sed -n 's/.*--memory=\([0-9]*\) is the smallest.*/\1/p' err.txt)
+exits 0 "$dg" plan "$dit" step -D batch=1 -D depth=1 --memory "$least_dit"
+exits 6 "$dg" plan "$dit" step -D batch=1 -D depth=1 --memory $((least_dit - 64))
 exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --save free.safetensors
 exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --memory "$least" --save least.safetensors
 same free.safetensors least.safetensors
