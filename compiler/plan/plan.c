@@ -30,10 +30,11 @@ typedef struct maker {
     dg_arena *scratch;
     dg_plan *p;
     dg_effects fx;
-    int32_t *value;   /* plan id by IR value; -1 */
-    int32_t *step_of; /* by IR node; -1 */
-    int32_t *place;   /* plan value by place */
-    DG_VEC(dg_plan_value) values;
+    int32_t *value;        /* plan id by IR value; -1 */
+    int32_t *step_of;      /* by IR node; -1 */
+    int32_t *place;        /* plan value by place */
+    dg_plan_value *values; /* the plan's, with room for all there can be */
+    int32_t n_values;
     DG_VEC(dg_plan_step) steps;
     DG_VEC(dg_plan_loop) loops;
     dg_map *origins; /* copies already made */
@@ -154,7 +155,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     const dg_storage *s = &k->l->storage[v];
     if (s->home == DG_HOME_NONE || k->value[v] >= 0) return;
     const dg_value_info *info = dg_value_of(k->g, v);
-    int32_t id = (int32_t)k->values.n;
+    int32_t id = k->n_values;
     dg_plan_value out = {.path = text_of(k, info->path),
                          .src = origin_of(k, origin)->src,
                          .type = *info->type,
@@ -172,14 +173,14 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     memcpy(out.stride, s->stride, sizeof out.stride);
     out.of = k->l->bytes[v].view ? value_of(k, k->l->bytes[v].shown) : id;
     k->value[v] = id;
-    dg_vec_push(&k->values, out);
+    k->values[k->n_values++] = out;
 }
 
 static void link_bases(maker *k)
 {
     for (dg_value v = 0; (size_t)v < k->g->values.n; v++) {
         if (k->value[v] < 0) continue;
-        dg_plan_value *out = &k->values.at[k->value[v]];
+        dg_plan_value *out = &k->values[k->value[v]];
         const dg_storage *s = &k->l->storage[v];
         out->base = value_of(k, s->base);
         if (out->home == DG_HOME_ARENA) out->offset += out->shift;
@@ -189,10 +190,10 @@ static void link_bases(maker *k)
             k->consts += dg_align(out->bytes);
         }
     }
-    for (size_t i = 0; i < k->values.n; i++) {
-        dg_plan_value *out = &k->values.at[i];
-        if (out->home == DG_HOME_CONST && out->base != (int32_t)i)
-            out->offset = k->values.at[out->base].offset + out->shift;
+    for (int32_t i = 0; i < k->n_values; i++) {
+        dg_plan_value *out = &k->values[i];
+        if (out->home == DG_HOME_CONST && out->base != i)
+            out->offset = k->values[out->base].offset + out->shift;
     }
 }
 
@@ -289,15 +290,15 @@ static dg_plan_step *add_step(maker *k, dg_node node, int kind, int32_t loop)
                       .why = ""};
     s.kind = kind;
     dg_vec_push(&k->steps, s);
-    return &k->steps.at[k->steps.n - 1];
+    return &dg_vec_last(&k->steps);
 }
 
 static int64_t moved(const maker *k, const dg_plan_step *s)
 {
     int64_t bytes = 0;
     if (s->kernel && s->kernel->into) return 0;
-    for (int i = 0; i < s->n_in; i++) bytes += k->values.at[s->in[i]].bytes;
-    for (int i = 0; i < s->n_out; i++) bytes += k->values.at[s->out[i]].bytes;
+    for (int i = 0; i < s->n_in; i++) bytes += k->values[s->in[i]].bytes;
+    for (int i = 0; i < s->n_out; i++) bytes += k->values[s->out[i]].bytes;
     return bytes;
 }
 
@@ -340,7 +341,7 @@ static void add_write(maker *k, dg_node node)
         place->written_value = value_of(k, n->in[0]);
         return;
     }
-    int32_t at = (int32_t)k->steps.n, id = (int32_t)k->values.n;
+    int32_t at = (int32_t)k->steps.n, id = k->n_values;
     const dg_place *to = &k->m->places.at[index];
     dg_plan_value v = {.path = text_of(k, to->path),
                        .src = origin_of(k, n->origin)->src,
@@ -358,7 +359,7 @@ static void add_write(maker *k, dg_node node)
     dg_view packed = {.shape = to->type.shape};
     dg_view_pack(&packed);
     memcpy(v.stride, packed.stride, sizeof v.stride);
-    dg_vec_push(&k->values, v);
+    k->values[k->n_values++] = v;
     place->written_value = id;
     dg_plan_step *step = add_step(k, node, DG_STEP_COPY, -1);
     k->step_of[node] = at;
@@ -483,8 +484,7 @@ static void add_region(maker *k, dg_region r, int32_t loop)
                 k->place[dg_attr_int(&n->attrs, "index")] = value_of(k, n->out[0]);
         } else if (n->n_out > 0 && k->l->bytes[n->out[0]].view) {
             int32_t shown = value_of(k, k->l->bytes[n->out[0]].shown);
-            add_value(k, n->out[0], k->values.at[shown].producer, k->values.at[shown].loop,
-                      n->origin);
+            add_value(k, n->out[0], k->values[shown].producer, k->values[shown].loop, n->origin);
         } else if (n->body != DG_NONE) {
             add_loop(k, node, loop);
         } else if (n->op == k->fx.write) {
@@ -508,7 +508,7 @@ static int32_t kept_until(const maker *k, int32_t step, int32_t loop, int32_t ho
 
 static void read_until(maker *k, int32_t id, int32_t step)
 {
-    dg_plan_value *v = &k->values.at[id], *of = &k->values.at[v->of];
+    dg_plan_value *v = &k->values[id], *of = &k->values[v->of];
     if (step > v->last) v->last = step;
     if (step > of->last) of->last = step;
 }
@@ -518,12 +518,12 @@ static void find_lasts(maker *k)
     int32_t *ends =
         DG_NEW_ARRAY(k->scratch, int32_t, k->steps.n); /* loop that a step ends, plus 1 */
     for (size_t i = 0; i < k->loops.n; i++) ends[k->loops.at[i].end] = (int32_t)i + 1;
-    for (int32_t s = 0; (size_t)s < k->steps.n; s++) {
+    for (int32_t s = 0; s < (int32_t)k->steps.n; s++) {
         const dg_plan_step *step = &k->steps.at[s];
         int32_t loop =
             ends[s] ? ends[s] - 1 : step->loop; /* the end of a trip belongs to the body */
         for (int i = 0; i < step->n_in; i++)
-            read_until(k, step->in[i], kept_until(k, s, loop, k->values.at[step->in[i]].loop));
+            read_until(k, step->in[i], kept_until(k, s, loop, k->values[step->in[i]].loop));
         if (ends[s]) read_until(k, k->loops.at[ends[s] - 1].trip, s);
     }
     for (int i = 0; i < k->p->n_outputs; i++)
@@ -536,20 +536,19 @@ static void find_lasts(maker *k)
 
 static void find_roles(maker *k)
 {
-    bool *residual = DG_NEW_ARRAY(k->scratch, bool, k->values.n),
-         *carried = DG_NEW_ARRAY(k->scratch, bool, k->values.n),
-         *output = DG_NEW_ARRAY(k->scratch, bool, k->values.n);
-    for (size_t s = 0; s < k->steps.n; s++) {
+    bool *residual = DG_NEW_ARRAY(k->scratch, bool, k->n_values),
+         *carried = DG_NEW_ARRAY(k->scratch, bool, k->n_values),
+         *output = DG_NEW_ARRAY(k->scratch, bool, k->n_values);
+    for (int32_t s = 0; s < (int32_t)k->steps.n; s++) {
         const dg_plan_step *step = &k->steps.at[s];
         for (int i = 0; step->phase == DG_BACKWARD && i < step->n_in; i++)
-            residual[k->values.at[step->in[i]].of] = true;
+            residual[k->values[step->in[i]].of] = true;
         bool loop = step->kind == DG_STEP_LOOP || step->kind == DG_STEP_LOOP_END;
         for (int i = 0; loop && i < step->n_out; i++) carried[step->out[i]] = true;
     }
-    for (int i = 0; i < k->p->n_outputs; i++)
-        output[k->values.at[k->p->outputs[i].value].of] = true;
-    for (size_t i = 0; i < k->values.n; i++) {
-        dg_plan_value *v = &k->values.at[i];
+    for (int i = 0; i < k->p->n_outputs; i++) output[k->values[k->p->outputs[i].value].of] = true;
+    for (int32_t i = 0; i < k->n_values; i++) {
+        dg_plan_value *v = &k->values[i];
         switch (v->home) {
         case DG_HOME_PARAM:
             v->role = DG_ROLE_PARAM;
@@ -755,6 +754,8 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     for (size_t i = 0; i < g->values.n; i++) k.value[i] = -1;
     for (size_t i = 0; i < g->nodes.n; i++) k.step_of[i] = -1;
     for (size_t i = 0; i < m->places.n; i++) k.place[i] = -1;
+    /* a write may add a value to its place's */
+    k.values = DG_NEW_ARRAY(a, dg_plan_value, g->values.n + m->places.n);
     k.origins = dg_map_new(scratch);
     k.strings = dg_map_new(scratch);
 
@@ -767,10 +768,10 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     find_roles(&k);
 
     dg_plan *p = k.p;
-    p->n_values = (int)k.values.n;
+    p->values = k.values;
+    p->n_values = k.n_values;
     p->n_steps = (int)k.steps.n;
     p->n_loops = (int)k.loops.n;
-    dg_vec_seal(&k.values, a, p->values);
     dg_vec_seal(&k.steps, a, p->steps);
     dg_vec_seal(&k.loops, a, p->loops);
     dg_decision *decisions = DG_NEW_ARRAY(a, dg_decision, m->decisions.n + l->decisions.n);
