@@ -129,8 +129,7 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
                                                .nodes = m->n_nodes});
         time_stage(c, "plan", &hook.clock);
     }
-    dg_vec_free(&layout.heuristics);
-    dg_vec_free(&layout.decisions);
+    dg_layout_free(&layout);
     if (!plan) return false;
     if (!dg_plan_check(plan, m->diag)) {
         dg_plan_free(plan);

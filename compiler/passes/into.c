@@ -222,10 +222,10 @@ static void set_kernels(laying *l, bool stored)
  * message names what the better one takes. */
 static void keep_budget(laying *l, const dg_pass_options *o)
 {
-    int64_t stored = o->memory > 0 ? dg_arena_needed(l->m, o, l->a) : 0;
+    int64_t stored = o->memory > 0 ? dg_arena_needed(l->m, o) : 0;
     if ((uint64_t)stored <= o->memory) return;
     set_kernels(l, false);
-    int64_t copied = dg_arena_needed(l->m, o, l->a);
+    int64_t copied = dg_arena_needed(l->m, o);
     if ((uint64_t)copied > o->memory && copied >= stored) {
         set_kernels(l, true);
         return;

@@ -244,7 +244,7 @@ static void decide(planner *p, const char *kind, dg_node n, dg_value v, const ch
 
 static const char *refusal(planner *p, const char *kind)
 {
-    return dg_arena_printf(p->m->arena, "%s.no:%s", kind, p->why);
+    return dg_arena_printf(p->out->arena, "%s.no:%s", kind, p->why);
 }
 
 /* ---- what joins what ---- */
@@ -582,21 +582,23 @@ static bool within(dg_module *m, const dg_pass_options *o, const dg_layout *out)
 }
 
 /* Everything but offsets: steps, lives, and which values share bytes. `bytes` are the graph's. */
-static planner plan_lives(dg_module *m, const dg_pass_options *o, const dg_bytes *bytes,
-                          dg_layout *out)
+static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, dg_layout *out)
 {
     dg_graph *g = m->graph;
     size_t values = g->values.n, nodes = g->nodes.n;
-    *out = (dg_layout){.n_values = (int)values, .n_nodes = (int)nodes, .bytes = bytes};
-    out->workspace = DG_NEW_ARRAY(m->arena, int64_t, nodes);
-    out->workspace_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
-    out->scratch_bytes = DG_NEW_ARRAY(m->arena, int64_t, nodes);
-    out->carry_swap = DG_NEW_ARRAY(m->arena, uint8_t, values);
+    *out = (dg_layout){.arena = a,
+                       .n_values = (int)values,
+                       .bytes = dg_bytes_of(g, a),
+                       .n_nodes = (int)nodes,
+                       .workspace = DG_NEW_ARRAY(a, int64_t, nodes),
+                       .workspace_bytes = DG_NEW_ARRAY(a, int64_t, nodes),
+                       .scratch_bytes = DG_NEW_ARRAY(a, int64_t, nodes),
+                       .carry_swap = DG_NEW_ARRAY(a, uint8_t, values)};
     planner p = {.m = m,
                  .g = g,
                  .out = out,
                  .a = dg_arena_new(),
-                 .bytes = bytes,
+                 .bytes = out->bytes,
                  .fx = dg_effects_of(g),
                  .reference = o->reference || o->naive};
     p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
@@ -621,8 +623,8 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, const dg_bytes
 
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
-    planner p = plan_lives(m, o, dg_bytes_of(m->graph, m->arena), out);
-    out->storage = DG_NEW_ARRAY(m->arena, dg_storage, out->n_values);
+    planner p = plan_lives(m, o, dg_arena_new(), out);
+    out->storage = DG_NEW_ARRAY(out->arena, dg_storage, out->n_values);
     place_all(&p);
     bound_free_of_order(&p);
     describe(&p);
@@ -630,30 +632,30 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
     return within(m, o, out);
 }
 
-int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o, dg_arena *scratch)
+void dg_layout_free(dg_layout *l)
+{
+    dg_vec_free(&l->heuristics);
+    dg_vec_free(&l->decisions);
+    dg_arena_free(l->arena);
+}
+
+int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o)
 {
     dg_pass_options free = *o;
     dg_layout layout;
-    dg_arena *kept = m->arena;
     free.memory = 0;
-    m->arena = scratch;
     dg_pass_memplan(m, &free, &layout);
-    m->arena = kept;
-    dg_vec_free(&layout.decisions);
-    dg_vec_free(&layout.heuristics);
+    dg_layout_free(&layout);
     return layout.arena_bytes;
 }
 
 void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a)
 {
     dg_layout layout;
-    dg_arena *kept = m->arena;
-    m->arena = a; /* nothing of this layout is wanted afterwards */
-    planner p = plan_lives(m, o, dg_bytes_of(m->graph, a), &layout);
-    m->arena = kept;
+    planner p = plan_lives(m, o, a, &layout);
     size_t most = p.g->values.n + p.g->nodes.n;
-    dg_slot *slots = DG_NEW_ARRAY(a, dg_slot, most);
-    int32_t *whose = DG_NEW_ARRAY(a, int32_t, most);
+    dg_slot *slots = DG_NEW_ARRAY(p.a, dg_slot, most);
+    int32_t *whose = DG_NEW_ARRAY(p.a, int32_t, most);
     int n = make_slots(&p, slots, whose);
     *out = (dg_lives){.bytes = p.bytes,
                       .steps = p.steps,
@@ -676,7 +678,6 @@ void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena
         out->live[t] += out->live[t - 1];
         out->between[t] += out->between[t - 1];
     }
-    dg_vec_free(&layout.decisions);
-    dg_vec_free(&layout.heuristics);
+    dg_vec_free(&layout.decisions); /* nothing else of this layout is wanted */
     dg_arena_free(p.a);
 }

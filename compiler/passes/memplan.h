@@ -54,7 +54,7 @@ typedef struct dg_lives {
 void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena *a);
 
 /* The arena's bytes in the plan of the graph as it stands, whatever the budget. */
-int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o, dg_arena *scratch);
+int64_t dg_arena_needed(dg_module *m, const dg_pass_options *o);
 
 /* A buffer that is taken from step `first` to step `last`, both included. */
 typedef struct dg_slot {

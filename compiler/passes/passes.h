@@ -8,11 +8,11 @@
 
 typedef struct dg_pass_options {
     dg_isa isa;
-    bool reference;  /* --precision f64: floats widened, ref kernels, optional passes off, no buffer
-                        reused */
+    bool reference; /* --precision f64: floats widened, ref kernels, optional passes off, no buffer
+                       reused */
     bool bf16;  /* --precision bf16, and tiles to multiply it with: products of rounded operands */
     bool naive; /* no buffer reused: a plan to compare another with */
-    uint64_t memory; /* budget in bytes; 0: none */
+    uint64_t memory;  /* budget in bytes; 0: none */
     const char *conv; /* "direct" "winograd2" "winograd4": every 3x3 convolution of stride 1; NULL:
                          by cost */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
@@ -55,6 +55,7 @@ typedef struct dg_heuristic {
 } dg_heuristic;
 
 typedef struct dg_layout { /* the result of schedule and memplan for one module's entry graph */
+    dg_arena *arena;       /* the layout's own: whatever it points to */
     int n_values;
     dg_storage *storage;          /* by value id */
     const struct dg_bytes *bytes; /* by value id: what storage was made of (memplan.h) */
@@ -65,10 +66,10 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
                           * buffer, and the buffers are traded after each trip */
     int64_t arena_bytes, bound_bytes, naive_bytes;
     int64_t order_free_bound;
-    /* Freed by the caller. */
     DG_VEC(dg_heuristic) heuristics;
     DG_VEC(dg_decision) decisions;
 } dg_layout;
+void dg_layout_free(dg_layout *l); /* what it holds; also of one that memplan refused to make */
 
 bool dg_pass_grad(dg_module *m, const dg_pass_options *o);
 bool dg_pass_expand(dg_module *m, const dg_pass_options *o);

@@ -470,7 +470,7 @@ static bool keeps_budget(recomputer *r)
 {
     int64_t bound = r->lives.live[peak_step(r)];
     if ((uint64_t)bound > r->o->memory) return false;
-    return (uint64_t)dg_arena_needed(r->m, r->o, r->a) <= r->o->memory;
+    return (uint64_t)dg_arena_needed(r->m, r->o) <= r->o->memory;
 }
 
 static bool nearly_free(const recomputer *r, const choice *c)

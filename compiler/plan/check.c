@@ -148,7 +148,7 @@ static bool check_step(checker *c, int32_t id, int32_t loop)
     case DG_STEP_KERNEL:
         if (!s->op || (!s->kernel && !s->op->ref))
             return dg_check_wrong(c, "step %d has no kernel", id);
-        what = dg_step_wrong(p, s, c->a);
+        what = dg_step_wrong(p, s, c->types);
         if (what) return dg_check_wrong(c, "step %d %s", id, what);
         break;
     case DG_STEP_COPY:
@@ -465,7 +465,8 @@ static bool check_buffers(checker *c)
 
 bool dg_plan_check(const dg_plan *p, dg_diag *d)
 {
-    checker c = {.p = p, .d = d, .a = dg_arena_new()};
+    dg_step_types types = {0};
+    checker c = {.p = p, .d = d, .a = dg_arena_new(), .types = &types};
     size_t n = (size_t)p->n_values + 1;
     c.opens = DG_NEW_ARRAY(c.a, int32_t, p->n_steps + 1);
     c.first = DG_NEW_ARRAY(c.a, int32_t, n);
@@ -486,6 +487,7 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
         for (int k = 0; k < p->loops[l].n_carries; k++) swaps |= p->loops[l].carries[k].how == 1;
     }
     if (good && swaps) good = dg_check_run(&c, 3);
+    dg_vec_free(&types);
     dg_arena_free(c.a);
     return good;
 }

@@ -109,37 +109,37 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
 }
 
 /* What a kernel's callbacks are told. */
-static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
+static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
 {
-    dg_type *types = DG_NEW_ARRAY(a, dg_type, s->n_in + s->n_out);
-    for (int i = 0; i < s->n_in; i++) types[i] = type_of(p, s, i);
-    for (int o = 0; o < s->n_out; o++) types[s->n_in + o] = p->values[s->out[o]].type;
+    room->n = 0;
+    for (int i = 0; i < s->n_in; i++) dg_vec_push(room, type_of(p, s, i));
+    for (int o = 0; o < s->n_out; o++) dg_vec_push(room, p->values[s->out[o]].type);
     return (dg_infer){.op = s->op,
                       .attrs = &s->attrs,
                       .n_in = s->n_own,
-                      .in = types,
-                      .out = types + s->n_in,
+                      .in = room->at,
+                      .out = room->at + s->n_in,
                       .n_out = s->n_out,
                       .input = {-1, -1},
-                      .arena = a,
                       .prologue = s->prologue};
 }
 
-static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
+static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
 {
     if (!s->kernel || !s->kernel->workspace) return true;
-    dg_infer t = types_of(p, s, a);
+    dg_infer t = types_of(p, s, room);
     return s->workspace_bytes >= s->kernel->workspace(&t, s->strip);
 }
 
 /* ---- where results lie ---- */
 
-bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in, dg_arena *a)
+bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in,
+                         dg_step_types *room)
 {
     if (out != 0 || !s->kernel || !s->kernel->over) return false;
     int operand = dg_prologue_source(s->prologue, s->n_own, s->n_in, in);
     if (operand < 0 || operand >= 32 || !(s->kernel->parts >> operand & 1)) return false;
-    dg_infer t = types_of(p, s, a);
+    dg_infer t = types_of(p, s, room);
     return s->kernel->over(&t);
 }
 
@@ -187,7 +187,7 @@ static const char *results_wrong(const dg_plan *p, const dg_plan_step *s)
     return NULL;
 }
 
-const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
+const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
 {
     if (s->n_own < 0 || s->n_own > s->n_in) return "has more operands of its own than it has";
     const dg_strip *epilogue = s->op->epilogue ? s->strip : NULL;
@@ -207,6 +207,6 @@ const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_arena *a)
                       : loads_wrong(p, s, s->strip, 0, 0);
     if (!what) what = prologue_wrong(p, s, epilogue);
     if (!what) what = results_wrong(p, s);
-    if (!what && !has_workspace(p, s, a)) what = "has less workspace than its kernel takes";
+    if (!what && !has_workspace(p, s, room)) what = "has less workspace than its kernel takes";
     return what;
 }

@@ -243,11 +243,9 @@ static void budget(void **state)
     plan_text t = plain(text);
     dg_layout layout;
     assert_true(dg_pass_memplan(t.module, &(dg_pass_options){.memory = 256}, &layout));
-    dg_vec_free(&layout.heuristics);
-    dg_vec_free(&layout.decisions);
+    dg_layout_free(&layout);
     assert_false(dg_pass_memplan(t.module, &(dg_pass_options){.memory = 255}, &layout));
-    dg_vec_free(&layout.heuristics);
-    dg_vec_free(&layout.decisions);
+    dg_layout_free(&layout);
     assert_string_equal(dg_diag_at(t.diag, 0)->id, "E601");
     plan_text_free(&t);
 }

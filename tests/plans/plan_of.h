@@ -51,14 +51,12 @@ static inline plan_text plan_within(const char *name, const char *text, const ch
     if (!dg_pass_memplan(t.module, &o, &layout)) {
         if (memory == 0 || strcmp(dg_diag_at(t.diag, 0)->id, "E601") != 0)
             fail_msg("%s", plan_messages(&t));
-        dg_vec_free(&layout.heuristics);
-        dg_vec_free(&layout.decisions);
+        dg_layout_free(&layout);
         return t;
     }
     t.plan = dg_plan_make(t.module, &layout,
                           &(dg_plan_options){.passes = &o, .nodes = nodes});
-    dg_vec_free(&layout.heuristics);
-    dg_vec_free(&layout.decisions);
+    dg_layout_free(&layout);
     if (!t.plan) fail_msg("%s", plan_messages(&t));
     if (!dg_plan_check(t.plan, t.diag)) {
         dg_text shown = {0};
