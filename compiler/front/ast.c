@@ -10,24 +10,35 @@
 
 #include <string.h>
 
+/* What stands behind the list's end is left of lists that an error broke off. */
 void dg_items_add(dg_parser *p, dg_items *list, void *item, int depth)
 {
-    dg_link *link = DG_NEW(p->arena, dg_link);
-    link->item = item;
-    if (list->last) list->last->next = link;
-    else list->first = link;
-    list->last = link;
-    list->n++;
+    if (list->n == 0) list->first = (int)p->items.n;
+    p->items.n = (size_t)(list->first + list->n++);
+    dg_vec_push(&p->items, item);
     if (depth > list->depth) list->depth = depth;
+}
+
+dg_items dg_items_before(dg_parser *p, void *first, int depth, const dg_items *rest)
+{
+    dg_items list = *rest;
+    dg_items_add(p, &list, first, depth);
+    void **at = p->items.at + list.first;
+    memmove(at + 1, at, sizeof *at * (size_t)rest->n);
+    at[0] = first;
+    return list;
+}
+
+static void *item_at(const dg_parser *p, const dg_items *list, int i)
+{
+    return p->items.at[list->first + i];
 }
 
 /* The list as an array of pointers. */
 static void **seal(dg_parser *p, const dg_items *list)
 {
-    void **at = DG_NEW_ARRAY(p->arena, void *, list->n);
-    int i = 0;
-    for (dg_link *l = list->first; l; l = l->next) at[i++] = l->item;
-    return at;
+    return dg_arena_copy(p->arena, p->items.at + (list->n ? list->first : 0),
+                         sizeof(void *) * (size_t)list->n);
 }
 
 static int deeper(int depth, int other)
@@ -62,9 +73,9 @@ static int level(dg_parser *p, dg_span span, int below)
 static dg_expr *new_expr(dg_parser *p, dg_expr_kind kind, dg_span span, int below)
 {
     dg_expr *e = DG_NEW(p->arena, dg_expr);
-    e->kind = kind;
+    e->kind = (uint8_t)kind;
     e->span = span;
-    e->depth = level(p, span, below);
+    e->depth = (uint16_t)level(p, span, below);
     return e;
 }
 
@@ -96,7 +107,7 @@ dg_expr *dg_ast_binary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span,
                        dg_expr *b)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_BINARY, span, a, b, NULL);
-    e->op = op;
+    e->op = (uint8_t)op;
     e->op_span = op_span;
     return e;
 }
@@ -104,7 +115,7 @@ dg_expr *dg_ast_binary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span,
 dg_expr *dg_ast_unary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span, dg_expr *a)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_UNARY, span, a, NULL, NULL);
-    e->op = op;
+    e->op = (uint8_t)op;
     e->op_span = op_span;
     return e;
 }
@@ -117,7 +128,7 @@ dg_expr *dg_ast_items(dg_parser *p, dg_expr_kind kind, dg_span span, const dg_it
     return e;
 }
 
-dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target target,
+dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target *target,
                               dg_expr *source, dg_expr *filter)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_COMPREHENSION, span, element, source, filter);
@@ -125,11 +136,11 @@ dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_t
     return e;
 }
 
-static int depth_of_formals(const dg_items *formals)
+static int depth_of_formals(const dg_parser *p, const dg_items *formals)
 {
     int depth = 0;
-    for (dg_link *l = formals->first; l; l = l->next) {
-        const dg_formal *f = l->item;
+    for (int i = 0; i < formals->n; i++) {
+        const dg_formal *f = item_at(p, formals, i);
         depth = deeper(depth, deeper(depth_of(f->fallback), depth_of_type(f->type)));
     }
     return depth;
@@ -138,14 +149,13 @@ static int depth_of_formals(const dg_items *formals)
 static dg_formal *seal_formals(dg_parser *p, const dg_items *formals)
 {
     dg_formal *at = DG_NEW_ARRAY(p->arena, dg_formal, formals->n);
-    int i = 0;
-    for (dg_link *l = formals->first; l; l = l->next) at[i++] = *(const dg_formal *)l->item;
+    for (int i = 0; i < formals->n; i++) at[i] = *(const dg_formal *)item_at(p, formals, i);
     return at;
 }
 
 dg_expr *dg_ast_fn(dg_parser *p, dg_span span, const dg_items *formals, dg_expr *body)
 {
-    dg_expr *e = new_expr(p, DG_E_FN, span, deeper(depth_of(body), depth_of_formals(formals)));
+    dg_expr *e = new_expr(p, DG_E_FN, span, deeper(depth_of(body), depth_of_formals(p, formals)));
     e->a = body;
     e->n = formals->n;
     e->formals = seal_formals(p, formals);
@@ -162,23 +172,21 @@ dg_expr *dg_ast_call(dg_parser *p, dg_span span, dg_expr *callee, dg_expr *label
     e->n = args->n;
     e->args = DG_NEW_ARRAY(p->arena, dg_arg, args->n);
     bool named = false;
-    int i = 0;
-    for (dg_link *l = args->first; l; l = l->next) {
-        e->args[i] = *(const dg_arg *)l->item;
+    for (int i = 0; i < args->n; i++) {
+        e->args[i] = *(const dg_arg *)item_at(p, args, i);
         if (e->args[i].name) named = true;
         else if (named)
             dg_parse_error(p, "E003", e->args[i].span,
                            "a positional argument stands after a named one");
-        i++;
     }
     return e;
 }
 
-static int depth_of_indices(const dg_items *indices)
+static int depth_of_indices(const dg_parser *p, const dg_items *indices)
 {
     int depth = 0;
-    for (dg_link *l = indices->first; l; l = l->next) {
-        const dg_index *x = l->item;
+    for (int i = 0; i < indices->n; i++) {
+        const dg_index *x = item_at(p, indices, i);
         depth = deeper(depth, deeper(depth_of(x->a), deeper(depth_of(x->b), depth_of(x->c))));
     }
     return depth;
@@ -186,17 +194,16 @@ static int depth_of_indices(const dg_items *indices)
 
 dg_expr *dg_ast_index(dg_parser *p, dg_span span, dg_expr *base, const dg_items *indices)
 {
-    dg_expr *e = new_expr(p, DG_E_INDEX, span, deeper(depth_of(base), depth_of_indices(indices)));
+    dg_expr *e = new_expr(p, DG_E_INDEX, span, deeper(depth_of(base), depth_of_indices(p, indices)));
     e->a = base;
     e->n = indices->n;
     e->indices = DG_NEW_ARRAY(p->arena, dg_index, indices->n);
-    int rests = 0, i = 0;
-    for (dg_link *l = indices->first; l; l = l->next) {
-        e->indices[i] = *(const dg_index *)l->item;
+    int rests = 0;
+    for (int i = 0; i < indices->n; i++) {
+        e->indices[i] = *(const dg_index *)item_at(p, indices, i);
         if (e->indices[i].kind == DG_I_REST && rests++ == 1)
             dg_parse_error(p, "E003", e->indices[i].span,
                            "'...' stands twice in one index; it may stand once");
-        i++;
     }
     return e;
 }
@@ -204,7 +211,7 @@ dg_expr *dg_ast_index(dg_parser *p, dg_span span, dg_expr *base, const dg_items 
 dg_expr *dg_ast_cast(dg_parser *p, dg_span span, dg_dtype dtype, dg_expr *a)
 {
     dg_expr *e = dg_ast_expr(p, DG_E_CAST, span, a, NULL, NULL);
-    e->dtype = dtype;
+    e->dtype = (uint8_t)dtype;
     return e;
 }
 
@@ -253,13 +260,12 @@ dg_texpr *dg_ast_tensor(dg_parser *p, dg_span span, dg_dtype dtype, bool bracket
     t->depth = level(p, span, dims->depth);
     t->n = dims->n;
     t->dims = DG_NEW_ARRAY(p->arena, dg_dim, dims->n);
-    int rests = 0, i = 0;
-    for (dg_link *l = dims->first; l; l = l->next) {
-        t->dims[i] = *(const dg_dim *)l->item;
+    int rests = 0;
+    for (int i = 0; i < dims->n; i++) {
+        t->dims[i] = *(const dg_dim *)item_at(p, dims, i);
         if (t->dims[i].kind == DG_D_REST && rests++ == 1)
             dg_parse_error(p, "E003", t->dims[i].span,
                            "'...' stands twice in one type; it may stand once");
-        i++;
     }
     return t;
 }
@@ -273,9 +279,10 @@ dg_texpr *dg_ast_type_items(dg_parser *p, dg_texpr_kind kind, dg_span span, cons
     return t;
 }
 
-dg_target dg_ast_target(dg_parser *p, dg_span span, const dg_items *names, bool tuple)
+dg_target *dg_ast_target(dg_parser *p, dg_span span, const dg_items *names, bool tuple)
 {
-    return (dg_target){names->n, (dg_str *)seal(p, names), tuple, span};
+    dg_target target = {names->n, (dg_str *)seal(p, names), tuple, span};
+    return dg_arena_copy(p->arena, &target, sizeof target);
 }
 
 /* ---- statements ---- */
@@ -399,11 +406,11 @@ dg_stmt *dg_ast_place(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_str name
     return s;
 }
 
-dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_target target,
+dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, const dg_target *target,
                        dg_expr *source, dg_block_ast *body)
 {
     dg_stmt *s = new_stmt(p, kind, span, deeper(depth_of(source), depth_of_body(body)));
-    s->target = target;
+    s->target = *target;
     s->b = source;
     s->body = body;
     return s;
@@ -475,4 +482,29 @@ void dg_ast_finish(dg_parser *p, dg_tree *t)
     t->decls = (dg_decl **)seal(p, &p->decls);
     t->n_comments = (int)p->comments.n;
     dg_vec_seal(&p->comments, p->arena, t->comments);
+}
+
+/* ---- walks ---- */
+
+void dg_expr_parts(const dg_expr *e, void (*visit)(void *ctx, const dg_expr *part), void *ctx)
+{
+    if (e->a) visit(ctx, e->a);
+    if (e->b) visit(ctx, e->b);
+    if (e->c) visit(ctx, e->c);
+    for (int i = 0; i < e->n; i++) {
+        switch (e->kind) {
+        case DG_E_STRING:
+        case DG_E_LIST:
+        case DG_E_TUPLE: visit(ctx, e->items[i]); break;
+        case DG_E_CALL: visit(ctx, e->args[i].value); break;
+        case DG_E_INDEX: {
+            const dg_index *x = &e->indices[i];
+            if (x->a) visit(ctx, x->a);
+            if (x->b) visit(ctx, x->b);
+            if (x->c) visit(ctx, x->c);
+            break;
+        }
+        default: break;
+        }
+    }
 }

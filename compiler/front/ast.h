@@ -65,26 +65,36 @@ typedef struct dg_formal {
     dg_span span;
 } dg_formal;
 
+/* Most of a tree, and read again at each call and for each element of a comprehension: kept small.
+ * What only one kind has shares its bytes with what only others have. */
 struct dg_expr {
-    dg_expr_kind kind;
-    dg_span span;
-    int depth;        /* of the tree below: the parser refuses more than 256 (E007) */
+    uint8_t kind;       /* dg_expr_kind */
+    uint8_t op;         /* dg_binop: binary, unary */
+    uint8_t dtype;      /* dg_dtype: cast */
     bool parenthesised; /* written with parentheses of its own: for the formatter */
-    dg_span paren_span; /* then from ( to ), the outermost ones; `span` is without them */
-    dg_span op_span;   /* binary: the operator */
-    dg_str text;
-    int64_t i;
-    double f;
-    dg_binop op;
-    dg_dtype dtype;
+    uint16_t depth;     /* of the tree below: the parser refuses more than 256 (E007) */
+    int n;              /* of the list that this kind has */
+    dg_span span;
+    dg_span paren_span; /* parenthesised: from ( to ), the outermost ones; `span` is without them */
     dg_expr *a, *b, *c;
-    dg_expr *label;    /* call: NAME or STRING as an expression */
-    int n;             /* of the list that this kind has */
-    dg_expr **items;   /* list, tuple, string parts */
-    dg_arg *args;
-    dg_index *indices;
-    dg_formal *formals;
-    dg_target target;
+    union {
+        struct {
+            dg_str text; /* name, float, string of n = 0 */
+            union {
+                int64_t i;
+                double f;
+            };
+        };
+        dg_span op_span;     /* binary, unary */
+        dg_expr **items;     /* list, tuple, string of n > 0 */
+        dg_formal *formals;  /* fn */
+        dg_index *indices;   /* index */
+        dg_target *target;   /* comprehension */
+        struct {             /* call */
+            dg_arg *args;
+            dg_expr *label;  /* NAME or STRING as an expression; NULL: none */
+        };
+    };
 };
 
 typedef enum dg_texpr_kind { DG_Y_TENSOR, DG_Y_NAME, DG_Y_FN, DG_Y_LIST, DG_Y_TUPLE } dg_texpr_kind;
@@ -179,6 +189,10 @@ typedef struct dg_tree {
  * (E004); brackets (E005); left sides (E006); brackets and tree at most 256 deep (E007). Recovers
  * at ';', newline and '}'; stops at the eighth error. Never NULL; look at ok. */
 dg_tree *dg_parse(dg_arena *a, dg_strings *s, dg_diag *d, int32_t file);
+
+/* Calls `visit` for the expressions right below `e`, in the order in which they are evaluated; not
+ * for a call's label, nor for the arguments of an `fn`. */
+void dg_expr_parts(const dg_expr *e, void (*visit)(void *ctx, const dg_expr *part), void *ctx);
 
 /* The tree as canonical text with its comments: idempotent; parsing the result gives an equal
  * tree. */

@@ -102,22 +102,25 @@ static void dump_expr(dg_text *o, int depth, const char *role, const dg_expr *e)
     if (e->kind == DG_E_STRING && e->n == 0) quoted(o, e->text);
     if (e->kind == DG_E_BINARY || e->kind == DG_E_UNARY) dg_text_add(o, " %s", op_names[e->op]);
     if (e->kind == DG_E_CAST) dg_text_add(o, " %s", dg_dtype_name(e->dtype));
-    if (e->kind == DG_E_COMPREHENSION) dump_target(o, &e->target);
+    if (e->kind == DG_E_COMPREHENSION) dump_target(o, e->target);
     dg_text_add(o, e->parenthesised ? " in parentheses\n" : "\n");
 
     depth++;
     if (e->kind == DG_E_FN) dump_formals(o, depth, e->formals, e->n);
     dump_expr(o, depth, NULL, e->a);
-    dump_expr(o, depth, "label", e->label);
+    if (e->kind == DG_E_CALL) dump_expr(o, depth, "label", e->label);
     dump_expr(o, depth, NULL, e->b);
     dump_expr(o, depth, NULL, e->c);
-    if (e->items)
-        for (int i = 0; i < e->n; i++) dump_expr(o, depth, NULL, e->items[i]);
-    if (e->args)
-        for (int i = 0; i < e->n; i++)
-            dump_expr(o, depth, e->args[i].name ? e->args[i].name : "argument", e->args[i].value);
-    if (e->indices)
-        for (int i = 0; i < e->n; i++) dump_index(o, depth, &e->indices[i]);
+    for (int i = 0; i < e->n; i++) {
+        switch (e->kind) {
+        case DG_E_STRING:
+        case DG_E_LIST:
+        case DG_E_TUPLE: dump_expr(o, depth, NULL, e->items[i]); break;
+        case DG_E_CALL: dump_expr(o, depth, e->args[i].name ? e->args[i].name : "argument", e->args[i].value); break;
+        case DG_E_INDEX: dump_index(o, depth, &e->indices[i]); break;
+        default: break;
+        }
+    }
 }
 
 static void dump_type(dg_text *o, int depth, const dg_texpr *t)

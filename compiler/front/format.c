@@ -437,10 +437,10 @@ static void put_comprehension(formatter *f, const dg_expr *e)
     put(f, "[");
     open_group(f, G_ALL);
     put_expr(f, e->a);
-    comments_here(f, e->target.span.begin);
+    comments_here(f, e->target->span.begin);
     may_break(f, true);
     put(f, "for ");
-    put_target(f, &e->target);
+    put_target(f, e->target);
     put(f, " in ");
     put_expr(f, e->b);
     if (e->c) {

@@ -133,7 +133,7 @@ static dg_sv eval_comprehension(dg_lower *L, const dg_expr *e)
     for (int64_t i = 0; i < source.list->n; i++) {
         if (!dg_tick(L, 0, e->span)) return dg_sv_poison;
         L->stack.n = mark;
-        if (!dg_targets_bind(L, &e->target, source.list->at[i], true)) return dg_sv_poison;
+        if (!dg_targets_bind(L, e->target, source.list->at[i], true)) return dg_sv_poison;
         if (e->c) {
             bool keep;
             dg_sv c = dg_settle(L, dg_eval_expr(L, e->c));

@@ -62,6 +62,11 @@ static void type(names *n, const dg_texpr *t)
     for (int i = 0; i < t->n && t->items; i++) type(n, t->items[i]);
 }
 
+static void part(void *ctx, const dg_expr *e)
+{
+    expr(ctx, e);
+}
+
 static void expr(names *n, const dg_expr *e)
 {
     if (!e) return;
@@ -77,7 +82,7 @@ static void expr(names *n, const dg_expr *e)
         return;
     case DG_E_COMPREHENSION:
         expr(n, e->b);
-        for (int i = 0; i < e->target.n; i++) bind(n, e->target.names[i]);
+        for (int i = 0; i < e->target->n; i++) bind(n, e->target->names[i]);
         expr(n, e->c);
         expr(n, e->a);
         n->local.n = mark;
@@ -85,17 +90,8 @@ static void expr(names *n, const dg_expr *e)
     default:
         break;
     }
-    expr(n, e->a);
-    expr(n, e->b);
-    expr(n, e->c);
-    if (e->label && e->label->kind == DG_E_STRING) expr(n, e->label);
-    for (int i = 0; i < e->n && e->items; i++) expr(n, e->items[i]);
-    for (int i = 0; i < e->n && e->args; i++) expr(n, e->args[i].value);
-    for (int i = 0; i < e->n && e->indices; i++) {
-        expr(n, e->indices[i].a);
-        expr(n, e->indices[i].b);
-        expr(n, e->indices[i].c);
-    }
+    dg_expr_parts(e, part, n);
+    if (e->kind == DG_E_CALL && e->label && e->label->kind == DG_E_STRING) expr(n, e->label);
 }
 
 static void bind_left(names *n, const dg_expr *e)

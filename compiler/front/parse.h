@@ -33,15 +33,11 @@ typedef struct dg_bracket {
     size_t text_length; /* and how much of the string was read so far */
 } dg_bracket;
 
-/* A list under construction: the grammar is left-recursive, so items are appended. Sealed to an
- * array by ast.c. */
-typedef struct dg_link {
-    void *item;
-    struct dg_link *next;
-} dg_link;
+/* A list under construction: n items from `first` on of the parser's stack of items. The grammar is
+ * left-recursive, so they are appended; lists nest, so the innermost one ends the stack. Sealed to
+ * an array by ast.c. */
 typedef struct dg_items {
-    int n, depth; /* depth: of the deepest item */
-    dg_link *first, *last;
+    int first, n, depth; /* depth: of the deepest item */
 } dg_items;
 
 typedef struct dg_signature {
@@ -81,6 +77,7 @@ typedef struct dg_parser {
     bool stop;       /* no further tokens */
     int errors;
 
+    DG_VEC(void *) items; /* of the lists under construction */
     dg_items decls;
 } dg_parser;
 
@@ -97,6 +94,8 @@ void dg_parse_too_deep(dg_parser *p, dg_span span);
 
 /* ast.c */
 void dg_items_add(dg_parser *p, dg_items *list, void *item, int depth);
+/* A list of one `first`, then of what is in `rest`, the newest list. */
+dg_items dg_items_before(dg_parser *p, void *first, int depth, const dg_items *rest);
 dg_expr *dg_ast_expr(dg_parser *p, dg_expr_kind kind, dg_span span, dg_expr *a, dg_expr *b,
                      dg_expr *c);
 dg_expr *dg_ast_name(dg_parser *p, dg_span span, dg_str text);
@@ -105,7 +104,7 @@ dg_expr *dg_ast_binary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span,
                        dg_expr *b);
 dg_expr *dg_ast_unary(dg_parser *p, dg_binop op, dg_span span, dg_span op_span, dg_expr *a);
 dg_expr *dg_ast_items(dg_parser *p, dg_expr_kind kind, dg_span span, const dg_items *items);
-dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target target,
+dg_expr *dg_ast_comprehension(dg_parser *p, dg_span span, dg_expr *element, dg_target *target,
                               dg_expr *source, dg_expr *filter);
 dg_expr *dg_ast_fn(dg_parser *p, dg_span span, const dg_items *formals, dg_expr *body);
 dg_expr *dg_ast_call(dg_parser *p, dg_span span, dg_expr *callee, dg_expr *label,
@@ -122,7 +121,7 @@ dg_texpr *dg_ast_type(dg_parser *p, dg_texpr_kind kind, dg_span span);
 dg_texpr *dg_ast_tensor(dg_parser *p, dg_span span, dg_dtype dtype, bool brackets,
                         const dg_items *dims);
 dg_texpr *dg_ast_type_items(dg_parser *p, dg_texpr_kind kind, dg_span span, const dg_items *items);
-dg_target dg_ast_target(dg_parser *p, dg_span span, const dg_items *names, bool tuple);
+dg_target *dg_ast_target(dg_parser *p, dg_span span, const dg_items *names, bool tuple);
 dg_block_ast *dg_ast_body(dg_parser *p, dg_span span, const dg_items *stmts);
 
 dg_stmt *dg_ast_stmt(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_expr *a, dg_expr *b);
@@ -132,7 +131,7 @@ dg_stmt *dg_ast_bind(dg_parser *p, dg_span span, dg_expr *a, dg_texpr *type, dg_
 dg_stmt *dg_ast_update(dg_parser *p, dg_span span, dg_expr *a, dg_expr *b);
 dg_stmt *dg_ast_place(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_str name, dg_span name_span,
                       dg_expr *label, dg_texpr *type, dg_expr *b);
-dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, dg_target target,
+dg_stmt *dg_ast_repeat(dg_parser *p, dg_stmt_kind kind, dg_span span, const dg_target *target,
                        dg_expr *source, dg_block_ast *body);
 dg_stmt *dg_ast_if(dg_parser *p, dg_span span, dg_expr *condition, dg_block_ast *body,
                    dg_block_ast *otherwise, bool else_if);

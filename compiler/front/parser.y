@@ -54,8 +54,8 @@ int dg_yylex(DG_YYSTYPE *value, dg_span *where, dg_parser *p);
     dg_formal *formal;
     dg_dim *dim;
     dg_items items;
-    dg_signature signature;
-    dg_target target;
+    dg_signature *signature;
+    dg_target *target;
     struct { dg_block_ast *body; bool else_if; } otherwise;
 }
 
@@ -74,7 +74,7 @@ int dg_yylex(DG_YYSTYPE *value, dg_span *where, dg_parser *p);
 %type <stmt> stmt assertion
 %type <otherwise> otherwise
 %type <body> body
-%type <expr> expr postfix primary string label olabel filter oexpr odefault
+%type <expr> expr postfix string label olabel filter oexpr odefault
 %type <type> type otype result
 %type <items> oformals formals types odims dims stmts names exprs oargs args items parts
 %type <arg> arg
@@ -105,14 +105,14 @@ decl
     | CONFIG NAME otype '=' expr    { $$ = dg_ast_decl(p, DG_C_CONFIG, @$, $2, @2); $$->type = $3; $$->value = $5; }
     | CONST NAME otype '=' expr     { $$ = dg_ast_decl(p, DG_C_CONST, @$, $2, @2); $$->type = $3; $$->value = $5; }
     | MODEL NAME '=' expr           { $$ = dg_ast_decl(p, DG_C_MODEL, @$, $2, @2); $$->value = $4; }
-    | BLOCK NAME signature body     { $$ = dg_ast_routine(p, DG_C_BLOCK, @$, $2, @2, &$3, $4); }
-    | ENTRY NAME signature body     { $$ = dg_ast_routine(p, DG_C_ENTRY, @$, $2, @2, &$3, $4); }
-    | TRAIN NAME signature body     { $$ = dg_ast_routine(p, DG_C_TRAIN, @$, $2, @2, &$3, $4); }
+    | BLOCK NAME signature body     { $$ = dg_ast_routine(p, DG_C_BLOCK, @$, $2, @2, $3, $4); }
+    | ENTRY NAME signature body     { $$ = dg_ast_routine(p, DG_C_ENTRY, @$, $2, @2, $3, $4); }
+    | TRAIN NAME signature body     { $$ = dg_ast_routine(p, DG_C_TRAIN, @$, $2, @2, $3, $4); }
     | TEST string body              { $$ = dg_ast_decl(p, DG_C_TEST, @$, dg_ast_plain_text(p, $2, "a test's title"), @2); $$->body = $3; }
     | assertion                     { $$ = dg_ast_decl(p, DG_C_ASSERT, @$, NULL, DG_NOWHERE); $$->value = $1->b; $$->message = $1->message; }
     ;
 signature
-    : '(' oformals ')' result       { $$ = (dg_signature){$2, $4}; }
+    : '(' oformals ')' result       { $$ = dg_arena_copy(p->arena, &(dg_signature){$2, $4}, sizeof *$$); }
     ;
 result
     : %empty                        { $$ = NULL; }
@@ -239,12 +239,6 @@ expr
     | postfix
     ;
 postfix
-    : primary
-    | postfix '(' oargs ')'         { $$ = dg_ast_call(p, @$, $1, NULL, &$3); }
-    | postfix '@' label '(' oargs ')'   { $$ = dg_ast_call(p, @$, $1, $3, &$5); }
-    | postfix '[' items ']'         { $$ = dg_ast_index(p, @$, $1, &$3); }
-    ;
-primary
     : NAME                          { $$ = dg_ast_name(p, @$, $1); }
     | INT
     | FLOAT
@@ -255,22 +249,23 @@ primary
     | DTYPE '(' expr ')'            { $$ = dg_ast_cast(p, @$, $1, $3); }
     | '(' expr ')'                  { $$ = $2; $$->parenthesised = true; $$->paren_span = @$; }
     | '(' expr ',' exprs ')'        {
-          dg_items items = one(p, $2, $2->depth);
-          for (dg_link *l = $4.first; l; l = l->next) dg_items_add(p, &items, l->item, $4.depth);
+          dg_items items = dg_items_before(p, $2, $2->depth, &$4);
           $$ = dg_ast_items(p, DG_E_TUPLE, @$, &items);
       }
     | '[' ']'                       { dg_items items = none(); $$ = dg_ast_items(p, DG_E_LIST, @$, &items); }
     | '[' exprs ']'                 { $$ = dg_ast_items(p, DG_E_LIST, @$, &$2); }
     | '[' exprs ',' ']'             { $$ = dg_ast_items(p, DG_E_LIST, @$, &$2); }
     | '[' expr FOR target IN expr filter ']'    { $$ = dg_ast_comprehension(p, @$, $2, $4, $6, $7); }
+    | postfix '(' oargs ')'         { $$ = dg_ast_call(p, @$, $1, NULL, &$3); }
+    | postfix '@' label '(' oargs ')'   { $$ = dg_ast_call(p, @$, $1, $3, &$5); }
+    | postfix '[' items ']'         { $$ = dg_ast_index(p, @$, $1, &$3); }
     ;
 string
     : STRING                        { $$ = dg_ast_text(p, @$, $1); }
     | TEXT_HEAD expr parts TEXT_TAIL {
           dg_span head = {p->file, @1.begin + 1, @1.end - 1}, tail = {p->file, @4.begin + 1, @4.end - 1};
-          dg_items items = one(p, dg_ast_text(p, head, $1), 1);
-          dg_items_add(p, &items, $2, $2->depth);
-          for (dg_link *l = $3.first; l; l = l->next) dg_items_add(p, &items, l->item, $3.depth);
+          dg_items items = dg_items_before(p, $2, $2->depth, &$3);
+          items = dg_items_before(p, dg_ast_text(p, head, $1), 1, &items);
           dg_items_add(p, &items, dg_ast_text(p, tail, $4), 1);
           $$ = dg_ast_items(p, DG_E_STRING, @$, &items);
       }

@@ -127,28 +127,25 @@ static const char *kind_of(const dg_decl *d)
     return kinds[d->kind];
 }
 
+typedef struct needed {
+    dg_front *front;
+    dg_unit *unit;
+    dg_map *symbols;
+} needed;
+
 /* Syntax alone: the names a static declaration needs at once, so that a chain of thousands of
  * them needs no deep stack. */
-static void needs(dg_lower *L, dg_unit *u, const dg_expr *e, dg_map *seen)
+static void needs(void *ctx, const dg_expr *e)
 {
-    if (!e) return;
-    if (e->kind == DG_E_NAME) {
-        dg_symbol *other, *s = dg_symbol_find(L->front, u, e->text, &other);
-        if (s && s->state == DG_SYM_NEW && (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG))
-            dg_map_set(seen, s, s);
+    needed *n = ctx;
+    if (e->kind == DG_E_FN) return;
+    if (e->kind != DG_E_NAME) {
+        dg_expr_parts(e, needs, n);
         return;
     }
-    if (e->kind == DG_E_FN) return;
-    needs(L, u, e->a, seen);
-    needs(L, u, e->b, seen);
-    needs(L, u, e->c, seen);
-    for (int i = 0; i < e->n && e->items; i++) needs(L, u, e->items[i], seen);
-    for (int i = 0; i < e->n && e->args; i++) needs(L, u, e->args[i].value, seen);
-    for (int i = 0; i < e->n && e->indices; i++) {
-        needs(L, u, e->indices[i].a, seen);
-        needs(L, u, e->indices[i].b, seen);
-        needs(L, u, e->indices[i].c, seen);
-    }
+    dg_symbol *other, *s = dg_symbol_find(n->front, n->unit, e->text, &other);
+    if (s && s->state == DG_SYM_NEW && (s->d->kind == DG_C_CONST || s->d->kind == DG_C_CONFIG))
+        dg_map_set(n->symbols, s, s);
 }
 
 /* Everything below `first`, the deepest first. What forms a circle is left to the evaluation,
@@ -167,7 +164,7 @@ static void compute_below(dg_lower *L, dg_symbol *first)
         }
         dg_map_set(entered, s, s);
         dg_map *below = dg_map_new(L->arena);
-        needs(L, s->unit, s->d->value, below);
+        needs(&(needed){L->front, s->unit, below}, s->d->value);
         for (size_t i = 0; i < dg_map_count(below); i++) {
             dg_symbol *k = dg_map_value(below, i);
             if (!dg_map_has(entered, k)) dg_vec_push(&work, k);
