@@ -59,20 +59,22 @@ static dg_sv static_int_unary(dg_bound *c, int64_t x, bool *known)
 static dg_sv run_unary(dg_bound *c)
 {
     dg_sv v = c->p[0]->v;
-    if (dg_sv_is_number(v)) {
+    double r;
+    if (v.kind == DG_SV_INT) {
         bool known = false;
-        dg_sv i = v.kind == DG_SV_INT ? static_int_unary(c, v.i, &known) : dg_sv_poison;
+        dg_sv i = static_int_unary(c, v.i, &known);
         if (known) return i;
-        double x = dg_sv_number(v), r;
+    }
+    if (dg_sv_is_number(v) && dg_static_unary(c->L, c->f->name, dg_sv_number(v), &r)) {
+        double x = dg_sv_number(v);
         char text[32];
-        dg_static_unary(c->L, c->f->name, x, &r);
         return isfinite(r) || !isfinite(x)
                    ? dg_sv_of_float(r)
                    : dg_spoil(c->L, "E022", c->e->span, "%s(%s) %s", c->f->name,
                               dg_double_text(x, text),
                               isnan(r) ? "has no real value" : "is not finite");
     }
-    if (!dg_sv_is_graph(v)) return no_lists(c, c->p[0]);
+    if (!dg_sv_is_graph(v) && !dg_sv_is_number(v)) return no_lists(c, c->p[0]);
     dg_value x;
     return dg_arg_tensor(c, 0, &x) ? dg_give_op(c, op_of(c), NULL, 0, &x, 1) : dg_sv_poison;
 }

@@ -198,6 +198,7 @@ bool dg_front_check(dg_front *f, dg_arena *a)
     int before = dg_diag_errors(f->diag);
     dg_lower L;
     dg_lower_open(&L, f, a);
+    L.graphs[0].graph = dg_graph_new(a, f->strings, NULL); /* of what failed: nothing is emitted */
     for (size_t i = 0; i < f->units.n; i++) {
         dg_unit *u = f->units.at[i];
         dg_frame frame = {.unit = u, .call = DG_NOWHERE};
@@ -211,6 +212,7 @@ bool dg_front_check(dg_front *f, dg_arena *a)
         dg_names_check(&L, u);
     }
     dg_check_static(&L);
+    dg_graph_free(L.graphs[0].graph);
     dg_lower_close(&L);
     return dg_diag_errors(f->diag) == before;
 }
