@@ -100,6 +100,10 @@ static dg_sv ints(dg_lower *L, const dg_expr *e, int64_t a, int64_t b)
             return dg_sv_of_float(pow((double)a, (double)b));
         }
         return int_power(a, b, &r) ? dg_sv_of_int(r) : overflow(L, e, a, b);
+    case DG_B_EQ:
+        return dg_sv_of_bool(a == b);
+    case DG_B_NE:
+        return dg_sv_of_bool(a != b);
     case DG_B_LT:
         return dg_sv_of_bool(a < b);
     case DG_B_LE:
@@ -113,10 +117,18 @@ static dg_sv ints(dg_lower *L, const dg_expr *e, int64_t a, int64_t b)
     }
 }
 
-static dg_sv floats(dg_lower *L, const dg_expr *e, double a, double b)
+static dg_sv not_finite(dg_lower *L, const dg_expr *e, double a, double b, double r)
 {
     char x[32], y[32];
-    bool finite = isfinite(a) && isfinite(b);
+    if (!isfinite(a) || !isfinite(b)) return dg_sv_of_float(r);
+    return dg_spoil(L, "E022", e->op_span, "%s %s %s %s", dg_double_text(a, x),
+                    dg_binop_text(e->op), dg_double_text(b, y),
+                    isnan(r) ? "has no real value" : "overflows a float");
+}
+
+static dg_sv floats(dg_lower *L, const dg_expr *e, double a, double b)
+{
+    char text[32];
     double r = 0;
     switch (e->op) {
     case DG_B_ADD:
@@ -136,9 +148,13 @@ static dg_sv floats(dg_lower *L, const dg_expr *e, double a, double b)
     case DG_B_MOD:
         if (b == 0)
             return dg_spoil(L, "E022", e->op_span, "%s %s 0: the divisor is zero",
-                            dg_double_text(a, x), dg_binop_text(e->op));
+                            dg_double_text(a, text), dg_binop_text(e->op));
         r = e->op == DG_B_DIV ? a / b : e->op == DG_B_IDIV ? floor(a / b) : a - floor(a / b) * b;
         break;
+    case DG_B_EQ:
+        return dg_sv_of_bool(a == b);
+    case DG_B_NE:
+        return dg_sv_of_bool(a != b);
     case DG_B_LT:
         return dg_sv_of_bool(a < b);
     case DG_B_LE:
@@ -150,10 +166,13 @@ static dg_sv floats(dg_lower *L, const dg_expr *e, double a, double b)
     default:
         return dg_sv_poison;
     }
-    if (isfinite(r) || !finite) return dg_sv_of_float(r);
-    return dg_spoil(L, "E022", e->op_span, "%s %s %s %s", dg_double_text(a, x),
-                    dg_binop_text(e->op), dg_double_text(b, y),
-                    isnan(r) ? "has no real value" : "overflows a float");
+    return isfinite(r) ? dg_sv_of_float(r) : not_finite(L, e, a, b, r);
+}
+
+dg_sv dg_static_numbers(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
+{
+    if (a.kind == DG_SV_INT && b.kind == DG_SV_INT) return ints(L, e, a.i, b.i);
+    return floats(L, e, dg_sv_number(a), dg_sv_number(b));
 }
 
 static dg_sv range(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
@@ -196,10 +215,7 @@ dg_sv dg_static_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b)
     if (e->op == DG_B_EQ || e->op == DG_B_NE)
         return dg_sv_of_bool(dg_sv_equal(a, b) == (e->op == DG_B_EQ));
     if (e->op == DG_B_RANGE) return range(L, e, a, b);
-    if (dg_sv_is_number(a) && dg_sv_is_number(b)) {
-        if (a.kind == DG_SV_INT && b.kind == DG_SV_INT) return ints(L, e, a.i, b.i);
-        return floats(L, e, dg_sv_number(a), dg_sv_number(b));
-    }
+    if (dg_sv_is_number(a) && dg_sv_is_number(b)) return dg_static_numbers(L, e, a, b);
     bool joins = a.kind == b.kind && (a.kind == DG_SV_LIST || a.kind == DG_SV_STR);
     if (e->op == DG_B_ADD && joins) return join(L, e, a, b);
     if (a.kind == DG_SV_STR && b.kind == DG_SV_STR && e->op >= DG_B_LT && e->op <= DG_B_GE) {

@@ -14,13 +14,12 @@ dg_value dg_poison_value(dg_lower *L)
     return dg_poison(L->b ? L->b : &L->graphs[0]);
 }
 
-dg_sv dg_settle(dg_lower *L, dg_sv v)
+dg_sv dg_settle_places(dg_lower *L, dg_sv v)
 {
     if (v.kind == DG_SV_PLACE) {
         if (!dg_graph_wanted(L, L->origin_span, "a place")) return dg_sv_poison;
         return dg_sv_of_tensor(L, dg_spot_read(L, v.spot));
     }
-    if (v.kind != DG_SV_TUPLE) return v;
     bool any = false;
     for (int64_t i = 0; i < v.list->n; i++)
         any |= v.list->at[i].kind == DG_SV_PLACE || v.list->at[i].kind == DG_SV_TUPLE;

@@ -344,7 +344,7 @@ struct dg_lower {
     dg_loop *loop;
     int depth;       /* of calls */
     char *stack_low; /* C stack may grow down to here */
-    int64_t steps;
+    int64_t steps, next_look; /* next_look: at that many steps the budgets are looked at */
     size_t bytes_at_start;
     int errors_at_start;
     bool halted; /* a budget is used up: everything is poison */
@@ -421,6 +421,8 @@ const char *dg_sv_kind_text(const dg_lower *L, dg_sv v); /* "a list of 3", "f32[
 
 /* consteval.c */
 dg_sv dg_static_binary(dg_lower *L, const dg_expr *e, dg_sv a, dg_sv b);
+dg_sv dg_static_numbers(dg_lower *L, const dg_expr *e, dg_sv a,
+                        dg_sv b); /* two ints or floats; not for `..` */
 dg_sv dg_static_negate(dg_lower *L, const dg_expr *e, dg_sv a);
 bool dg_static_unary(dg_lower *L, const char *name, double x,
                      double *out);        /* sqrt exp ...; false: no such function */
@@ -429,7 +431,14 @@ const char *dg_binop_quoted(dg_binop op); /* "`+`" */
 const char *dg_binop_name(dg_binop op);   /* name of the IR's op, NULL: none */
 
 /* scope.c */
-dg_binding *dg_binding_local(dg_lower *L, dg_str name);               /* of this frame; NULL */
+static inline dg_binding *dg_binding_local(dg_lower *L, dg_str name) /* of this frame; NULL */
+{
+    size_t base = L->frame ? L->frame->base : 0;
+    for (size_t i = L->stack.n; i > base; i--) {
+        if (L->stack.at[i - 1].name == name) return &L->stack.at[i - 1];
+    }
+    return NULL;
+}
 const dg_binding *dg_binding_find(dg_lower *L, dg_str name);          /* also captured */
 dg_binding *dg_bind(dg_lower *L, dg_str name, dg_sv v, dg_span span); /* overwrites or makes */
 dg_binding *dg_bind_new(dg_lower *L, dg_str name, dg_sv v, dg_span span);
@@ -472,7 +481,11 @@ bool dg_annotate(dg_lower *L, const dg_texpr *t, dg_sv *v, dg_span span, dg_str 
 
 /* convert.c */
 dg_value dg_poison_value(dg_lower *L);
-dg_sv dg_settle(dg_lower *L, dg_sv v); /* a place becomes its value, also inside tuples */
+dg_sv dg_settle_places(dg_lower *L, dg_sv v);
+static inline dg_sv dg_settle(dg_lower *L, dg_sv v) /* a place becomes its value, also in tuples */
+{
+    return v.kind == DG_SV_PLACE || v.kind == DG_SV_TUPLE ? dg_settle_places(L, v) : v;
+}
 dg_value dg_tensor_of(dg_lower *L, dg_sv v, dg_dtype like, dg_span span,
                       const char *what); /* like: dtype for static numbers, DG_POISON: their own */
 dg_value dg_tensor_in(dg_lower *L,
@@ -497,7 +510,13 @@ void dg_lower_close(dg_lower *L);
 void dg_check_static(dg_lower *L); /* asserts of the files */
 
 /* lower_*.c */
-bool dg_tick(dg_lower *L, int64_t steps, dg_span span); /* false: a budget is used up */
+bool dg_budget_left(dg_lower *L, dg_span span); /* looks at all of them */
+static inline bool dg_tick(dg_lower *L, int64_t steps, dg_span span) /* false: one is used up */
+{
+    L->steps += 1 + steps;
+    return L->steps < L->next_look || dg_budget_left(L, span);
+}
+void dg_halt(dg_lower *L); /* from now on everything is poison */
 bool dg_stack_left(dg_lower *L, dg_span span);          /* false: the C stack is nearly used up */
 bool dg_graph_wanted(dg_lower *L, dg_span span,
                      const char *what); /* false in a const, after reporting */

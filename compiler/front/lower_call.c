@@ -131,7 +131,7 @@ static bool may_enter(dg_lower *L, const dg_decl *block, dg_span span)
     if (L->depth >= DG_CALL_DEPTH) {
         if (!L->halted)
             dg_complain(L, "E038", span, "calls are nested more than %d deep", DG_CALL_DEPTH);
-        L->halted = true;
+        dg_halt(L);
         return false;
     }
     if (!block) return true;

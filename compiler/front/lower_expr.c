@@ -16,19 +16,24 @@ static bool halt(dg_lower *L, const char *id, dg_span span, const char *what)
     if (L->halted) return false;
     dg_message *m = dg_complain(L, id, span, "%s", what);
     dg_help_add(L->diag, m, "long tables and searches belong in the graph: f32(0..n), loop");
-    L->halted = true;
+    dg_halt(L);
     return false;
 }
 
-bool dg_tick(dg_lower *L, int64_t steps, dg_span span)
+void dg_halt(dg_lower *L)
 {
-    enum { LOOK = 1024 }; /* a power of two */
+    L->halted = true;
+    L->next_look = 0;
+}
+
+bool dg_budget_left(dg_lower *L, dg_span span)
+{
+    enum { LOOK = 1024 }; /* steps from one look to the next */
     if (L->halted) return false;
-    int64_t before = L->steps;
-    L->steps += 1 + steps;
     if (L->steps > DG_BUDGET_STEPS)
         return halt(L, "E035", span, "the budget of 2 million static steps is used up");
-    if ((before ^ L->steps) < LOOK) return true;
+    L->next_look = L->steps - L->steps % LOOK + LOOK;
+    if (L->next_look > DG_BUDGET_STEPS) L->next_look = DG_BUDGET_STEPS + 1;
     if (dg_arena_used(L->arena) - L->bytes_at_start > DG_BUDGET_BYTES)
         return halt(L, "E037", span, "elaboration needs more than 1 GB of memory");
     if (L->graphs[0].graph && L->graphs[0].graph->nodes.n > DG_BUDGET_NODES)
@@ -230,6 +235,8 @@ static dg_sv eval_binary(dg_lower *L, const dg_expr *e)
 {
     if (e->op == DG_B_AND || e->op == DG_B_OR) return eval_logic(L, e);
     dg_sv a = dg_eval_expr(L, e->a), b = dg_eval_expr(L, e->b);
+    if (dg_sv_is_number(a) && dg_sv_is_number(b) && e->op != DG_B_RANGE)
+        return dg_static_numbers(L, e, a, b);
     return dg_apply_binary(L, e, a, b);
 }
 
@@ -312,13 +319,14 @@ bool dg_stack_left(dg_lower *L, dg_span span)
     char here;
     if (&here >= L->stack_low) return true;
     if (!L->halted) dg_complain(L, "E038", span, "calls and expressions are nested too deeply");
-    L->halted = true;
+    dg_halt(L);
     return false;
 }
 
 /* Kept apart from the leaves, which are most of all expressions and need none of its stack. */
 __attribute__((noinline)) static dg_sv eval_inner(dg_lower *L, const dg_expr *e)
 {
+    if (!dg_stack_left(L, e->span)) return dg_sv_poison;
     switch (e->kind) {
     case DG_E_STRING: {
         dg_str s = dg_eval_text(L, e);
@@ -350,10 +358,14 @@ __attribute__((noinline)) static dg_sv eval_inner(dg_lower *L, const dg_expr *e)
 
 dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
 {
-    if (!dg_tick(L, 0, e->span) || !dg_stack_left(L, e->span)) return dg_sv_poison;
+    if (!dg_tick(L, 0, e->span)) return dg_sv_poison;
     switch (e->kind) {
-    case DG_E_NAME:
-        return dg_name_value(L, e->text, e->span);
+    case DG_E_NAME: {
+        dg_binding *b = dg_binding_local(L, e->text);
+        if (!b) return dg_name_value(L, e->text, e->span);
+        b->used = true;
+        return b->v;
+    }
     case DG_E_INT:
         return dg_sv_of_int(e->i);
     case DG_E_FLOAT:

@@ -74,10 +74,10 @@ enum { STRIDE = 32 };
  * each. */
 static bool plain_block(const char *text)
 {
-    bool odd = false;
+    unsigned char odd = 0;
     for (int k = 0; k < STRIDE; k++) {
         unsigned char c = (unsigned char)text[k];
-        odd |= (c < 0x20 && c != '\n') || c >= 0x7f;
+        odd |= (unsigned char)(((c < 0x20) & (c != '\n')) | (c >= 0x7f));
     }
     return !odd;
 }

@@ -11,15 +11,6 @@
 
 /* ---- bindings ---- */
 
-dg_binding *dg_binding_local(dg_lower *L, dg_str name)
-{
-    size_t base = L->frame ? L->frame->base : 0;
-    for (size_t i = L->stack.n; i > base; i--) {
-        if (L->stack.at[i - 1].name == name) return &L->stack.at[i - 1];
-    }
-    return NULL;
-}
-
 static const dg_binding *captured(const dg_lower *L, dg_str name)
 {
     for (const dg_env *e = L->frame ? L->frame->env : NULL; e; e = e->outer) {
