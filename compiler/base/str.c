@@ -46,9 +46,24 @@ static void strings_grow(dg_strings *s)
     }
 }
 
+/* For this table alone: most texts are names of a few bytes, which XXH64 would be long about. */
+static uint64_t hash_text(const char *text, size_t n)
+{
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
+    uint64_t hash = n, word;
+    for (; n >= sizeof word; text += sizeof word, n -= sizeof word) {
+        memcpy(&word, text, sizeof word);
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 32;
+    }
+    for (word = 0; n > 0; n--) word = word << 8 | (unsigned char)*text++;
+    hash = (hash ^ word) * odd;
+    return hash ^ hash >> 32;
+}
+
 dg_str dg_intern(dg_strings *s, const char *text, size_t length)
 {
-    uint64_t hash = dg_hash(text, length);
+    uint64_t hash = hash_text(text, length);
     size_t i = (size_t)hash & (s->size - 1);
     for (; s->slot[i].text; i = (i + 1) & (s->size - 1)) {
         struct entry *e = &s->slot[i];

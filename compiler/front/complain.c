@@ -79,9 +79,8 @@ static const char *named(const dg_lower *L, const char *what, const dg_iter *ite
     return text;
 }
 
-const dg_origin *dg_frame_origin(dg_lower *L, dg_frame *f)
+const dg_origin *dg_frame_origin_new(dg_lower *L, dg_frame *f)
 {
-    if (f->origin) return f->origin;
     dg_origin *o = DG_NEW(L->arena, dg_origin);
     o->span = f->call;
     o->what = named(L, f->what, f->iter);

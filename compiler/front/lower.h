@@ -462,7 +462,11 @@ __attribute__((format(printf, 3, 4))) void dg_note_before(dg_lower *L, dg_messag
                                                           const char *format, ...);
 const char *dg_where_text(const dg_lower *L, dg_span span); /* "unet.dg:50" */
 const char *dg_source_of(const dg_lower *L, dg_span span);  /* the text, on one line, cut */
-const dg_origin *dg_frame_origin(dg_lower *L, dg_frame *f);
+const dg_origin *dg_frame_origin_new(dg_lower *L, dg_frame *f);
+static inline const dg_origin *dg_frame_origin(dg_lower *L, dg_frame *f)
+{
+    return f->origin ? f->origin : dg_frame_origin_new(L, f);
+}
 void dg_refused(void *L, const dg_infer *t); /* dg_build.refused */
 void dg_pattern_refused(dg_lower *L, dg_span span, const char *name, const char *text);
 const char *dg_tensor_text(const dg_lower *L, dg_sv v); /* "f32[2, 3]" */

@@ -80,7 +80,7 @@ dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs,
 static void add_shown(dg_lower *L, dg_sv v, dg_text *out)
 {
     if (v.kind == DG_SV_STR)
-        dg_text_add(out, "%s", v.s);
+        dg_text_addn(out, v.s, strlen(v.s));
     else
         dg_sv_text(L, v, out);
 }
@@ -94,7 +94,7 @@ dg_str dg_eval_text(dg_lower *L, const dg_expr *e)
     for (int i = 0; i < e->n && good; i++) {
         const dg_expr *part = e->items[i];
         if (i % 2 == 0) { /* text and expressions stand in turn */
-            dg_text_add(&t, "%s", part->text);
+            dg_text_addn(&t, part->text, strlen(part->text));
             continue;
         }
         dg_sv v = dg_eval_expr(L, part);

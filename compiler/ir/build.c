@@ -192,10 +192,19 @@ dg_value dg_poison(dg_build *b)
     return v;
 }
 
+/* Few ops make most of a graph, so the registry is rarely asked. */
+static const dg_op *op_named(dg_graph *g, const char *name)
+{
+    enum { N = sizeof g->found / sizeof *g->found };
+    const dg_op **slot = &g->found[((unsigned char)name[0] + 5u * (unsigned char)name[1]) % N];
+    if (!*slot || strcmp((*slot)->name, name) != 0) *slot = g->find(name);
+    return *slot;
+}
+
 dg_value dg_emit(dg_build *b, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
                  int n_in)
 {
-    const dg_op *found = b->graph->find(op);
+    const dg_op *found = op_named(b->graph, op);
     assert(found);
     if (!found) return dg_poison(b);
     dg_node n = dg_build_node(b, found, attrs, n_attrs, in, n_in);

@@ -103,27 +103,28 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
                      dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out)
 {
     dg_node n = (dg_node)g->nodes.n;
-    dg_node_info info = {.op = op,
-                         .attrs = attrs,
-                         .n_in = n_in,
-                         .n_own = n_in,
-                         .n_out = n_out,
-                         .region = r,
-                         .body = DG_NONE,
-                         .prev = DG_NONE,
-                         .next = DG_NONE,
-                         .scope = g->nowhere};
-    info.in = dg_arena_copy(g->arena, in, sizeof *in * (size_t)n_in);
-    info.out = DG_NEW_ARRAY(g->arena, dg_value, n_out);
+    dg_value *values = DG_NEW_ARRAY(g->arena, dg_value, n_in + n_out);
+    if (n_in > 0) memcpy(values, in, sizeof *in * (size_t)n_in);
     for (int i = 0; i < n_out; i++) {
-        info.out[i] = (dg_value)g->values.n;
+        values[n_in + i] = (dg_value)g->values.n;
         dg_vec_push(&g->values, (dg_value_info){.type = result_type(g, &out[i], in, n_in),
                                                 .def = n,
                                                 .index = i,
                                                 .region = r,
-                                                .path = info.scope});
+                                                .path = g->nowhere});
     }
-    dg_vec_push(&g->nodes, info);
+    dg_vec_push(&g->nodes, (dg_node_info){.op = op,
+                                          .attrs = attrs,
+                                          .n_in = n_in,
+                                          .n_own = n_in,
+                                          .n_out = n_out,
+                                          .in = values,
+                                          .out = values + n_in,
+                                          .region = r,
+                                          .body = DG_NONE,
+                                          .prev = DG_NONE,
+                                          .next = DG_NONE,
+                                          .scope = g->nowhere});
     link_before(g, n, before, r);
     return n;
 }

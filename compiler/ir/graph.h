@@ -96,6 +96,7 @@ typedef struct dg_graph {
     struct dg_asked *asked; /* what dg_types_of told last */
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
+    const struct dg_op *found[64]; /* what it gave before, by a hash of the name; NULL: free */
 } dg_graph;
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
