@@ -15,10 +15,9 @@
 
 struct dg_strings {
     dg_arena *arena;
-    struct entry {
-        uint64_t hash;
+    struct entry { /* 16 bytes: thousands are looked at in no order */
         const char *text; /* NULL: free */
-        size_t length;
+        uint32_t hash, length;
     } * slot;
     size_t n, size; /* size is a power of two */
 };
@@ -36,18 +35,19 @@ static void strings_grow(dg_strings *s)
 {
     struct entry *old = s->slot;
     size_t old_size = s->size;
-    s->size *= 4; /* what is left behind stays in the arena, so fewer, larger steps */
+    enum { SMALL = 4096 };
+    s->size *= s->size < SMALL ? 4 : 2; /* what is left behind stays in the arena */
     s->slot = DG_NEW_ARRAY(s->arena, struct entry, s->size);
     for (size_t k = 0; k < old_size; k++) {
         if (!old[k].text) continue;
-        size_t i = (size_t)old[k].hash & (s->size - 1);
+        size_t i = old[k].hash & (s->size - 1);
         while (s->slot[i].text) i = (i + 1) & (s->size - 1);
         s->slot[i] = old[k];
     }
 }
 
 /* For this table alone: most texts are names of a few bytes, which XXH64 would be long about. */
-static uint64_t hash_text(const char *text, size_t n)
+static uint32_t hash_text(const char *text, size_t n)
 {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
     uint64_t hash = n, word;
@@ -58,13 +58,13 @@ static uint64_t hash_text(const char *text, size_t n)
     }
     for (word = 0; n > 0; n--) word = word << 8 | (unsigned char)*text++;
     hash = (hash ^ word) * odd;
-    return hash ^ hash >> 32;
+    return (uint32_t)((hash ^ hash >> 32) * odd >> 32);
 }
 
 dg_str dg_intern(dg_strings *s, const char *text, size_t length)
 {
-    uint64_t hash = hash_text(text, length);
-    size_t i = (size_t)hash & (s->size - 1);
+    uint32_t hash = hash_text(text, length);
+    size_t i = hash & (s->size - 1);
     for (; s->slot[i].text; i = (i + 1) & (s->size - 1)) {
         struct entry *e = &s->slot[i];
         if (e->hash == hash && e->length == length &&
@@ -72,7 +72,7 @@ dg_str dg_intern(dg_strings *s, const char *text, size_t length)
             return e->text;
     }
     const char *kept = dg_arena_text(s->arena, text, length);
-    s->slot[i] = (struct entry){hash, kept, length};
+    s->slot[i] = (struct entry){kept, hash, (uint32_t)length};
     if (++s->n > s->size / 2) strings_grow(s);
     return kept;
 }

@@ -138,7 +138,7 @@ typedef struct dg_unit { /* one file */
     const char *folder, *root;
     dg_tree *tree;
     dg_map *names;   /* of its own: dg_symbol */
-    dg_map *visible; /* found before: name -> dg_symbol; only hits */
+    dg_map *visible; /* asked for before: name -> dg_symbol; also what nobody declares */
     DG_VEC(struct dg_unit *) imports;
     bool busy; /* being loaded */
 } dg_unit;

@@ -92,12 +92,14 @@ void dg_frame_leave(dg_lower *L, dg_frame *f)
 
 dg_symbol *dg_symbol_find(dg_front *f, dg_unit *u, dg_str name, dg_symbol **other)
 {
+    static dg_symbol nobody; /* looked for in vain */
+    (void)f;
     *other = NULL;
-    dg_symbol *s = dg_map_get(u->names, name);
-    if (s) return s;
-    s = dg_map_get(u->visible, name);
-    if (s || name[0] == '_') return s;
-    for (size_t i = 0; i < u->imports.n; i++) {
+    dg_symbol *s = dg_map_get(u->visible, name);
+    if (s) return s == &nobody ? NULL : s;
+    s = dg_map_get(u->names, name);
+    bool own = s || name[0] == '_';
+    for (size_t i = 0; i < u->imports.n && !own; i++) {
         dg_symbol *found = dg_map_get(u->imports.at[i]->names, name);
         if (!found || found == s) continue;
         if (s) {
@@ -106,8 +108,7 @@ dg_symbol *dg_symbol_find(dg_front *f, dg_unit *u, dg_str name, dg_symbol **othe
         }
         s = found;
     }
-    if (s) dg_map_set(u->visible, name, s);
-    (void)f;
+    dg_map_set(u->visible, name, s ? s : &nobody);
     return s;
 }
 
