@@ -74,7 +74,7 @@ int dg_yylex(DG_YYSTYPE *value, dg_span *where, dg_parser *p);
 %type <stmt> stmt assertion
 %type <otherwise> otherwise
 %type <body> body
-%type <expr> expr postfix string label olabel filter oexpr odefault
+%type <expr> expr string label olabel filter oexpr odefault
 %type <type> type otype result
 %type <items> oformals formals types odims dims stmts names exprs oargs args items parts
 %type <arg> arg
@@ -94,6 +94,9 @@ int dg_yylex(DG_YYSTYPE *value, dg_span *where, dg_parser *p);
 %left '*' '/' IDIV '%'
 %precedence UNARY
 %right POW
+/* In the order in which messages list them. */
+%token '=' '(' ')' ',' ':' '[' ']' '_' '{' '}' '@'
+%precedence '(' '[' '@'
 %%
 file
     : %empty
@@ -236,10 +239,7 @@ expr
     | '-' expr %prec UNARY          { $$ = dg_ast_unary(p, DG_U_NEG, @$, @1, $2); }
     | REMAT expr %prec UNARY        { $$ = dg_ast_unary(p, DG_U_REMAT, @$, @1, $2); }
     | expr POW expr                 { $$ = dg_ast_binary(p, DG_B_POW, @$, @2, $1, $3); }
-    | postfix
-    ;
-postfix
-    : NAME                          { $$ = dg_ast_name(p, @$, $1); }
+    | NAME                          { $$ = dg_ast_name(p, @$, $1); }
     | INT
     | FLOAT
     | string
@@ -256,9 +256,9 @@ postfix
     | '[' exprs ']'                 { $$ = dg_ast_items(p, DG_E_LIST, @$, &$2); }
     | '[' exprs ',' ']'             { $$ = dg_ast_items(p, DG_E_LIST, @$, &$2); }
     | '[' expr FOR target IN expr filter ']'    { $$ = dg_ast_comprehension(p, @$, $2, $4, $6, $7); }
-    | postfix '(' oargs ')'         { $$ = dg_ast_call(p, @$, $1, NULL, &$3); }
-    | postfix '@' label '(' oargs ')'   { $$ = dg_ast_call(p, @$, $1, $3, &$5); }
-    | postfix '[' items ']'         { $$ = dg_ast_index(p, @$, $1, &$3); }
+    | expr '(' oargs ')'            { $$ = dg_ast_call(p, @$, $1, NULL, &$3); }
+    | expr '@' label '(' oargs ')'  { $$ = dg_ast_call(p, @$, $1, $3, &$5); }
+    | expr '[' items ']'            { $$ = dg_ast_index(p, @$, $1, &$3); }
     ;
 string
     : STRING                        { $$ = dg_ast_text(p, @$, $1); }

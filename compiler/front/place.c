@@ -42,7 +42,7 @@ static dg_value emit_place(dg_lower *L, const dg_spot *p)
     b.before = L->graph == 1 && p->trained ? L->first_state : DG_NONE;
     b.remat = 0;
     b.origin = p->origin ? p->origin : b.origin;
-    b.scope = dg_intern(L->strings, "", 0);
+    b.scope = b.graph->nowhere;
     b.name = p->path;
     dg_attr attrs[] = {dg_attr_of_int("index", p->index), dg_attr_of_int("dtype", p->type.dtype),
                        dg_attr_of_ints(L->arena, "shape", p->type.shape.dim, p->type.shape.rank)};
