@@ -27,6 +27,12 @@ dg_rng dg_draw_rng(const dg_call *k);
 uint64_t dg_draw_first(const dg_call *k);
 bool dg_draw_infer(dg_infer *t, dg_dtype dtype); /* the trip, and output 0 by `shape` */
 
+/* A draw of floats: elements first .. first + n - 1 of a generator. */
+typedef void dg_draw_fn(const dg_rng *r, uint64_t first, int64_t n, float *out);
+bool dg_draw_infer_floats(dg_infer *t);
+void dg_draw_floats(const dg_call *k, dg_draw_fn *draw);  /* output 0, f32, in pieces */
+void dg_draw_doubles(const dg_call *k, dg_draw_fn *draw); /* the same numbers, widened: of a ref */
+
 /* A piece is a multiple of the four elements that share a block of the generator. */
 #define DG_DRAW_PIECE 8192
 int64_t dg_draw_pieces(const dg_call *k);

@@ -9,36 +9,14 @@ static const dg_attr_spec attrs[] = {
     {0},
 };
 
-static bool infer(dg_infer *t)
-{
-    return dg_draw_infer(t, DG_F32);
-}
-
-/* The same draws, widened. */
 static void ref(const dg_call *k)
 {
-    dg_rng rng = dg_draw_rng(k);
-    uint64_t first = dg_draw_first(k);
-    int64_t n = dg_shape_count(&k->out[0].shape);
-    double *y = k->out[0].data;
-    for (int64_t i = 0; i < n; i++) {
-        float v;
-        dg_rng_normal(&rng, first + (uint64_t)i, 1, &v);
-        y[i] = (double)v;
-    }
-}
-
-static void piece(const dg_call *k, int64_t p)
-{
-    dg_rng rng = dg_draw_rng(k);
-    int64_t at = p * DG_DRAW_PIECE;
-    dg_rng_normal(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p),
-                  (float *)k->out[0].data + at);
+    dg_draw_doubles(k, dg_rng_normal);
 }
 
 static void run(const dg_call *k)
 {
-    dg_parallel(k, dg_draw_pieces(k), piece);
+    dg_draw_floats(k, dg_rng_normal);
 }
 
 static const dg_kernel kernels[] = {
@@ -53,7 +31,7 @@ const dg_op dg_op_randn = {
     .doc = doc,
     .attrs = attrs,
     .traits = DG_RANDOM | DG_NOT_FOLDED,
-    .infer = infer,
+    .infer = dg_draw_infer_floats,
     .no_grad = "a draw depends on no value",
     .ref = ref,
     .kernels = kernels,

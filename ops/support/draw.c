@@ -40,3 +40,35 @@ int64_t dg_draw_length(const dg_call *k, int64_t piece)
     int64_t left = dg_shape_count(&k->out[0].shape) - piece * DG_DRAW_PIECE;
     return left < DG_DRAW_PIECE ? left : DG_DRAW_PIECE;
 }
+
+bool dg_draw_infer_floats(dg_infer *t)
+{
+    return dg_draw_infer(t, DG_F32);
+}
+
+static void floats_piece(const dg_call *k, int64_t p)
+{
+    dg_rng rng = dg_draw_rng(k);
+    int64_t at = p * DG_DRAW_PIECE;
+    dg_draw_fn *const *draw = k->arg;
+    (*draw)(&rng, dg_draw_first(k) + (uint64_t)at, dg_draw_length(k, p),
+            (float *)k->out[0].data + at);
+}
+
+void dg_draw_floats(const dg_call *k, dg_draw_fn *draw)
+{
+    dg_parallel_with(k, dg_draw_pieces(k), floats_piece, &draw);
+}
+
+void dg_draw_doubles(const dg_call *k, dg_draw_fn *draw)
+{
+    dg_rng rng = dg_draw_rng(k);
+    uint64_t first = dg_draw_first(k);
+    int64_t n = dg_shape_count(&k->out[0].shape);
+    double *y = k->out[0].data;
+    for (int64_t i = 0; i < n; i++) {
+        float v;
+        draw(&rng, first + (uint64_t)i, 1, &v);
+        y[i] = (double)v;
+    }
+}
