@@ -490,7 +490,7 @@ static const char after[] =
     "}\n"
     "\n"
     "train unrolled(x: f32[batch, channels, height, width], t: i32[batch]) -> f32 {\n"
-    "  loop i in 0..4 { x = 0.8 * x + 0.2 * net(x, t)[:, :, _, _] }\n"
+    "  loop i in 0..4 { x = 0.8 * x + 0.2 * tanh(net(x, t))[:, :, _, _] }\n"
     "  loss = mean(square(x - 0.1))\n"
     "  kept(loss, net)\n"
     "  return loss\n"
@@ -507,7 +507,8 @@ static const char after[] =
     "height, "
     "width] {\n"
     "  loop (i, c) in [(j, 0.9 - 0.1 * j) for j in 0..5] {\n"
-    "    x = c * x + 0.2 * net(x, expand(i, [batch]))[:, :, _, _] + 0.01 * randn@z(shape(x))\n"
+    "    x = c * x + 0.2 * tanh(net(x, expand(i, [batch])))[:, :, _, _] + 0.01 * "
+    "randn@z(shape(x))\n"
     "  }\n"
     "  return x\n"
     "}\n";
