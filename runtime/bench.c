@@ -209,6 +209,27 @@ static bool measure(bench *b)
 
 /* ---- the result it is compared with ---- */
 
+static const char *precision(const bench *b)
+{
+    return b->context->reference ? "f64" : b->context->bf16 ? "bf16" : "f32";
+}
+
+/* Times of other kernels, or of another number of threads, are no measure of a change. */
+static void warn_of_settings(bench *b, const char *place, const json_t *root)
+{
+    const char *isa = json_string_value(json_object_get(root, "isa")),
+               *numbers = json_string_value(json_object_get(root, "precision"));
+    int threads = (int)json_integer_value(json_object_get(root, "threads"));
+    if (!isa || !numbers) return;
+    if (strcmp(isa, dg_isa_name(b->context->isa)) == 0 && strcmp(numbers, precision(b)) == 0 &&
+        threads == b->context->threads)
+        return;
+    dg_warning_at(b->diag, "W808", place,
+                  "was measured with %s, %s, %d thread%s, this with %s, %s, %d", isa, numbers,
+                  threads, threads == 1 ? "" : "s", dg_isa_name(b->context->isa), precision(b),
+                  b->context->threads);
+}
+
 static bool read_before(bench *b)
 {
     dg_file f;
@@ -228,6 +249,7 @@ static bool read_before(bench *b)
                 b->cases[i].before = json_number_value(json_object_get(one, "median_ms")) / 1e3;
         }
     }
+    if (ok) warn_of_settings(b, f.path, root);
     json_decref(root);
     dg_file_close(&f);
     return ok;
@@ -259,6 +281,7 @@ static void write_json(bench *b, dg_text *out)
     dg_json_string_field(&w, "version", dg_version());
     dg_json_string_field(&w, "file", dg_path_base(b->file));
     dg_json_string_field(&w, "isa", dg_isa_name(b->context->isa));
+    dg_json_string_field(&w, "precision", precision(b));
     dg_json_int_field(&w, "threads", b->context->threads);
     dg_json_double_field(&w, "other_cpu", b->others);
     if (b->o->roof) {
@@ -358,11 +381,11 @@ static void write_table(bench *b, dg_text *out, bool markdown)
     if (markdown) dg_text_add(out, "\n");
     for (int i = 0; i < b->n; i++) write_row(b, out, &b->cases[i], wide, markdown);
     if (b->n > 0)
-        dg_text_add(
-            out,
-            "%s%s, %d threads, peak %.1f MiB resident, other processes took %.0f %% of the CPUs\n",
-            markdown ? "\n" : "", dg_isa_name(b->context->isa), b->context->threads,
-            (double)dg_rss_peak_bytes() / (1 << 20), 100 * b->others);
+        dg_text_add(out,
+                    "%s%s, %s, %d threads, peak %.1f MiB resident, other processes took %.0f %% of "
+                    "the CPUs\n",
+                    markdown ? "\n" : "", dg_isa_name(b->context->isa), precision(b),
+                    b->context->threads, (double)dg_rss_peak_bytes() / (1 << 20), 100 * b->others);
 }
 
 static void write_roof(const bench *b, dg_text *out)

@@ -26,6 +26,12 @@ says 'wide: error[E807]'
 exits 0 "$dg" bench two.dg square wide --repeat 3 --against slow.json
 grep -q ' 0.00$' out.txt || fail "a ratio beside each row"
 
+exits 0 "$dg" bench two.dg wide --repeat 3 --against slow.json --isa generic
+says 'slow.json: warning[W808]: was measured with '
+exits 0 "$dg" bench two.dg wide --repeat 3 --against slow.json --threads 1
+says 'W808'
+exits 8 "$dg" bench two.dg wide --repeat 3 --against slow.json --precision f64 --strict
+
 exits 3 "$dg" bench two.dg needs --repeat 1
 exits 2 "$dg" bench two.dg squares --repeat 1
 says 'there are square_small, wide, needs'

@@ -123,6 +123,11 @@ exits 2 "$dg" ops con2d
 says "did you mean 'conv2d'?"
 exits 0 "$dg" explain E018
 exits 2 "$dg" explain E0
+# every id that the sources name is explained
+root=$source_folder/../..
+ids=$(grep -rhoE '"[EW][0-9]{3}"' "$root/compiler" "$root/runtime" "$root/ops" --include='*.[chly]' | tr -d '"' | sort -u)
+[ "$(echo "$ids" | wc -l)" -gt 100 ] || fail "few ids: $ids"
+for id in $ids; do exits 0 "$dg" explain "$id"; done
 
 # OpenBLAS is loaded for eigenvectors alone; within 400 MB of addresses it cannot be (nor can the
 # shadow memory of a sanitizer).
