@@ -263,8 +263,8 @@ static void piece(const dg_call *k, int64_t p)
                   right = dg_matrix_part(&y, e, deep, c, cols);
         lay_left(&left, at.left, j->lda, at.band, at.room);
         lay_right(&right, at.right, j->ldb, at.band, at.room);
-        for (int64_t r = 0; r < rows; r += DG_AMX_PANEL)
-            for (int64_t q = 0; q < cols; q += DG_AMX_PANEL)
+        for (int64_t q = 0; q < cols; q += DG_AMX_PANEL)
+            for (int64_t r = 0; r < rows; r += DG_AMX_PANEL)
                 block(j, &at, r, least(DG_AMX_PANEL, rows - r), q, least(DG_AMX_PANEL, cols - q),
                       steps, e > 0, z + r * j->z_row + q);
     }

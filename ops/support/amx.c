@@ -77,7 +77,22 @@ TARGET void dg_amx_end(void)
     _tile_release();
 }
 
-/* Sums in tiles 0 (top left) 1 (top right) 2 3; left operand in 4 5, right in 6 7. */
+enum { AHEAD = 4 }; /* steps */
+
+/* Rows [8 part, 8 part + 8) of the left tiles `ahead`, of which there are `tiles`. */
+TARGET static inline void fetch(const char *const ahead[2], size_t stride, int tiles, int part)
+{
+    const char *row = ahead[part / 2] + (size_t)(8 * (part % 2)) * stride;
+    if (part / 2 < tiles)
+        for (int i = 0; i < 8; i++) _mm_prefetch(row + (size_t)i * stride, _MM_HINT_T0);
+}
+
+/* Sums in tiles 0 (top left) 1 (top right) 2 3; left operand in 4 5, right in 6 7.
+ *
+ * A core that shares its tiles' unit with another has no spare registers to load into: a load waits
+ * until the products before it have read what it replaces, and the next product waits for the load.
+ * So each tile is loaded as soon as it has been used for the last time, while others are
+ * multiplied, and what the left operand needs some steps later is fetched into the first cache. */
 #define PRODUCT(name, ROWS, COLS)                                                                  \
     TARGET static void name(int64_t steps, const dg_amx_operand *a, const dg_amx_operand *b,       \
                             bool add, float *const *c, int64_t ldc)                                \
@@ -85,6 +100,7 @@ TARGET void dg_amx_end(void)
         const char *a0 = a->tile[0], *a1 = a->tile[1], *b0 = b->tile[0], *b1 = b->tile[1];         \
         size_t as = (size_t)a->stride, bs = (size_t)b->stride, cs = sizeof(float) * (size_t)ldc;   \
         const int32_t *at = a->at, *bt = b->at;                                                    \
+        int64_t later = AHEAD % steps;                                                             \
         MEMORY_STANDS;                                                                             \
         if (add) {                                                                                 \
             _tile_loadd(0, c[0], cs);                                                              \
@@ -97,16 +113,30 @@ TARGET void dg_amx_end(void)
             if (ROWS > 1) _tile_zero(2);                                                           \
             if (ROWS > 1 && COLS > 1) _tile_zero(3);                                               \
         }                                                                                          \
-        for (int64_t s = 0; s < steps; s++) {                                                      \
-            _tile_loadd(6, b0 + bt[s], bs);                                                        \
-            _tile_loadd(4, a0 + at[s], as);                                                        \
+        _tile_loadd(4, a0 + at[0], as);                                                            \
+        _tile_loadd(6, b0 + bt[0], bs);                                                            \
+        if (COLS > 1) _tile_loadd(7, b1 + bt[0], bs);                                              \
+        if (ROWS > 1) _tile_loadd(5, a1 + at[0], as);                                              \
+        for (int64_t s = 1; s < steps; s++) {                                                      \
+            const char *ahead[2] = {a0 + at[later], a1 + at[later]};                               \
+            later = later + 1 < steps ? later + 1 : 0;                                             \
             _tile_dpbf16ps(0, 4, 6);                                                               \
-            if (COLS > 1) _tile_loadd(7, b1 + bt[s], bs);                                          \
+            fetch(ahead, as, ROWS, 0);                                                             \
             if (COLS > 1) _tile_dpbf16ps(1, 4, 7);                                                 \
-            if (ROWS > 1) _tile_loadd(5, a1 + at[s], as);                                          \
+            _tile_loadd(4, a0 + at[s], as);                                                        \
+            fetch(ahead, as, ROWS, 1);                                                             \
             if (ROWS > 1) _tile_dpbf16ps(2, 5, 6);                                                 \
+            _tile_loadd(6, b0 + bt[s], bs);                                                        \
+            fetch(ahead, as, ROWS, 2);                                                             \
             if (ROWS > 1 && COLS > 1) _tile_dpbf16ps(3, 5, 7);                                     \
+            if (COLS > 1) _tile_loadd(7, b1 + bt[s], bs);                                          \
+            fetch(ahead, as, ROWS, 3);                                                             \
+            if (ROWS > 1) _tile_loadd(5, a1 + at[s], as);                                          \
         }                                                                                          \
+        _tile_dpbf16ps(0, 4, 6);                                                                   \
+        if (COLS > 1) _tile_dpbf16ps(1, 4, 7);                                                     \
+        if (ROWS > 1) _tile_dpbf16ps(2, 5, 6);                                                     \
+        if (ROWS > 1 && COLS > 1) _tile_dpbf16ps(3, 5, 7);                                         \
         _tile_stored(0, c[0], cs);                                                                 \
         if (COLS > 1) _tile_stored(1, c[1], cs);                                                   \
         if (ROWS > 1) _tile_stored(2, c[0] + DG_AMX_SIDE * ldc, cs);                               \

@@ -36,7 +36,9 @@ typedef struct dg_amx_operand {
 } dg_amx_operand;
 
 /* Sums [16 a->n][16 b->n], rows ldc apart: c[j] is the top left corner of column block j. They
- * replace what stands there, or are added to it with `add`, which then counts as the sum so far. */
+ * replace what stands there, or are added to it with `add`, which then counts as the sum so far. At
+ * least one step. The left operand is fetched ahead, behind its end from its start again: it is the
+ * one that may lie in the second cache, while several products in a row use the same right one. */
 void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand *b, bool add,
                     float *const *c, int64_t ldc);
 
