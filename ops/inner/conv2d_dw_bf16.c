@@ -184,6 +184,7 @@ static void turn_piece(const dg_call *k, int64_t p)
     unit u = unit_of(c, p / c->otiles);
     int64_t o0 = p % c->otiles * DG_AMX_SIDE, P = g->Ho * g->Wo, of_image = u.rows * g->Wo;
     int64_t ld = 2 * dg_amx_ld(c->deep / 2), end = u.images * of_image;
+    dg_bf16_frame all = {.rows = 1, .n = of_image, .ldt = of_image, .ahead = P};
     uint16_t *band = k->scratch;
     for (int64_t o = 0; o < DG_AMX_SIDE; o++) {
         uint16_t *to = band + o * ld;
@@ -192,8 +193,8 @@ static void turn_piece(const dg_call *k, int64_t p)
             continue;
         }
         for (int64_t i = 0; i < u.images; i++)
-            dg_bf16_row(c->dy + ((u.n + i) * g->O + o0 + o) * P + u.y0 * g->Wo, of_image,
-                        to + i * of_image);
+            dg_bf16_rows(&all, c->dy + ((u.n + i) * g->O + o0 + o) * P + u.y0 * g->Wo,
+                         to + i * of_image);
         memset(to + end, 0, 2 * (size_t)(c->deep - end));
     }
     dg_bf16_turn(DG_AMX_SIDE, c->deep / 2, (const uint32_t *)(const void *)band, ld / 2,

@@ -159,12 +159,15 @@ void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand
 
 /* ---- rounding ---- */
 
-TARGET static inline void round_row(const float *x, int64_t n, uint16_t *to)
+TARGET static inline void round_row(const float *x, int64_t n, int64_t ahead, uint16_t *to)
 {
     int64_t i = 0;
-    for (; i + 32 <= n; i += 32)
+    for (; i + 32 <= n; i += 32) {
+        _mm_prefetch(x + i + ahead, _MM_HINT_T0);
+        _mm_prefetch(x + i + 16 + ahead, _MM_HINT_T0);
         _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16),
                                                                  _mm512_loadu_ps(x + i)));
+    }
     for (; i < n; i += 16) {
         __mmask16 m = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)0xffff;
         _mm256_mask_storeu_epi16(to + i, m,
@@ -172,7 +175,8 @@ TARGET static inline void round_row(const float *x, int64_t n, uint16_t *to)
     }
 }
 
-TARGET static inline void round_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+TARGET static inline void round_pairs(const float *x, const float *y, int64_t n, int64_t ahead,
+                                      uint32_t *to)
 {
     static const uint16_t mixed[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
@@ -182,6 +186,8 @@ TARGET static inline void round_pairs(const float *x, const float *y, int64_t n,
     if (!y) y = x;
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
+        _mm_prefetch(x + i + ahead, _MM_HINT_T0);
+        _mm_prefetch(y + i + ahead, _MM_HINT_T0);
         __m512i halves =
             (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(all, y + i), _mm512_loadu_ps(x + i));
         _mm512_storeu_si512(to + i, _mm512_permutexvar_epi16(mix, halves));
@@ -256,13 +262,16 @@ void dg_amx_product(int64_t steps, const dg_amx_operand *a, const dg_amx_operand
     (void)steps, (void)a, (void)b, (void)add, (void)c, (void)ldc;
 }
 
-static inline void round_row(const float *x, int64_t n, uint16_t *to)
+static inline void round_row(const float *x, int64_t n, int64_t ahead, uint16_t *to)
 {
+    (void)ahead;
     for (int64_t i = 0; i < n; i++) to[i] = dg_bf16_bits(x[i]);
 }
 
-static inline void round_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
+static inline void round_pairs(const float *x, const float *y, int64_t n, int64_t ahead,
+                               uint32_t *to)
 {
+    (void)ahead;
     for (int64_t i = 0; i < n; i++)
         to[i] = dg_bf16_bits(x[i]) | (y ? (uint32_t)dg_bf16_bits(y[i]) << 16 : 0);
 }
@@ -290,12 +299,12 @@ static inline void deal_some(const float *x, int64_t taps, uint16_t *to, int64_t
 
 TARGET void dg_bf16_row(const float *x, int64_t n, uint16_t *to)
 {
-    round_row(x, n, to);
+    round_row(x, n, 0, to);
 }
 
 TARGET void dg_bf16_pairs(const float *x, const float *y, int64_t n, uint32_t *to)
 {
-    round_pairs(x, y, n, to);
+    round_pairs(x, y, n, 0, to);
 }
 
 /* Zeros between the numbers of a row and those of the next. */
@@ -309,7 +318,7 @@ TARGET void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
     clear_row(to, f->before);
     to += f->before;
     for (int64_t i = 0; i < f->rows; i++, x += f->ldx, to += f->ldt) {
-        round_row(x, f->n, to);
+        round_row(x, f->n, f->ahead, to);
         clear_row(to + f->n, gap_behind(f, i));
     }
 }
@@ -319,7 +328,7 @@ TARGET void dg_bf16_pair_rows(const dg_bf16_frame *f, const float *x, const floa
     clear_pairs(to, f->before);
     to += f->before;
     for (int64_t i = 0; i < f->rows; i++, to += f->ldt) {
-        round_pairs(x + i * f->ldx, y ? y + i * f->ldx : NULL, f->n, to);
+        round_pairs(x + i * f->ldx, y ? y + i * f->ldx : NULL, f->n, f->ahead, to);
         clear_pairs(to + f->n, gap_behind(f, i));
     }
 }

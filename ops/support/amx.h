@@ -53,6 +53,7 @@ typedef struct dg_bf16_frame {
     int64_t before; /* zeros */
     int64_t ldx;    /* from a row of x to the next */
     int64_t ldt;    /* numbers or pairs in a row of `to`: before + n + zeros behind */
+    int64_t ahead;  /* when a number is read, the one so far behind it is fetched */
 } dg_bf16_frame;
 
 void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to);

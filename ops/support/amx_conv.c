@@ -105,9 +105,11 @@ static void convert(const staging *s, int64_t line, const float *x, const float 
 {
     const dg_amx_taps *t = s->t;
     char *to = s->to + line * s->line + (s->pairs ? 4 : 2) * first * t->pitch;
-    dg_bf16_frame f = {.rows = rows, .n = n, .before = lo, .ldx = t->w, .ldt = t->pitch};
+    int64_t ahead = (s->pairs ? 2 : 1) * s->from->plane; /* the next line */
+    dg_bf16_frame f = {
+        .rows = rows, .n = n, .before = lo, .ldx = t->w, .ldt = t->pitch, .ahead = ahead};
     if (n == t->w && n == t->pitch) /* rows follow each other */
-        f = (dg_bf16_frame){.rows = 1, .n = rows * n, .ldt = rows * n};
+        f = (dg_bf16_frame){.rows = 1, .n = rows * n, .ldt = rows * n, .ahead = ahead};
     if (s->pairs)
         dg_bf16_pair_rows(&f, x, y, (uint32_t *)(void *)to);
     else

@@ -1,5 +1,7 @@
 /* chain.c: see chain.h. A tile is eight vectors wide, so that reading a step costs little beside
- * doing it; the end of a row is done by tiles of four, two and one vectors and of one float. */
+ * doing it; the end of a row is done by tiles of four, two and one vectors and of one float. Rows
+ * of a few KiB that lie apart are more than a CPU foresees by itself, so the next ones are fetched
+ * ahead. */
 #include "ops/support/chain.h"
 
 #include "ops/ops.h"
@@ -22,6 +24,7 @@ typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 
 #define EACH _Pragma("GCC unroll 8") for (int j = 0; j < count; j++)
+#define FETCH EACH __builtin_prefetch((float *)(x + j) + s->ahead)
 
 /* One tile of `count` vectors, `at` elements behind the start of the row. */
 #define TILE(name, vector, count_, TARGET)                                                         \
@@ -34,42 +37,49 @@ typedef float sixteen __attribute__((vector_size(64), aligned(4), may_alias));
             vector *x = (vector *)(void *)(s->x + at);                                             \
             switch (s->op) {                                                                       \
             case DG_CHAIN_LOAD:                                                                    \
+                FETCH;                                                                             \
                 EACH a[j] = x[j];                                                                  \
                 break;                                                                             \
             case DG_CHAIN_LOAD_ONE:                                                                \
                 EACH a[j] = *s->x - (vector){0}; /* keeps -0 */                                    \
                 break;                                                                             \
             case DG_CHAIN_ADD:                                                                     \
+                FETCH;                                                                             \
                 EACH a[j] = a[j] + x[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_ADD_ONE:                                                                 \
                 EACH a[j] = a[j] + *s->x;                                                          \
                 break;                                                                             \
             case DG_CHAIN_SUB:                                                                     \
+                FETCH;                                                                             \
                 EACH a[j] = a[j] - x[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_SUB_ONE:                                                                 \
                 EACH a[j] = a[j] - *s->x;                                                          \
                 break;                                                                             \
             case DG_CHAIN_FROM:                                                                    \
+                FETCH;                                                                             \
                 EACH a[j] = x[j] - a[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_FROM_ONE:                                                                \
                 EACH a[j] = *s->x - a[j];                                                          \
                 break;                                                                             \
             case DG_CHAIN_MUL:                                                                     \
+                FETCH;                                                                             \
                 EACH a[j] = a[j] * x[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_MUL_ONE:                                                                 \
                 EACH a[j] = a[j] * *s->x;                                                          \
                 break;                                                                             \
             case DG_CHAIN_DIV:                                                                     \
+                FETCH;                                                                             \
                 EACH a[j] = a[j] / x[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_DIV_ONE:                                                                 \
                 EACH a[j] = a[j] / *s->x;                                                          \
                 break;                                                                             \
             case DG_CHAIN_UNDER:                                                                   \
+                FETCH;                                                                             \
                 EACH a[j] = x[j] / a[j];                                                           \
                 break;                                                                             \
             case DG_CHAIN_UNDER_ONE:                                                               \

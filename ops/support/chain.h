@@ -34,9 +34,10 @@ typedef enum dg_chain_op {
 
 typedef struct dg_chain_step {
     dg_chain_op op;
-    int reg;     /* for the caller: what x is */
-    float *x;    /* of the first row */
-    int64_t row; /* elements from row to row */
+    int reg;       /* for the caller: what x is */
+    float *x;      /* of the first row */
+    int64_t row;   /* elements from row to row */
+    int64_t ahead; /* when an element is read, the one so far behind it is fetched */
 } dg_chain_step;
 
 /* Runs the steps over rows of `columns` elements. Operands may be the same arrays as results, but

@@ -240,6 +240,16 @@ static void aim(program *p, const position *at)
     p->reg[p->gathered].at = left >= at->rows * at->columns ? part : p->packed;
 }
 
+/* From a run of a load to the next one: behind it, or in the rows below. */
+static int64_t to_next_run(const program *p, int l, const position *at)
+{
+    if (p->reg[l].pack) return 0; /* an array of ours */
+    if (at->column + at->columns < p->inner || p->rank == 1 || (p->source && l == p->gathered))
+        return at->rows * at->columns;
+    const int64_t *stride = p->load[l].stride;
+    return at->rows * stride[p->rank - 2] - at->column * stride[p->rank - 1];
+}
+
 static void run_chain(program *p, int i, const position *at)
 {
     int64_t rows = at->rows, columns = at->columns;
@@ -251,6 +261,7 @@ static void run_chain(program *p, int i, const position *at)
         if (c->reg < DG_STRIP_OUTPUT) {
             c->x = (float *)(void *)r->at;
             c->row = r->row;
+            c->ahead = c->reg < p->strip->n_in ? to_next_run(p, c->reg, at) : 0;
         } else {
             const operand *o = &p->store[c->reg - DG_STRIP_OUTPUT];
             c->x = (float *)(void *)run_start(p, o, at, (int)sizeof(float));
