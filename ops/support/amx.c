@@ -175,28 +175,67 @@ TARGET static inline void round_row(const float *x, int64_t n, int64_t ahead, ui
     }
 }
 
+/* to[i] = x[i], y[i] from the halves y and x of a vector. */
+TARGET static inline __m512i mixed(__m512bh halves)
+{
+    static const uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (__m512i)halves);
+}
+
 TARGET static inline void round_pairs(const float *x, const float *y, int64_t n, int64_t ahead,
                                       uint32_t *to)
 {
-    static const uint16_t mixed[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    __m512i mix = _mm512_loadu_si512(mixed);
     __mmask16 all = y ? 0xffff : 0;
     if (!y) y = x;
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
         _mm_prefetch(x + i + ahead, _MM_HINT_T0);
         _mm_prefetch(y + i + ahead, _MM_HINT_T0);
-        __m512i halves =
-            (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(all, y + i), _mm512_loadu_ps(x + i));
-        _mm512_storeu_si512(to + i, _mm512_permutexvar_epi16(mix, halves));
+        _mm512_storeu_si512(to + i, mixed(_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(all, y + i),
+                                                              _mm512_loadu_ps(x + i))));
     }
     if (i == n) return;
     __mmask16 m = (__mmask16)((1u << (n - i)) - 1);
-    __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m & all, y + i),
-                                                  _mm512_maskz_loadu_ps(m, x + i));
-    _mm512_mask_storeu_epi32(to + i, m, _mm512_permutexvar_epi16(mix, halves));
+    _mm512_mask_storeu_epi32(to + i, m,
+                             mixed(_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m & all, y + i),
+                                                       _mm512_maskz_loadu_ps(m, x + i))));
+}
+
+/* Which of 16 numbers are of a row, in rows of 1, 2, 4, 8 or 16. */
+TARGET static inline __mmask16 of_rows(const dg_bf16_frame *f)
+{
+    unsigned row = ((1u << f->n) - 1) << f->before, all = 0;
+    for (int64_t i = 0; i < 16; i += f->ldt) all |= row << i;
+    return (__mmask16)all;
+}
+
+TARGET static inline void round_short_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
+{
+    __mmask16 m = of_rows(f);
+    int64_t n = f->rows * f->ldt, i = 0;
+    for (x -= f->before; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(to + i),
+                            (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, x + i)));
+    __mmask16 end = (__mmask16)((1u << (n - i)) - 1);
+    _mm256_mask_storeu_epi16(to + i, end,
+                             (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m & end, x + i)));
+}
+
+TARGET static inline void round_short_pairs(const dg_bf16_frame *f, const float *x, const float *y,
+                                            uint32_t *to)
+{
+    __mmask16 m = of_rows(f), also = y ? m : 0;
+    int64_t n = f->rows * f->ldt, i = 0;
+    if (!y) y = x;
+    for (x -= f->before, y -= f->before; i + 16 <= n; i += 16)
+        _mm512_storeu_si512(to + i, mixed(_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(also, y + i),
+                                                              _mm512_maskz_loadu_ps(m, x + i))));
+    __mmask16 end = (__mmask16)((1u << (n - i)) - 1);
+    _mm512_mask_storeu_epi32(to + i, end,
+                             mixed(_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(also & end, y + i),
+                                                       _mm512_maskz_loadu_ps(m & end, x + i))));
 }
 
 /* A few zeros, without the call that clearing a long row is worth. */
@@ -276,6 +315,17 @@ static inline void round_pairs(const float *x, const float *y, int64_t n, int64_
         to[i] = dg_bf16_bits(x[i]) | (y ? (uint32_t)dg_bf16_bits(y[i]) << 16 : 0);
 }
 
+static inline void round_short_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
+{
+    (void)f, (void)x, (void)to;
+}
+
+static inline void round_short_pairs(const dg_bf16_frame *f, const float *x, const float *y,
+                                     uint32_t *to)
+{
+    (void)f, (void)x, (void)y, (void)to;
+}
+
 static inline void clear_pairs(uint32_t *to, int64_t n)
 {
     memset(to, 0, sizeof *to * (size_t)n);
@@ -313,8 +363,18 @@ static inline int64_t gap_behind(const dg_bf16_frame *f, int64_t row)
     return f->ldt - f->n - (row + 1 == f->rows ? f->before : 0);
 }
 
+/* Rows that lie as they shall stand, several of them in sixteen numbers. */
+static inline bool are_short(const dg_bf16_frame *f)
+{
+    return dg_amx_ready() && f->ldx == f->ldt && f->ldt <= 16 && 16 % f->ldt == 0;
+}
+
 TARGET void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
 {
+    if (are_short(f)) {
+        round_short_rows(f, x, to);
+        return;
+    }
     clear_row(to, f->before);
     to += f->before;
     for (int64_t i = 0; i < f->rows; i++, x += f->ldx, to += f->ldt) {
@@ -325,6 +385,10 @@ TARGET void dg_bf16_rows(const dg_bf16_frame *f, const float *x, uint16_t *to)
 
 TARGET void dg_bf16_pair_rows(const dg_bf16_frame *f, const float *x, const float *y, uint32_t *to)
 {
+    if (are_short(f)) {
+        round_short_pairs(f, x, y, to);
+        return;
+    }
     clear_pairs(to, f->before);
     to += f->before;
     for (int64_t i = 0; i < f->rows; i++, to += f->ldt) {

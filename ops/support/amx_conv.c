@@ -64,7 +64,8 @@ static const float *numbers(const dg_amx_taps *t, const float *row, int64_t shif
     int64_t j = lo, step = 1; /* the first that stands there; from one to the next */
     while (j < hi && (j * sw + shift) % up != 0) j++;
     while (step * sw % up != 0) step++;
-    for (; j < hi; j += step) room[j - lo] = row[(j * sw + shift) / up];
+    const float *x = row + (j * sw + shift) / up;
+    for (; j < hi; j += step, x += step * sw / up) room[j - lo] = *x;
     return room;
 }
 
