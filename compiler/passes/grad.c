@@ -504,6 +504,7 @@ static bool replace_inner(differ *d)
             dg_replace_uses(d->g, cut->out[0], cut->in[0]);
             dg_graph_unlink(d->g, l.cuts[k]);
         }
+        dg_grad_sum_on(d->g, &l);
     }
     return true;
 }

@@ -446,6 +446,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     dg_build inner;
     dg_node back = open_loop(b, l->loop, p->trips / p->every, in, n,
                              path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
+    l->back = back;
     dg_value trip = arg_of(g, back, 0), last;
     if (p->stops)
         last = dg_shift(&inner, p->count, -1);
@@ -498,5 +499,42 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     if (p->stops) {
         dg_value zero = dg_full(&inner, DG_I32, DG_SCALAR, 0);
         add_result(g, back, dg_compare(&inner, "le", at, zero));
+    }
+}
+
+static int uses_in(const dg_graph *g, dg_region r, dg_value v)
+{
+    const dg_region_info *info = dg_region_of(g, r);
+    int n = 0;
+    for (size_t k = 0; k < info->results.n; k++) n += info->results.at[k] == v;
+    DG_EACH_NODE(g, r, node) {
+        const dg_node_info *i = dg_node_of(g, node);
+        for (int k = 0; k < i->n_in; k++) n += i->in[k] == v;
+        if (i->body != DG_NONE) n += uses_in(g, i->body, v);
+    }
+    return n;
+}
+
+/* What a stretch sums up from zero is added to the sum of those before it. It goes on from that sum
+ * instead, trip by trip: in the order, and with the bits, that sums have where all carries are
+ * kept. */
+void dg_grad_sum_on(dg_graph *g, const dg_loop_grad *l)
+{
+    if (l->every == 1) return;
+    dg_build b = {.graph = g};
+    dg_region body = dg_node_of(g, l->back)->body;
+    size_t first = dg_region_of(g, body)->results.n - (size_t)l->n_captured;
+    for (int c = 0; c < l->n_captured; c++) {
+        dg_value *result = &dg_region_of(g, body)->results.at[first + (size_t)c];
+        const dg_node_info *add = dg_node_of(g, dg_value_of(g, *result)->def);
+        const dg_value_info *part = dg_value_of(g, add->in[1]);
+        double zero;
+        if (part->def == DG_NONE || part->region != body) continue;
+        dg_node_info *stretch = dg_node_of(g, part->def);
+        if (stretch->body == DG_NONE || uses_in(g, body, add->in[1]) != 1 ||
+            !dg_known_number(&b, stretch->in[part->index], &zero) || zero != 0)
+            continue;
+        stretch->in[part->index] = add->in[0];
+        *result = add->in[1];
     }
 }

@@ -24,7 +24,8 @@ typedef struct dg_loop_grad {
     dg_value *din;  /* adjoints of the loop's inputs; DG_NONE: zero */
     int n_captured; /* values from outside that the body reads, and their adjoints */
     dg_value *captured, *dcaptured;
-    dg_node inner; /* the `grad` in the backward loop's body; DG_NONE: nothing depends */
+    dg_node back;  /* the backward loop; the last of its carries are the captured values' sums */
+    dg_node inner; /* the `grad` in its body; DG_NONE: nothing depends */
     int n_cuts;    /* stop_gradient nodes around it, which go when it is replaced */
     dg_node *cuts;
 } dg_loop_grad;
@@ -34,9 +35,11 @@ typedef struct dg_loop_grad {
 struct dg_loop_plan;
 void dg_grad_keep(dg_loop_grad *l, struct dg_loop_plan **plan);
 void dg_grad_unwind(dg_loop_grad *l, struct dg_loop_plan *plan);
+/* Once `inner` is replaced. */
+void dg_grad_sum_on(dg_graph *g, const dg_loop_grad *l);
 
-/* The adjoint of a value as the sum of its readers' adjoints: if these are slices' that fill it, they
- * one behind the other; else DG_NONE (grad_join.c). */
+/* The adjoint of a value as the sum of its readers' adjoints: if these are slices' that fill it,
+ * they one behind the other; else DG_NONE (grad_join.c). */
 dg_value dg_grad_join(dg_build *b, dg_value sum);
 
 #endif
