@@ -36,6 +36,7 @@ void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
     L->errors_at_start = dg_diag_errors(f->diag);
     L->models = dg_map_new(a);
     L->reports = dg_map_new(a);
+    L->dims = dg_intern_z(f->strings, "dims");
     L->spot_by_path = dg_map_new(a);
     L->init_texts = dg_map_new(a);
     for (int i = 0; i < 3; i++) L->numbers[i] = dg_map64_new(a);

@@ -358,6 +358,7 @@ struct dg_lower {
     DG_VEC(dg_spot *) spots; /* in order of creation */
     dg_map *spot_by_path;
     int declared;
+    dg_str dims;                 /* its name in initialisers */
     dg_map *init_texts;          /* statement -> source of its initialiser */
     const dg_known_place *known; /* of the pass before */
     int n_known;

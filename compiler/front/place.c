@@ -43,7 +43,7 @@ static dg_value emit_place(dg_lower *L, const dg_spot *p)
     b.remat = 0;
     b.origin = p->origin ? p->origin : b.origin;
     b.scope = b.graph->nowhere;
-    b.name = p->path;
+    b.path = p->path;
     dg_attr attrs[] = {dg_attr_of_int("index", p->index), dg_attr_of_int("dtype", p->type.dtype),
                        dg_attr_of_ints(L->arena, "shape", p->type.shape.dim, p->type.shape.rank)};
     return dg_emit(&b, "place", attrs, 3, NULL, 0);
@@ -197,7 +197,7 @@ static dg_sv eval_init(dg_lower *L, const dg_stmt *s, const dg_shape *dims)
 {
     size_t mark = L->stack.n;
     if (dims)
-        dg_bind_new(L, dg_intern_z(L->strings, "dims"), dg_ints(L, dims->dim, dims->rank), s->span);
+        dg_bind_new(L, L->dims, dg_ints(L, dims->dim, dims->rank), s->span);
     dg_sv v = dg_settle(L, dg_eval_expr(L, s->b));
     if (L->stack.n > mark) L->stack.n = mark;
     return v;

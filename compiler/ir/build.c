@@ -91,9 +91,7 @@ static void add(path_text *p, const char *text, size_t n)
     p->n += n;
 }
 
-/* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are
- * ones: "d.net.unet.stem.out". */
-static dg_str result_path(const dg_build *b, const dg_op *op, int output)
+static dg_str put_together(const dg_build *b, const dg_op *op, int output)
 {
     path_text p;
     p.n = 0;
@@ -120,6 +118,24 @@ static dg_str result_path(const dg_build *b, const dg_op *op, int output)
         add(&p, at, length);
     }
     return dg_intern(b->graph->strings, p.at, p.n);
+}
+
+/* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are
+ * ones: "d.net.unet.stem.out". A scope has many results of one name: the last ones are kept. */
+static dg_str result_path(const dg_build *b, const dg_op *op, int output)
+{
+    if (b->path) return b->path;
+    if (output > 0 || b->phase == DG_BACKWARD) return put_together(b, op, output);
+    dg_graph *g = b->graph;
+    dg_str name = b->name ? b->name : op->name;
+    size_t hash = ((uintptr_t)b->scope >> 4) * 7 + ((uintptr_t)name >> 3);
+    size_t k = hash % (sizeof g->paths / sizeof *g->paths);
+    if (g->paths[k].scope != b->scope || g->paths[k].name != name || !g->paths[k].path) {
+        g->paths[k].scope = b->scope;
+        g->paths[k].name = name;
+        g->paths[k].path = put_together(b, op, 0);
+    }
+    return g->paths[k].path;
 }
 
 static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in,

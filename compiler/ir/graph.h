@@ -97,6 +97,9 @@ typedef struct dg_graph {
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
     const struct dg_op *found[64]; /* what it gave before, by a hash of the name; NULL: free */
+    struct {
+        dg_str scope, name, path;
+    } paths[128]; /* put together before, by a hash of scope and name */
 } dg_graph;
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
