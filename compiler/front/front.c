@@ -184,6 +184,7 @@ dg_front *dg_front_open(dg_arena *a, dg_diag *d, const dg_front_options *o)
     f->strings = dg_strings_new(a);
     f->o = dg_arena_copy(a, o, sizeof *o);
     f->builtins = dg_builtins_new(a, f->strings);
+    f->folders = dg_map_new(a);
     bool loaded = dg_import_main(f) && dg_diag_errors(d) == before;
     if (loaded) list_entries(f);
     for (size_t i = 0; i < f->units.n; i++) SETTLE(a, &f->units.at[i]->imports);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FILE_LIMIT = 16 << 20, IMPORTS_LIMIT = 1000, IMPORT_DEPTH = 100 };
 
@@ -24,6 +25,21 @@ static const char *resolved(dg_arena *a, const char *path)
     const char *copy = dg_arena_text(a, real, strlen(real));
     free(real);
     return copy;
+}
+
+/* A file's path, of which only the last part is asked for when its folder is known. */
+static const char *resolved_file(dg_front *f, const char *path)
+{
+    const char *base = dg_path_base(path);
+    if (base[0] == '.' || base[0] == '\0') return resolved(f->arena, path); /* "..", "nets/" */
+    dg_str folder = dg_intern_z(f->strings, dg_path_folder(f->arena, path));
+    const char *real = dg_map_get(f->folders, folder);
+    if (!real) real = resolved(f->arena, folder);
+    if (!real) return NULL;
+    dg_map_set(f->folders, folder, (void *)real);
+    const char *file = dg_path_join(f->arena, real, base);
+    char target;
+    return readlink(file, &target, sizeof target) < 0 ? file : resolved(f->arena, file);
 }
 
 static bool below(const char *path, const char *root)
@@ -121,7 +137,7 @@ static found try_folder(dg_front *f, const char *folder, const char *root, const
     found r = {.path = dg_path_join(f->arena, folder, name), .root = root};
     struct stat st;
     if (stat(r.path, &st) != 0) return r;
-    r.real = resolved(f->arena, r.path);
+    r.real = resolved_file(f, r.path);
     if (!r.real) return r;
     r.state = !below(r.real, root) ? OUTSIDE : S_ISREG(st.st_mode) ? FINE : NOT_A_FILE;
     return r;

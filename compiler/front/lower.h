@@ -153,6 +153,7 @@ struct dg_front {
     DG_VEC(dg_config_info) configs;
     DG_VEC(int32_t) files;
     dg_map *builtins;       /* name -> dg_builtin */
+    dg_map *folders;        /* path -> resolved, of those that files were read from */
     const char **lib_roots; /* o->lib resolved, where that has been asked for */
     int pass;               /* number of the running elaboration, never repeated */
 };
