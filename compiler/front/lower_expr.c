@@ -356,9 +356,8 @@ __attribute__((noinline)) static dg_sv eval_inner(dg_lower *L, const dg_expr *e)
     }
 }
 
-dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
+static inline dg_sv eval_any(dg_lower *L, const dg_expr *e)
 {
-    if (!dg_tick(L, 0, e->span)) return dg_sv_poison;
     switch (e->kind) {
     case DG_E_NAME: {
         dg_binding *b = dg_binding_local(L, e->text);
@@ -379,4 +378,16 @@ dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
     default:
         return eval_inner(L, e);
     }
+}
+
+__attribute__((noinline)) static dg_sv eval_if_allowed(dg_lower *L, const dg_expr *e)
+{
+    return dg_budget_left(L, e->span) ? eval_any(L, e) : dg_sv_poison;
+}
+
+/* Only calls at its end, so that nothing is kept across them. */
+dg_sv dg_eval_expr(dg_lower *L, const dg_expr *e)
+{
+    L->steps++;
+    return L->steps < L->next_look ? eval_any(L, e) : eval_if_allowed(L, e);
 }
