@@ -138,11 +138,21 @@ static dg_value packed_copy(selection *s, dg_value v)
     return copy;
 }
 
+/* Initial values are packed as they are stored in their carries. A copy made before is worth it
+ * only where it dies there, and so lies in the carry's bytes: not of what comes from outside of a
+ * body. */
+static bool comes_from_outside(const dg_graph *g, const dg_node_info *node, dg_value v)
+{
+    return node->body != DG_NONE && dg_value_of(g, v)->region != node->region;
+}
+
 static void pack_operands(selection *s, dg_node n)
 {
     const dg_node_info *node = dg_node_of(s->g, n);
     for (int i = 0; i < node->n_in; i++) {
-        if (dg_takes_strides(node, i) || dg_value_packed(s->g, node->in[i])) continue;
+        if (dg_takes_strides(node, i) || dg_value_packed(s->g, node->in[i]) ||
+            comes_from_outside(s->g, node, node->in[i]))
+            continue;
         dg_value copy = packed_copy(s, node->in[i]);
         node = dg_node_of(s->g, n);
         node->in[i] = copy;

@@ -85,6 +85,8 @@ exits 6 "$dg" plan "$dit" step -D batch=1 -D depth=1 --memory $((least_dit - 64)
 exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --save free.safetensors
 exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --memory "$least" --save least.safetensors
 same free.safetensors least.safetensors
+exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --memory "$least" --check=naive
+exits 0 "$dg" run "$model" step -D batch=16 --data sketch_digits --seed 3 --memory "$least" --check=poison
 
 # wherever a program is loaded, the same bytes
 if command -v setarch >/dev/null && setarch -R true 2>/dev/null; then
