@@ -310,6 +310,40 @@ static bool known_stage(const char *stage)
     return false;
 }
 
+static bool has_op(const dg_graph *g, const char *name)
+{
+    const dg_op *op = g->find(name);
+    for (size_t n = 0; n < g->nodes.n; n++)
+        if (g->nodes.at[n].op == op) return true;
+    return false;
+}
+
+/* How many carries a gradient through a loop keeps is decided before anybody knows what the plan
+ * will take. Where it takes more than the budget all is tried once more, with as few as can be. */
+static bool plan_within(dg_compilation *c, dg_diag *d, const dg_compile_options *o, double begun)
+{
+    dg_module *m = c->module;
+    bool may = has_op(m->graph, "loop") && has_op(m->graph, "grad");
+    dg_graph *whole = may ? copy_graph(m->graph, c->arena) : NULL;
+    size_t mark = dg_diag_mark(d), decisions = m->decisions.n, times = c->times.n;
+    bool good = module_plan(c, m, o->dump, o->dump_text, begun, &c->plan);
+    bool over = false;
+    for (size_t i = 0; i < dg_diag_count(d) && !good; i++)
+        over |= strcmp(dg_diag_at(d, i)->id, "E601") == 0;
+    if (may && over) {
+        dg_graph_free(m->graph);
+        m->graph = whole;
+        whole = NULL;
+        m->decisions.n = decisions;
+        c->times.n = times;
+        dg_diag_rewind(d, mark);
+        c->passes.few_carries = true;
+        good = module_plan(c, m, o->dump, o->dump_text, begun, &c->plan);
+    }
+    dg_graph_free(whole);
+    return good;
+}
+
 static bool compile(dg_compilation *c, dg_diag *d, const dg_compile_options *o, double begun)
 {
     if (o->dump && !known_stage(o->dump)) {
@@ -322,7 +356,8 @@ static bool compile(dg_compilation *c, dg_diag *d, const dg_compile_options *o, 
     time_stage(c, "front", &clock);
     if (!c->module) return true; /* a dump of the tree */
     if (c->passes.reference) widen_module(c->module);
-    return module_plan(c, c->module, o->dump, o->dump_text, begun, &c->plan);
+    return c->passes.memory > 0 ? plan_within(c, d, o, begun)
+                                : module_plan(c, c->module, o->dump, o->dump_text, begun, &c->plan);
 }
 
 dg_compilation *dg_compile(dg_diag *d, const dg_compile_options *o)

@@ -524,7 +524,7 @@ bool dg_pass_grad(dg_module *m, const dg_pass_options *o)
 {
     dg_graph *g = m->graph;
     differ d = {.m = m, .g = g, .grad = g->find("grad"), .most_kept = MOST_KEPT};
-    if (o->memory > 0) d.most_kept = (int64_t)(o->memory / 4);
+    if (o->memory > 0) d.most_kept = o->few_carries ? 0 : (int64_t)(o->memory / 4);
     int64_t next = 0;
     int errors = dg_diag_errors(m->diag);
     grow(&d, 0);

@@ -13,6 +13,7 @@ typedef struct dg_pass_options {
     bool bf16;  /* --precision bf16, and tiles to multiply it with: products of rounded operands */
     bool naive; /* no buffer reused: a plan to compare another with */
     uint64_t memory;  /* budget in bytes; 0: none */
+    bool few_carries; /* gradients through loops keep as few carries as can be */
     const char *conv; /* "direct" "winograd2" "winograd4": every 3x3 convolution of stride 1; NULL:
                          by cost */
     const char *const *skip; /* names of optional passes to leave out; NULL-ended */
