@@ -2,10 +2,10 @@
  *
  * In     requests for zeroed bytes.
  * Out    pointers that stay valid until the arena goes.
- * Keeps  nothing is handed out twice. Small chunks are cleared piece by piece as they are handed
- * out, while the caller is about to write there anyway; the large ones come zeroed, in huge pages,
- * since a small page takes longer to be had than to be filled. Under AddressSanitizer what is not
- * handed out is poisoned, with a gap behind each allocation. */
+ * Keeps  nothing is handed out twice. Chunks are cleared piece by piece as they are handed out,
+ * while the caller is about to write there anyway; those for a single large request come zeroed, in
+ * huge pages, since a small page takes longer to be had than to be filled. Under AddressSanitizer
+ * what is not handed out is poisoned, with a gap behind each allocation. */
 #include "compiler/base/arena.h"
 
 #include "compiler/base/os.h"
@@ -35,7 +35,8 @@
 
 #define ALIGN 16
 #define FIRST_CHUNK ((size_t)16 << 10)
-#define LARGEST_CHUNK ((size_t)2 << 20) /* a huge page */
+#define LARGEST_CHUNK ((size_t)1 << 20) /* but for requests that are larger */
+#define LARGE ((size_t)2 << 20)         /* a huge page */
 
 typedef struct chunk {
     struct chunk *next;
@@ -55,7 +56,7 @@ static chunk *chunk_new(size_t room)
 {
     if (room > SIZE_MAX / 2) dg_out_of_memory();
     size_t bytes = sizeof(chunk) + room;
-    bool large = bytes >= LARGEST_CHUNK;
+    bool large = bytes >= LARGE;
     chunk *c = large ? dg_large_alloc(bytes) : malloc(bytes);
     if (!c) dg_out_of_memory();
     *c = (chunk){.room = room, .cleared = large};
@@ -78,7 +79,7 @@ void dg_arena_free(dg_arena *a)
         next = c->next;
         UNPOISON(c->bytes, c->room);
         size_t bytes = sizeof(chunk) + c->room;
-        if (bytes < LARGEST_CHUNK)
+        if (bytes < LARGE)
             free(c);
         else
             dg_large_free(c, bytes);
