@@ -250,10 +250,16 @@ static void prepare_heap(void)
     mallopt(M_MMAP_THRESHOLD, HEAP);
     mallopt(M_TRIM_THRESHOLD, HEAP);
     mallopt(M_TOP_PAD, HEAP); /* of address space: what is not touched takes no memory */
-    unsigned char *first = malloc(1);
-    uintptr_t at = ((uintptr_t)first + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    if (first) madvise((void *)at, HEAP - HUGE_PAGE, MADV_HUGEPAGE);
+    void *first = malloc(1);
+    if (!first) return;
+    uintptr_t begin = (uintptr_t)first, at = (begin + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    madvise((void *)at, HEAP - HUGE_PAGE, MADV_HUGEPAGE);
     free(first);
+    /* what lies before is kept and never touched, so that the heap goes on with a huge page */
+    static void *volatile before;
+    enum { HEADERS = 64 };
+    if (at - begin > HEADERS) before = malloc(at - begin - HEADERS);
+    (void)before;
 }
 
 int main(int argc, char **argv)
