@@ -355,6 +355,8 @@ dg_status dg_plan_compare(dg_context *c, dg_plan_comparison *x)
         x->differences = found.n;
         x->peak[0] = found.peak_before;
         x->peak[1] = found.peak_after;
+        x->ms[0] = found.ms_before;
+        x->ms[1] = found.ms_after;
     } else {
         dg_text_free(&out);
     }

@@ -1,11 +1,11 @@
 /* diff.c: what differs between two plans, read from their JSON.
  *
- * In     two plans as explain_json.c writes them.
+ * In     two plans as explain_json.c writes them; results of --analyze go to diff_times.c.
  * Out    text: header, summary, steps, values, decisions and owners of the peak, of each only what
  *        differs. Steps go by the path of what they make, values by their paths, and where several
  *        have one path by their order; so a plan that only got a step more differs in that step.
  * Keeps  nothing of either: ids and step numbers are never compared. */
-#include "compiler/base/json.h"
+#include "compiler/plan/diff.h"
 #include "compiler/plan/explain.h"
 
 #include <math.h>
@@ -31,12 +31,6 @@ typedef struct differ {
 static json_t *at(const json_t *o, const char *key)
 {
     return json_object_get(o, key);
-}
-
-static const char *text_at(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(at(o, key));
-    return s ? s : "";
 }
 
 static int64_t int_at(const json_t *o, const char *key)
@@ -80,7 +74,7 @@ static void add_named(json_t *map, const char *name, json_t *element)
 static const char *path_of(const side *s, int64_t value)
 {
     const json_t *v = json_array_get(s->values, (size_t)value);
-    return v ? text_at(v, "path") : "";
+    return v ? dg_json_text_at(v, "path") : "";
 }
 
 static void name_all(side *s)
@@ -104,20 +98,21 @@ static void name_all(side *s)
         if (*path)
             dg_text_add(&t, "%s", path);
         else
-            dg_text_add(&t, "%s in '%s'", text_at(e, "kernel"), text_at(e, "scope"));
+            dg_text_add(&t, "%s in '%s'", dg_json_text_at(e, "kernel"),
+                        dg_json_text_at(e, "scope"));
         add_named(s->step, t.at, e);
         dg_text_free(&t);
     }
     json_array_foreach(s->values, i, e)
     {
-        if (*text_at(e, "path")) add_named(s->value, text_at(e, "path"), e);
+        if (*dg_json_text_at(e, "path")) add_named(s->value, dg_json_text_at(e, "path"), e);
     }
     json_array_foreach(at(s->root, "decisions"), i, e)
     {
         dg_text t = {0};
-        bool order = strcmp(text_at(e, "kind"), "order") == 0;
-        dg_text_add(&t, "%s of %s", text_at(e, "kind"),
-                    order ? text_at(e, "reason") : path_of(s, int_at(e, "value")));
+        bool order = strcmp(dg_json_text_at(e, "kind"), "order") == 0;
+        dg_text_add(&t, "%s of %s", dg_json_text_at(e, "kind"),
+                    order ? dg_json_text_at(e, "reason") : path_of(s, int_at(e, "value")));
         add_named(s->decision, t.at, e);
         dg_text_free(&t);
     }
@@ -140,7 +135,7 @@ static void header(differ *d)
             {
                 if (!json_equal(v, at(y, name)) && line(d))
                     dg_text_add(d->t, "  %s %s: %s -> %s\n", key, name, json_string_value(v),
-                                at(y, name) ? text_at(y, name) : "(none)");
+                                at(y, name) ? dg_json_text_at(y, name) : "(none)");
             }
             json_object_foreach(y, name, v)
             {
@@ -156,13 +151,14 @@ static void header(differ *d)
                 bool named =
                     i == 0 || json_equal(at(f, "name"), at(g, "name")); /* 0: the main file */
                 if (!(named && json_equal(at(f, "hash"), at(g, "hash"))) && line(d))
-                    dg_text_add(d->t, "  file %s %s\n", text_at(f, "name"),
+                    dg_text_add(d->t, "  file %s %s\n", dg_json_text_at(f, "name"),
                                 named ? "has changed" : "is another");
             }
             if (json_array_size(y) > json_array_size(x) && line(d))
                 dg_text_add(d->t, "  %zu files more\n", json_array_size(y) - json_array_size(x));
         } else if (!json_equal(x, y) && line(d)) {
-            dg_text_add(d->t, "  %s: %s -> %s\n", key, text_at(a, key), text_at(b, key));
+            dg_text_add(d->t, "  %s: %s -> %s\n", key, dg_json_text_at(a, key),
+                        dg_json_text_at(b, key));
         }
     }
 }
@@ -210,7 +206,7 @@ static void one_sided(differ *d, json_t *a, json_t *b, const char *sign)
     json_object_foreach(a, name, e)
     {
         if (!json_object_get(b, name) && line(d))
-            dg_text_add(d->t, "  %s %s  %s\n", sign, name, text_at(e, "kernel"));
+            dg_text_add(d->t, "  %s %s  %s\n", sign, name, dg_json_text_at(e, "kernel"));
     }
 }
 
@@ -224,9 +220,9 @@ static void steps(differ *d)
     json_object_foreach(d->a.step, name, x)
     {
         json_t *y = json_object_get(d->b.step, name);
-        if (y && strcmp(text_at(x, "kernel"), text_at(y, "kernel")) != 0 && line(d))
-            dg_text_add(d->t, "  ~ %s  %s -> %s\n", name, text_at(x, "kernel"),
-                        text_at(y, "kernel"));
+        if (y && strcmp(dg_json_text_at(x, "kernel"), dg_json_text_at(y, "kernel")) != 0 && line(d))
+            dg_text_add(d->t, "  ~ %s  %s -> %s\n", name, dg_json_text_at(x, "kernel"),
+                        dg_json_text_at(y, "kernel"));
     }
 }
 
@@ -246,10 +242,10 @@ static void values(differ *d)
     {
         json_t *y = json_object_get(d->b.value, name);
         if (!y) continue; /* its step is gone, or made part of another */
-        if (strcmp(text_at(x, "region"), text_at(y, "region")) != 0) {
+        if (strcmp(dg_json_text_at(x, "region"), dg_json_text_at(y, "region")) != 0) {
             if (line(d))
-                dg_text_add(d->t, "  %s  in %s -> %s\n", name, text_at(x, "region"),
-                            text_at(y, "region"));
+                dg_text_add(d->t, "  %s  in %s -> %s\n", name, dg_json_text_at(x, "region"),
+                            dg_json_text_at(y, "region"));
         } else if (!json_equal(at(x, "dims"), at(y, "dims"))) {
             if (line(d))
                 dg_text_add(d->t, "  %s  %lld -> %lld bytes\n", name, (long long)int_at(x, "bytes"),
@@ -270,11 +266,13 @@ static void decisions(differ *d)
     json_object_foreach(d->a.decision, name, x)
     {
         json_t *y = json_object_get(d->b.decision, name);
-        bool flipped = y && (strcmp(text_at(x, "outcome"), text_at(y, "outcome")) != 0 ||
-                             strcmp(text_at(x, "reason"), text_at(y, "reason")) != 0);
+        bool flipped =
+            y && (strcmp(dg_json_text_at(x, "outcome"), dg_json_text_at(y, "outcome")) != 0 ||
+                  strcmp(dg_json_text_at(x, "reason"), dg_json_text_at(y, "reason")) != 0);
         if (flipped && line(d))
-            dg_text_add(d->t, "  %s: %s (%s) -> %s (%s)\n", name, text_at(x, "outcome"),
-                        text_at(x, "reason"), text_at(y, "outcome"), text_at(y, "reason"));
+            dg_text_add(d->t, "  %s: %s (%s) -> %s (%s)\n", name, dg_json_text_at(x, "outcome"),
+                        dg_json_text_at(x, "reason"), dg_json_text_at(y, "outcome"),
+                        dg_json_text_at(y, "reason"));
     }
 }
 
@@ -300,9 +298,9 @@ static size_t owners(const side *s, taken *list, size_t most)
     json_t *v;
     json_array_foreach(s->values, i, v)
     {
-        if (strcmp(text_at(v, "region"), "arena") == 0 && json_is_null(at(v, "alias")) &&
+        if (strcmp(dg_json_text_at(v, "region"), "arena") == 0 && json_is_null(at(v, "alias")) &&
             int_at(v, "first") <= peak && int_at(v, "last") >= peak)
-            dg_vec_push(&all, (taken){text_at(v, "path"), int_at(v, "bytes"), i});
+            dg_vec_push(&all, (taken){dg_json_text_at(v, "path"), int_at(v, "bytes"), i});
     }
     if (all.n > 1) qsort(all.at, all.n, sizeof *all.at, by_bytes);
     size_t n = all.n < most ? all.n : most;
@@ -333,38 +331,39 @@ static void peaks(differ *d)
 
 static bool is_plan(json_t *root)
 {
-    return json_is_object(root) && strncmp(text_at(root, "format"), "dg-plan/1.", 10) == 0 &&
+    return json_is_object(root) &&
+           strncmp(dg_json_text_at(root, "format"), "dg-plan/1.", 10) == 0 &&
            json_is_array(at(root, "steps")) && json_is_array(at(root, "values")) &&
            json_is_object(at(root, "summary")) && json_is_object(at(root, "header"));
 }
 
-static bool read_side(side *s, dg_diag *d, const char *name, const char *text, size_t n)
+static bool plan_side(side *s, dg_diag *d, const char *name, json_t *root)
 {
-    s->root = dg_json_read(d, "E228", name, text, n);
-    if (!s->root) return false;
-    if (!is_plan(s->root)) {
+    if (!is_plan(root)) {
         dg_message *m = dg_error_at(d, "E228", name, "this is no plan");
-        dg_help_add(d, m, "dg plan FILE.dg ENTRY --format=json -o %s writes one", name);
+        dg_help_add(d, m,
+                    "dg plan FILE.dg ENTRY --format=json -o %s writes one; --analyze --json writes "
+                    "times, which are compared with times",
+                    name);
         return false;
     }
+    s->root = root;
     name_all(s);
     return true;
 }
 
 static void free_side(side *s)
 {
-    json_decref(s->root);
     json_decref(s->step);
     json_decref(s->value);
     json_decref(s->decision);
 }
 
-bool dg_plan_diff(dg_diag *diag, const dg_plan_text *a, const dg_plan_text *b,
-                  dg_plan_difference *out, dg_text *t)
+static bool diff_plans(dg_diag *diag, const dg_plan_text *a, json_t *root_a, const dg_plan_text *b,
+                       json_t *root_b, dg_plan_difference *out, dg_text *t)
 {
     differ d = {.t = t};
-    bool ok = read_side(&d.a, diag, a->name, a->text, a->length) &&
-              read_side(&d.b, diag, b->name, b->text, b->length);
+    bool ok = plan_side(&d.a, diag, a->name, root_a) && plan_side(&d.b, diag, b->name, root_b);
     if (ok) {
         header(&d);
         summary(&d);
@@ -379,5 +378,20 @@ bool dg_plan_diff(dg_diag *diag, const dg_plan_text *a, const dg_plan_text *b,
     }
     free_side(&d.a);
     free_side(&d.b);
+    return ok;
+}
+
+bool dg_plan_diff(dg_diag *diag, const dg_plan_text *a, const dg_plan_text *b,
+                  dg_plan_difference *out, dg_text *t)
+{
+    json_t *before = dg_json_read(diag, "E228", a->name, a->text, a->length),
+           *after = before ? dg_json_read(diag, "E228", b->name, b->text, b->length) : NULL;
+    bool ok = before && after;
+    if (ok && dg_is_analysis(before) && dg_is_analysis(after))
+        dg_diff_times(before, after, out, t);
+    else
+        ok = ok && diff_plans(diag, a, before, b, after, out, t);
+    json_decref(before);
+    json_decref(after);
     return ok;
 }

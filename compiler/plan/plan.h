@@ -233,7 +233,8 @@ bool dg_explain_why(const dg_plan *p, const char *subject, bool json, dg_text *o
 /* The steps of the scope that a path names or belongs to: where a value went that is not stored. */
 void dg_why_steps_of(const dg_plan *p, const char *subject, dg_text *out);
 
-/* What differs between two plans, as JSON texts: false after reporting that one is none. */
+/* What differs between two plans, or two results of --analyze, as JSON texts: false after reporting
+ * that one is none. */
 typedef struct dg_plan_text {
     const char *name, *text;
     size_t length;
@@ -241,6 +242,7 @@ typedef struct dg_plan_text {
 typedef struct dg_plan_difference {
     int n;               /* differences; 0: the plans say the same */
     int64_t peak_before, peak_after;
+    double ms_before, ms_after; /* of a run; 0: plans do not say */
 } dg_plan_difference;
 bool dg_plan_diff(dg_diag *d, const dg_plan_text *a, const dg_plan_text *b, dg_plan_difference *out, dg_text *text);
 

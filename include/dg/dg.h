@@ -172,13 +172,15 @@ typedef struct dg_analyze_options {
     uint64_t seed;
 } dg_analyze_options;
 DG_API char *dg_plan_analyze(dg_plan *p, const dg_analyze_options *o); /* free with dg_free */
-/* What differs between two plans in JSON. DG_OK also where they differ. */
+/* What differs between two plans, or two results of dg_plan_analyze, in JSON. DG_OK also where they
+ * differ. */
 typedef struct dg_plan_comparison {
     const char *name[2], *json[2];
     size_t length[2];
     char *text;      /* out: free with dg_free */
     int differences; /* out */
     int64_t peak[2]; /* out: bytes */
+    double ms[2];    /* out: of a run, if dg_plan_analyze wrote them; else 0 */
 } dg_plan_comparison;
 DG_API dg_status dg_plan_compare(dg_context *c, dg_plan_comparison *x);
 

@@ -83,18 +83,39 @@ static char *plan_json(cli *c, const char *file, const char *entry, const dg_arg
     return text;
 }
 
-/* The per cent of --tolerance peak=N%; negative: none was given, or after reporting. */
-static double tolerance(const cli *c, bool *ok)
+/* What --tolerance allows, in per cent; negative: nothing is said. */
+typedef struct limits {
+    double peak, ms;
+} limits;
+
+/* peak=N%, ms=N%, or both with a comma. False after reporting. */
+static bool tolerance(const cli *c, limits *l)
 {
-    const char *s = c->text[OPT_TOLERANCE];
-    *ok = true;
-    if (!s) return -1;
-    char *end;
-    double percent = strncmp(s, "peak=", 5) == 0 ? strtod(s + 5, &end) : -1;
-    if (percent >= 0 && end > s + 5 && strcmp(end, "%") == 0) return percent;
-    cli_error("E222", "tolerance", true, "'%s' is not of the form peak=1%%", s);
-    *ok = false;
-    return -1;
+    const char *at = c->text[OPT_TOLERANCE];
+    *l = (limits){-1, -1};
+    if (!at) return true;
+    for (;;) {
+        bool ms = strncmp(at, "ms=", 3) == 0;
+        double *limit = ms ? &l->ms : &l->peak, percent = -1;
+        const char *number = at + (ms ? 3 : 5);
+        char *end = NULL;
+        if (ms || strncmp(at, "peak=", 5) == 0) percent = strtod(number, &end);
+        if (!(percent >= 0) || end == number || *end != '%' || *limit >= 0) break;
+        *limit = percent;
+        if (end[1] == '\0') return true;
+        if (end[1] != ',') break;
+        at = end + 2;
+    }
+    cli_error("E222", "tolerance", true,
+              "'%s' is not of the form peak=1%%, ms=5%% or peak=1%%,ms=5%%",
+              c->text[OPT_TOLERANCE]);
+    return false;
+}
+
+static bool beyond(double before, double after, double limit)
+{
+    double change = 100 * (after - before) / (before > 0 ? before : 1);
+    return limit >= 0 && (change > limit || change < -limit);
 }
 
 static int compare(cli *c, const char *const *files, const char *entry, const dg_arg_text *args,
@@ -102,9 +123,8 @@ static int compare(cli *c, const char *const *files, const char *entry, const dg
 {
     dg_plan_comparison x = {.name = {c->arguments.at[0], c->arguments.at[1]}};
     int status = DG_OK;
-    bool ok;
-    double percent = tolerance(c, &ok);
-    if (!ok) return DG_USAGE;
+    limits allowed;
+    if (!tolerance(c, &allowed)) return DG_USAGE;
     for (int i = 0; i < 2 && status == DG_OK; i++) {
         x.json[i] = plan_json(c, files[i], entry, args, n_args, defs, n_defs, &x.length[i]);
         if (x.json[i]) continue;
@@ -112,13 +132,18 @@ static int compare(cli *c, const char *const *files, const char *entry, const dg
         if (status == DG_OK) status = DG_IO; /* reported by cli_read */
     }
     if (status == DG_OK) status = (int)dg_plan_compare(c->context, &x);
+    if (status == DG_OK && allowed.ms >= 0 && x.ms[0] <= 0) {
+        cli_error("E222", "tolerance", true,
+                  "plans have no times: ms= wants results of --analyze --json");
+        dg_free(x.text);
+        status = DG_USAGE;
+    }
     if (status == DG_OK) status = print(c, x.text);
     for (int i = 0; i < 2; i++) free((char *)x.json[i]);
     bool differ = x.differences > 0;
-    if (percent >= 0) {
-        double change = (double)(x.peak[1] - x.peak[0]) / (double)(x.peak[0] > 0 ? x.peak[0] : 1);
-        differ = change * 100 > percent || change * 100 < -percent;
-    }
+    if (allowed.peak >= 0 || allowed.ms >= 0)
+        differ = beyond((double)x.peak[0], (double)x.peak[1], allowed.peak) ||
+                 beyond(x.ms[0], x.ms[1], allowed.ms);
     return status == DG_OK && c->count[OPT_EXIT_CODE] && differ ? DG_CHECK : status;
 }
 

@@ -45,7 +45,21 @@ exits 8 "$dg" plan --diff a.json b.json --exit-code --tolerance peak=1%
 exits 0 "$dg" plan --diff a.json b.json --exit-code --tolerance peak=99%
 exits 0 "$dg" plan --diff "$roll" "$roll" step --exit-code
 exits 2 "$dg" plan --diff a.json b.json --exit-code --tolerance peak=big
+exits 2 "$dg" plan --diff a.json b.json --exit-code --tolerance ms=5%
+says "plans have no times"
 exits 2 "$dg" plan --diff a.json trace.json
+exits 0 "$dg" plan "$roll" step --analyze -n 1 --json -o times.json
+sed 's/^\( *"ms": *\)[0-9.e+-]*/\11e6/' times.json >slower.json
+exits 0 "$dg" plan --diff times.json times.json --exit-code
+exits 8 "$dg" plan --diff times.json slower.json --exit-code
+grep -q "after ms .*scope" out.txt || fail "--diff of times: $(cat out.txt)"
+exits 0 "$dg" plan --diff times.json slower.json --exit-code --tolerance peak=0%
+exits 8 "$dg" plan --diff times.json slower.json --exit-code --tolerance peak=0%,ms=5%
+exits 0 "$dg" plan --diff times.json times.json --exit-code --tolerance ms=0%,peak=0%
+for wrong in ms= ms=5 ms=5%, ms=5%,ms=6% peak=1%ms=5% time=5%; do
+    exits 2 "$dg" plan --diff times.json slower.json --tolerance $wrong
+done
+exits 2 "$dg" plan --diff times.json a.json
 exits 5 "$dg" plan --diff a.json missing.json
 
 # against a git revision

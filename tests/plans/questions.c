@@ -204,10 +204,56 @@ static void differences(void **state)
     dg_arena_free(arena);
 }
 
+/* Results of --analyze: names of both sides, the largest change first. */
+static void times(void **state)
+{
+    (void)state;
+    const char *slow =
+        "{\"format\": \"dg-analysis/1.0\", \"threads\": 2, \"ms\": 10.0, \"arena_planned\": 2048,\n"
+        "\"phases\": [{\"name\": \"forward\", \"ms\": 10.0}],\n"
+        "\"kernels\": [{\"name\": \"conv2d\", \"ms\": 7.0}, {\"name\": \"silu\", \"ms\": 3.0}],\n"
+        "\"scopes\": [{\"name\": \"net\", \"ms\": 10.0}]}";
+    const char *quick =
+        "{\"format\": \"dg-analysis/1.0\", \"threads\": 1, \"ms\": 8.0, \"arena_planned\": 1024,\n"
+        "\"phases\": [{\"name\": \"forward\", \"ms\": 8.0}],\n"
+        "\"kernels\": [{\"name\": \"conv2d\", \"ms\": 7.5}, {\"name\": \"winograd\", \"ms\": "
+        "0.5}],\n"
+        "\"scopes\": [{\"name\": \"net\", \"ms\": 8.0}]}";
+    plan_text p = plan_of("step", text, NULL, false);
+    const char *json = json_of(&p);
+    dg_plan_text a = {"a.json", slow, strlen(slow)}, b = {"b.json", quick, strlen(quick)},
+                 plan = {"p.json", json, strlen(json)};
+    dg_plan_difference found;
+    dg_text out = {0};
+    assert_true(dg_plan_diff(p.diag, &a, &b, &found, &out));
+    assert_string_equal(written(&p, &out), "run: 10.000 -> 8.000 ms  (-20.0 %)\n"
+                                           "threads: 2 -> 1\n"
+                                           "arena: 2 KiB -> 1 KiB\n"
+                                           "\n before ms    after ms      change  phase\n"
+                                           "    10.000       8.000      -2.000  forward\n"
+                                           "\n before ms    after ms      change  kernel\n"
+                                           "     3.000           -      -3.000  silu\n"
+                                           "     7.000       7.500      +0.500  conv2d\n"
+                                           "         -       0.500      +0.500  winograd\n"
+                                           "\n before ms    after ms      change  scope\n"
+                                           "    10.000       8.000      -2.000  net\n");
+    assert_true(found.n > 0 && found.ms_before == 10 && found.ms_after == 8);
+    assert_true(found.peak_before == 2048 && found.peak_after == 1024);
+    assert_true(dg_plan_diff(p.diag, &a, &a, &found, &out));
+    assert_int_equal(found.n, 0);
+    assert_true(dg_plan_diff(p.diag, &plan, &plan, &found, &out));
+    assert_true(found.ms_before == 0 && found.ms_after == 0);
+    assert_false(dg_plan_diff(p.diag, &a, &plan, &found, &out));
+    assert_string_equal(dg_diag_at(p.diag, 0)->id, "E228");
+    dg_text_free(&out);
+    plan_text_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(peak),  cmocka_unit_test(no_arena),
                                        cmocka_unit_test(why),   cmocka_unit_test(csv),
-                                       cmocka_unit_test(trace), cmocka_unit_test(differences)};
+                                       cmocka_unit_test(trace), cmocka_unit_test(differences),
+                                       cmocka_unit_test(times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
