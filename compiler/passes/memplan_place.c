@@ -154,9 +154,9 @@ static int by_key(const void *pa, const void *pb)
 /* `peak`: first what is taken where the bound is reached, by the rest of the name, then the others
  * by size. `full`: first by how full the arena is where a slot is taken, in 32 steps. */
 enum {
-    PEAK_LIFE,
-    PEAK_LAST,
     PEAK_FIRST,
+    PEAK_LAST,
+    PEAK_LIFE,
     SIZE,
     FULL_LAST,
     FULL_LIFE,
@@ -168,8 +168,8 @@ enum {
     ORDERS
 };
 static const char *const order_names[ORDERS] = {
-    "peak, life",  "peak, last", "peak, first", "size",  "full, last", "full, life",
-    "full, first", "full, size", "life",        "first", "area"};
+    "peak, first", "peak, last", "peak, life", "size",  "full, last", "full, life",
+    "full, first", "full, size", "life",       "first", "area"};
 /* Large is what takes at least this part of the bound. */
 enum { PARTS = 3 };
 static const int64_t parts[PARTS] = {64, 128, 512};
@@ -220,7 +220,7 @@ static key key_of(const facts *f, int i, int how)
 static int sort_slots(const facts *f, int how, int64_t part, key *keys, int32_t *order)
 {
     int n = f->n, large = 0, small = n;
-    bool peak = how <= PEAK_FIRST;
+    bool peak = how <= PEAK_LIFE;
     for (int i = 0; i < n; i++) {
         if (f->slots[i].size >= f->bound / part || (peak && f->full[i] >= f->bound))
             keys[large++] = key_of(f, i, how);
@@ -351,7 +351,7 @@ int64_t dg_slots_place(dg_slot *s, int n, int64_t bound, dg_arena *a, dg_heurist
         t.all = new_spots(a, n);
         t.keys = DG_NEW_ARRAY(a, key, n);
         t.order = DG_NEW_ARRAY(a, int32_t, n);
-        try_orders(&t, PEAK_LIFE, PEAK_FIRST, 0, t.near);
+        try_orders(&t, PEAK_FIRST, PEAK_LIFE, 0, t.near);
     }
     if (t.top > t.near) try_rounds(&t, "few rounds", FEW_ROUNDS, t.near, a);
     for (int part = 0; part < PARTS; part++) try_orders(&t, SIZE, AREA, part, t.enough);
