@@ -170,14 +170,10 @@ static const char *against_prologues(dg_fuse *f, dg_value v, bool priced)
 
 /* Readers of v that are kernels compute it, or it is stored. The price is known when it is known
  * what else is stored: of a mask that is one byte instead of the four it is made of. */
-static void settle_prologues(dg_fuse *f, dg_region r, bool priced)
+static void settle_prologues(dg_fuse *f, const dg_value *open, int n, bool priced)
 {
-    DG_EACH_NODE(f->g, r, n) {
-        const dg_node_info *node = dg_node_of(f->g, n);
-        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-        if (v == DG_NONE || !f->fusible[v] || f->root[v] || f->claimed[v]) continue;
-        f->root[v] = against_prologues(f, v, priced);
-    }
+    for (int i = 0; i < n; i++)
+        if (!f->root[open[i]]) f->root[open[i]] = against_prologues(f, open[i], priced);
 }
 
 /* ---- epilogues ---- */
@@ -314,7 +310,7 @@ static bool better_stored(dg_fuse *f, dg_region r, dg_value v, int32_t last, int
     return false;
 }
 
-static void weigh(dg_fuse *f, dg_region r)
+static void weigh(dg_fuse *f, dg_region r, const dg_value *open, int n_open)
 {
     int32_t *alive_until = DG_NEW_ARRAY(f->arena, int32_t, f->n_values);
     DG_EACH_NODE(f->g, r, n) {
@@ -328,11 +324,9 @@ static void weigh(dg_fuse *f, dg_region r)
     /* Twice: what is certain to stay alive after the first sweep makes others cheap in the second.
      */
     for (int sweep = 0; sweep < 2; sweep++) {
-        DG_EACH_NODE(f->g, r, n) {
-            const dg_node_info *node = dg_node_of(f->g, n);
-            dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-            if (v == DG_NONE || !f->fusible[v] || f->root[v] || f->claimed[v]) continue;
-            if (dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
+        for (int i = 0; i < n_open; i++) {
+            dg_value v = open[i];
+            if (f->root[v] || dg_type_bytes(dg_type_of(f->g, v)) <= FEW_BYTES) continue;
             int32_t last = far_reader(f, v);
             if (last < 0) continue;
             if (better_stored(f, r, v, last, alive_until) && sweep == 1)
@@ -369,9 +363,22 @@ static void number(dg_fuse *f, dg_region r)
     }
 }
 
+/* The values of which it is not known yet whether they are stored, in order. */
+static int list_open(const dg_fuse *f, dg_region r, dg_value *open)
+{
+    int n_open = 0;
+    DG_EACH_NODE(f->g, r, n) {
+        const dg_node_info *node = dg_node_of(f->g, n);
+        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
+        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v]) open[n_open++] = v;
+    }
+    return n_open;
+}
+
 void dg_fuse_roots(dg_fuse *f, dg_region r)
 {
     extent *most = DG_NEW_ARRAY(f->arena, extent, f->n_values);
+    dg_value *open = DG_NEW_ARRAY(f->arena, dg_value, f->n_values);
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
         if (node->n_out != 1 || !f->fusible[node->out[0]]) continue;
@@ -380,17 +387,14 @@ void dg_fuse_roots(dg_fuse *f, dg_region r)
         cut(f, node->out[0], most);
     }
     dg_fuse_label(f, r);
-    settle_prologues(f, r, false);
+    settle_prologues(f, open, list_open(f, r, open), false);
     DG_EACH_NODE(f->g, r, n) {
         find_epilogue(f, n);
     }
     number(f, r);
-    weigh(f, r);
-    DG_EACH_NODE(f->g, r, n) {
-        const dg_node_info *node = dg_node_of(f->g, n);
-        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v] && costly(f, v))
-            f->root[v] = "fuse.no:costly";
-    }
-    settle_prologues(f, r, true);
+    int n_open = list_open(f, r, open);
+    weigh(f, r, open, n_open);
+    for (int i = 0; i < n_open; i++)
+        if (!f->root[open[i]] && costly(f, open[i])) f->root[open[i]] = "fuse.no:costly";
+    settle_prologues(f, open, n_open, true);
 }
