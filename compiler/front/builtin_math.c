@@ -20,7 +20,7 @@ static dg_expr between(const dg_bound *c, dg_binop op)
 {
     dg_expr *arg = c->e->args[0].value;
     return (dg_expr){.kind = DG_E_BINARY,
-                     .op = op,
+                     .op = (uint8_t)op,
                      .span = c->e->span,
                      .op_span = c->e->span,
                      .a = arg,
