@@ -455,7 +455,12 @@ static void chain_stores_nothing(dg_plan *p)
 }
 static void chain_has_fewer_results(dg_plan *p)
 {
-    ((dg_strip *)with_strip(p, false)->strip)->n_out++;
+    dg_strip *s = (dg_strip *)with_strip(p, false)->strip;
+    dg_strip_out *out = DG_NEW_ARRAY(p->arena, dg_strip_out, s->n_out + 1);
+    memcpy(out, s->out, sizeof *out * (size_t)s->n_out);
+    out[s->n_out] = out[0];
+    s->out = out;
+    s->n_out++;
 }
 static void chain_over_other_space(dg_plan *p)
 {
