@@ -202,5 +202,23 @@ void dg_json_double_field(dg_json_writer *w, const char *key, double v)
 void dg_json_string_field(dg_json_writer *w, const char *key, const char *s)
 {
     dg_json_key(w, key);
-    dg_json_string(w, s);
+    if (s)
+        dg_json_string(w, s);
+    else
+        dg_json_null(w);
+}
+
+void dg_json_id_field(dg_json_writer *w, const char *key, int64_t id)
+{
+    dg_json_key(w, key);
+    if (id >= 0)
+        dg_json_int(w, id);
+    else
+        dg_json_null(w);
+}
+
+void dg_json_bool_field(dg_json_writer *w, const char *key, bool v)
+{
+    dg_json_key(w, key);
+    dg_json_bool(w, v);
 }

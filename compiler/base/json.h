@@ -28,6 +28,8 @@ void dg_json_string(dg_json_writer *w, const char *s);
 /* A key with its value. */
 void dg_json_int_field(dg_json_writer *w, const char *key, int64_t v);
 void dg_json_double_field(dg_json_writer *w, const char *key, double v);
-void dg_json_string_field(dg_json_writer *w, const char *key, const char *s);
+void dg_json_string_field(dg_json_writer *w, const char *key, const char *s); /* NULL: null */
+void dg_json_id_field(dg_json_writer *w, const char *key, int64_t id);        /* below 0: null */
+void dg_json_bool_field(dg_json_writer *w, const char *key, bool v);
 
 #endif

@@ -14,7 +14,7 @@ dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(c
     g->strings = s;
     g->nowhere = dg_intern(s, "", 0);
     g->types = dg_map64_new(a);
-    g->asked = DG_NEW(a, struct dg_asked);
+    g->asked = DG_NEW(a, dg_type_room);
     g->find = find;
     dg_graph_add_region(g, DG_NONE);
     return g;
@@ -27,7 +27,7 @@ void dg_graph_free(dg_graph *g)
         dg_vec_free(&g->regions.at[i].args);
         dg_vec_free(&g->regions.at[i].results);
     }
-    dg_vec_free(&g->asked->types);
+    dg_vec_free(g->asked);
     dg_vec_free(&g->values);
     dg_vec_free(&g->nodes);
     dg_vec_free(&g->regions);

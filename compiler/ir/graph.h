@@ -81,9 +81,8 @@ typedef struct dg_region_info {
     DG_VEC(dg_value) args, results;
 } dg_region_info;
 
-struct dg_asked {
-    DG_VEC(dg_type) types;
-};
+/* Types told one answer after the other: each is good until the next. */
+typedef DG_VEC(dg_type) dg_type_room;
 
 typedef struct dg_graph {
     dg_arena *arena;
@@ -92,8 +91,8 @@ typedef struct dg_graph {
     DG_VEC(dg_value_info) values;
     DG_VEC(dg_node_info) nodes;
     DG_VEC(dg_region_info) regions;
-    dg_map64 *types;        /* by hash */
-    struct dg_asked *asked; /* what dg_types_of told last */
+    dg_map64 *types;     /* by hash */
+    dg_type_room *asked; /* what dg_types_of told last */
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
     const struct dg_op *found[64]; /* what it gave before, by a hash of the name; NULL: free */

@@ -227,10 +227,10 @@ dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 dg_infer dg_types_of(const dg_graph *g, dg_node n)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    g->asked->types.n = 0;
-    for (int k = 0; k < i->n_in; k++) dg_vec_push(&g->asked->types, *dg_type_of(g, i->in[k]));
-    for (int k = 0; k < i->n_out; k++) dg_vec_push(&g->asked->types, *dg_type_of(g, i->out[k]));
-    dg_type *in = g->asked->types.at, *out = in + i->n_in;
+    g->asked->n = 0;
+    for (int k = 0; k < i->n_in; k++) dg_vec_push(g->asked, *dg_type_of(g, i->in[k]));
+    for (int k = 0; k < i->n_out; k++) dg_vec_push(g->asked, *dg_type_of(g, i->out[k]));
+    dg_type *in = g->asked->at, *out = in + i->n_in;
     if (i->prologue) in[i->prologue->operand].shape = i->prologue->shape;
     return (dg_infer){.op = i->op,
                       .attrs = &i->attrs,

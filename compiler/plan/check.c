@@ -465,7 +465,7 @@ static bool check_buffers(checker *c)
 
 bool dg_plan_check(const dg_plan *p, dg_diag *d)
 {
-    dg_step_types types = {0};
+    dg_type_room types = {0};
     checker c = {.p = p, .d = d, .a = dg_arena_new(), .types = &types};
     size_t n = (size_t)p->n_values + 1;
     c.opens = DG_NEW_ARRAY(c.a, int32_t, p->n_steps + 1);

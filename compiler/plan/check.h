@@ -9,13 +9,11 @@ typedef struct dg_held { /* bytes of the arena that hold what a write left there
     int32_t token;
 } dg_held;
 
-typedef DG_VEC(dg_type) dg_step_types; /* of one step after the other: what kernels are told */
-
 typedef struct dg_checker {
     const dg_plan *p;
     dg_diag *d;
     dg_arena *a;
-    dg_step_types *types;
+    dg_type_room *types;
     int32_t *opens;                               /* by step: loop that it begins or ends; -1 */
     int32_t *first, *last, *producer, *home_loop; /* by value, derived here */
     int32_t *group; /* by base: union-find of buffers that are swapped */
@@ -70,10 +68,10 @@ bool dg_check_run(dg_checker *c, int64_t trips);
 
 /* The step's kernel reads input `in` as (part of) a source that it may write result `out` over. */
 bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in,
-                         dg_step_types *room);
+                         dg_type_room *room);
 
 /* What is wrong with the programs, operands or workspace of a KERNEL step, whose ids are sound;
  * NULL: nothing. */
-const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_step_types *room);
+const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_type_room *room);
 
 #endif

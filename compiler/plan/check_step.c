@@ -109,7 +109,7 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
 }
 
 /* What a kernel's callbacks are told. */
-static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
+static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_type_room *room)
 {
     room->n = 0;
     for (int i = 0; i < s->n_in; i++) dg_vec_push(room, type_of(p, s, i));
@@ -124,7 +124,7 @@ static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_step_types 
                       .prologue = s->prologue};
 }
 
-static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
+static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_type_room *room)
 {
     if (!s->kernel || !s->kernel->workspace) return true;
     dg_infer t = types_of(p, s, room);
@@ -134,7 +134,7 @@ static bool has_workspace(const dg_plan *p, const dg_plan_step *s, dg_step_types
 /* ---- where results lie ---- */
 
 bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int in,
-                         dg_step_types *room)
+                         dg_type_room *room)
 {
     if (out != 0 || !s->kernel || !s->kernel->over) return false;
     int operand = dg_prologue_source(s->prologue, s->n_own, s->n_in, in);
@@ -187,7 +187,7 @@ static const char *results_wrong(const dg_plan *p, const dg_plan_step *s)
     return NULL;
 }
 
-const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_step_types *room)
+const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_type_room *room)
 {
     if (s->n_own < 0 || s->n_own > s->n_in) return "has more operands of its own than it has";
     const dg_strip *epilogue = s->op->epilogue ? s->strip : NULL;

@@ -41,6 +41,8 @@ bool dg_plan_unread(const dg_plan *p, int32_t base, int32_t step, int32_t *from,
 /* The longest time in which the bytes that a value shows wait unread: from the step that makes or
  * reads them to the next that reads them. */
 void dg_plan_longest_wait(const dg_plan *p, int32_t value, int32_t *from, int32_t *to);
+/* The step reads the bytes that `value` shows; *view: by another value's name. */
+bool dg_step_reads(const dg_plan *p, int32_t step, int32_t value, bool *view);
 /* Of --why: the place's path for what lies in one; "" for values without a name. */
 const char *dg_value_name(const dg_plan *p, int32_t value);
 bool dg_decision_about(const dg_decision *d, int32_t step, int32_t value); /* -1: none */

@@ -13,30 +13,6 @@
 
 typedef dg_json_writer writer;
 
-static void id_at(writer *w, const char *key, int64_t v) /* null for none */
-{
-    dg_json_key(w, key);
-    if (v < 0)
-        dg_json_null(w);
-    else
-        dg_json_int(w, v);
-}
-
-static void text_at(writer *w, const char *key, const char *s)
-{
-    dg_json_key(w, key);
-    if (s)
-        dg_json_string(w, s);
-    else
-        dg_json_null(w);
-}
-
-static void bool_at(writer *w, const char *key, bool v)
-{
-    dg_json_key(w, key);
-    dg_json_bool(w, v);
-}
-
 static void number(writer *w, double v)
 {
     if (fabs(v) < 9e15 && v == floor(v))
@@ -65,12 +41,12 @@ static void hash_at(writer *w, const char *key, uint64_t hash)
 {
     char text[24];
     snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-    text_at(w, key, text);
+    dg_json_string_field(w, key, text);
 }
 
 static void type_at(writer *w, const dg_type *t)
 {
-    text_at(w, "dtype", dg_dtype_name(t->dtype));
+    dg_json_string_field(w, "dtype", dg_dtype_name(t->dtype));
     ints_at(w, "dims", t->shape.dim, t->shape.rank);
 }
 
@@ -97,7 +73,7 @@ static void attrs_at(writer *w, const dg_attrs *attrs)
             dg_json_close(w, ']');
             break;
         case DG_STR:
-            text_at(w, a->name, a->v.str);
+            dg_json_string_field(w, a->name, a->v.str);
             break;
         case DG_DATA:
             hash_at(w, a->name, dg_hash(a->v.data, (size_t)a->n));
@@ -111,7 +87,7 @@ static void settings_at(writer *w, const char *key, const dg_setting *s, int n)
 {
     dg_json_key(w, key);
     dg_json_open(w, '{');
-    for (int i = 0; i < n; i++) text_at(w, s[i].name, s[i].text);
+    for (int i = 0; i < n; i++) dg_json_string_field(w, s[i].name, s[i].text);
     dg_json_close(w, '}');
 }
 
@@ -119,17 +95,17 @@ static void header(writer *w, const dg_plan *p)
 {
     dg_json_key(w, "header");
     dg_json_open(w, '{');
-    text_at(w, "compiler", DG_VERSION);
-    text_at(w, "entry", p->entry);
-    bool_at(w, "train", p->train);
-    text_at(w, "precision", dg_plan_precision(p));
-    text_at(w, "isa", dg_isa_name(p->isa));
-    text_at(w, "blas_core", p->blas_core);
+    dg_json_string_field(w, "compiler", DG_VERSION);
+    dg_json_string_field(w, "entry", p->entry);
+    dg_json_bool_field(w, "train", p->train);
+    dg_json_string_field(w, "precision", dg_plan_precision(p));
+    dg_json_string_field(w, "isa", dg_isa_name(p->isa));
+    dg_json_string_field(w, "blas_core", p->blas_core);
     dg_json_key(w, "files");
     dg_json_open(w, '[');
     for (int i = 0; i < p->n_files; i++) {
         dg_json_open(w, '{');
-        text_at(w, "name", p->files[i].name);
+        dg_json_string_field(w, "name", p->files[i].name);
         hash_at(w, "hash", p->files[i].hash);
         dg_json_close(w, '}');
     }
@@ -165,7 +141,7 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
     dg_json_open(w, '[');
     for (int i = 0; i < p->n_heuristics; i++) {
         dg_json_open(w, '{');
-        text_at(w, "name", p->heuristics[i].name);
+        dg_json_string_field(w, "name", p->heuristics[i].name);
         dg_json_int_field(w, "bytes", p->heuristics[i].bytes);
         dg_json_close(w, '}');
     }
@@ -177,7 +153,7 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
         dg_json_open(w, '[');
         for (int i = 0; i < p->n_stages; i++) {
             dg_json_open(w, '{');
-            text_at(w, "name", p->stages[i].stage);
+            dg_json_string_field(w, "name", p->stages[i].stage);
             dg_json_double_field(w, "seconds", p->stages[i].seconds);
             dg_json_close(w, '}');
         }
@@ -189,7 +165,7 @@ static void summary(writer *w, const dg_plan *p, const dg_story *s, bool canonic
 static void region(writer *w, const char *name, int64_t bytes)
 {
     dg_json_open(w, '{');
-    text_at(w, "name", name);
+    dg_json_string_field(w, "name", name);
     dg_json_int_field(w, "bytes", bytes);
     dg_json_int_field(w, "align", DG_ALIGN);
     dg_json_close(w, '}');
@@ -214,10 +190,10 @@ static void ports(writer *w, const char *key, const dg_plan_port *ports, int n)
     dg_json_open(w, '[');
     for (int i = 0; i < n; i++) {
         dg_json_open(w, '{');
-        text_at(w, "name", ports[i].name);
+        dg_json_string_field(w, "name", ports[i].name);
         type_at(w, &ports[i].type);
-        id_at(w, "value", ports[i].value);
-        bool_at(w, "report", ports[i].report);
+        dg_json_id_field(w, "value", ports[i].value);
+        dg_json_bool_field(w, "report", ports[i].report);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -230,14 +206,14 @@ static void places(writer *w, const dg_plan *p)
     for (int i = 0; i < p->n_places; i++) {
         const dg_plan_place *q = &p->places[i];
         dg_json_open(w, '{');
-        text_at(w, "path", q->path);
-        text_at(w, "src", q->src);
+        dg_json_string_field(w, "path", q->path);
+        dg_json_string_field(w, "src", q->src);
         type_at(w, &q->type);
-        text_at(w, "region", q->trained ? "weights" : "state");
-        text_at(w, "init", q->init);
-        id_at(w, "value", q->value);
-        id_at(w, "written", q->written_value);
-        bool_at(w, "in_place", q->in_place);
+        dg_json_string_field(w, "region", q->trained ? "weights" : "state");
+        dg_json_string_field(w, "init", q->init);
+        dg_json_id_field(w, "value", q->value);
+        dg_json_id_field(w, "written", q->written_value);
+        dg_json_bool_field(w, "in_place", q->in_place);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -248,11 +224,11 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     const dg_plan_value *v = &p->values[id];
     dg_json_open(w, '{');
     dg_json_int_field(w, "id", id);
-    text_at(w, "path", v->path);
-    text_at(w, "src", v->src);
+    dg_json_string_field(w, "path", v->path);
+    dg_json_string_field(w, "src", v->src);
     type_at(w, &v->type);
     ints_at(w, "strides", v->stride, v->type.shape.rank);
-    text_at(w, "region", dg_home_name(v->home));
+    dg_json_string_field(w, "region", dg_home_name(v->home));
     dg_json_int_field(w,
                       v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place"
                       : v->home == DG_HOME_IO                              ? "port"
@@ -261,13 +237,13 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     dg_json_int_field(w, "bytes", v->bytes);
     dg_json_int_field(w, "first", v->first);
     dg_json_int_field(w, "last", v->last);
-    id_at(w, "producer", v->producer);
-    id_at(w, "loop", v->loop);
-    text_at(w, "role", dg_role_name(v->role));
+    dg_json_id_field(w, "producer", v->producer);
+    dg_json_id_field(w, "loop", v->loop);
+    dg_json_string_field(w, "role", dg_role_name(v->role));
     dg_json_key(w, "alias");
     if (v->alias) {
         dg_json_open(w, '{');
-        text_at(w, "how", v->alias);
+        dg_json_string_field(w, "how", v->alias);
         dg_json_int_field(w, "base", v->base);
         dg_json_int_field(w, "of", v->of);
         dg_json_int_field(w, "shift", v->shift);
@@ -290,7 +266,7 @@ static void strip_at(writer *w, const dg_strip *s)
     for (int i = 0; i < s->n_code; i++) {
         const dg_strip_code *c = &s->code[i];
         dg_json_open(w, '{');
-        text_at(w, "op", c->op->name);
+        dg_json_string_field(w, "op", c->op->name);
         dg_json_key(w, "in");
         dg_json_open(w, '[');
         for (int k = 0; k < c->n_in; k++) dg_json_int(w, c->in[k]);
@@ -318,8 +294,8 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     const dg_plan_step *s = &p->steps[id];
     dg_json_open(w, '{');
     dg_json_int_field(w, "id", id);
-    text_at(w, "kind", kinds[s->kind]);
-    text_at(w, "kernel", s->label);
+    dg_json_string_field(w, "kind", kinds[s->kind]);
+    dg_json_string_field(w, "kernel", s->label);
     ids_at(w, "reads", s->in, s->n_in);
     ids_at(w, "writes", s->out, s->n_out);
     dg_json_key(w, "workspace");
@@ -335,12 +311,12 @@ static void step(writer *w, const dg_plan *p, int32_t id)
     dg_json_key(w, "flops");
     number(w, s->flops);
     dg_json_int_field(w, "bytes_rw", s->bytes_rw);
-    text_at(w, "phase", dg_phase_name(s->phase));
-    id_at(w, "loop", s->loop);
+    dg_json_string_field(w, "phase", dg_phase_name(s->phase));
+    dg_json_id_field(w, "loop", s->loop);
     dg_json_int_field(w, "nodes", s->nodes);
-    text_at(w, "scope", s->scope);
-    text_at(w, "src", s->src);
-    text_at(w, "why", s->why);
+    dg_json_string_field(w, "scope", s->scope);
+    dg_json_string_field(w, "src", s->src);
+    dg_json_string_field(w, "why", s->why);
     if (s->attrs.n > 0) attrs_at(w, &s->attrs);
     if (s->strip) {
         dg_json_key(w, "strip");
@@ -368,10 +344,10 @@ static void loop(writer *w, const dg_plan *p, int32_t id)
     dg_json_int_field(w, "id", id);
     dg_json_int_field(w, "begin", l->begin);
     dg_json_int_field(w, "end", l->end);
-    id_at(w, "parent", l->parent);
+    dg_json_id_field(w, "parent", l->parent);
     dg_json_int_field(w, "trips", l->trips);
     dg_json_int_field(w, "trip", l->trip);
-    id_at(w, "stop", l->stop);
+    dg_json_id_field(w, "stop", l->stop);
     dg_json_key(w, "carries");
     dg_json_open(w, '[');
     for (int i = 0; i < l->n_carries; i++) {
@@ -381,8 +357,8 @@ static void loop(writer *w, const dg_plan *p, int32_t id)
         dg_json_int_field(w, "arg", c->arg);
         dg_json_int_field(w, "next", c->next);
         dg_json_int_field(w, "out", c->out);
-        text_at(w, "how", dg_carry_how(p, c));
-        bool_at(w, "copy_in", c->copy_in);
+        dg_json_string_field(w, "how", dg_carry_how(p, c));
+        dg_json_bool_field(w, "copy_in", c->copy_in);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -392,11 +368,11 @@ static void loop(writer *w, const dg_plan *p, int32_t id)
 static void decision(writer *w, const dg_decision *d)
 {
     dg_json_open(w, '{');
-    text_at(w, "kind", d->kind);
-    id_at(w, "at", d->node);
-    id_at(w, "value", d->value);
-    text_at(w, "outcome", d->outcome);
-    text_at(w, "reason", d->reason);
+    dg_json_string_field(w, "kind", d->kind);
+    dg_json_id_field(w, "at", d->node);
+    dg_json_id_field(w, "value", d->value);
+    dg_json_string_field(w, "outcome", d->outcome);
+    dg_json_string_field(w, "reason", d->reason);
     dg_json_int_field(w, "bytes", d->bytes);
     dg_json_close(w, '}');
 }
@@ -407,7 +383,7 @@ void dg_explain_json(const dg_plan *p, const dg_explain_options *o, dg_text *out
     dg_story story = dg_story_of(p, 1, a);
     writer w = {.text = *out, .pretty = true};
     dg_json_open(&w, '{');
-    text_at(&w, "format", "dg-plan/1.0");
+    dg_json_string_field(&w, "format", "dg-plan/1.0");
     header(&w, p);
     summary(&w, p, &story, o->canonical);
     regions(&w, p);

@@ -153,20 +153,26 @@ static void where_it_lies(const dg_plan *p, int32_t id, dg_text *t)
     dg_text_add(t, "\n");
 }
 
+bool dg_step_reads(const dg_plan *p, int32_t step, int32_t value, bool *view)
+{
+    const dg_plan_step *s = &p->steps[step];
+    bool reads = false;
+    *view = false;
+    for (int k = 0; k < s->n_in; k++) {
+        if (p->values[s->in[k]].of != p->values[value].of) continue;
+        reads = true;
+        *view |= s->in[k] != value;
+    }
+    return reads;
+}
+
 static void who_reads_it(const dg_plan *p, int32_t id, dg_text *t)
 {
     enum { MOST = 12 };
-    int32_t of = p->values[id].of;
     int n = 0;
     for (int32_t s = 0; s < p->n_steps; s++) {
-        const dg_plan_step *i = &p->steps[s];
-        bool reads = false, view = false;
-        for (int k = 0; k < i->n_in; k++) {
-            if (p->values[i->in[k]].of != of) continue;
-            reads = true;
-            view |= i->in[k] != id;
-        }
-        if (!reads) continue;
+        bool view;
+        if (!dg_step_reads(p, s, id, &view)) continue;
         if (n++ == 0) dg_text_add(t, "read by\n");
         if (n > MOST) continue;
         dg_text_add(t, "  ");
@@ -174,7 +180,7 @@ static void who_reads_it(const dg_plan *p, int32_t id, dg_text *t)
         dg_text_add(t, "%s\n", view ? " (as a view)" : "");
     }
     if (n > MOST) dg_text_add(t, "  and %d more\n", n - MOST);
-    if (p->values[of].last >= p->n_steps)
+    if (p->values[p->values[id].of].last >= p->n_steps)
         dg_text_add(t, "%s after the run\n", n > 0 ? "and kept" : "kept");
     else if (n == 0)
         dg_text_add(t, "read by nobody\n");

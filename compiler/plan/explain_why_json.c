@@ -8,30 +8,6 @@
 
 typedef dg_json_writer writer;
 
-static void id_field(writer *w, const char *key, int64_t id) /* null for none */
-{
-    dg_json_key(w, key);
-    if (id < 0)
-        dg_json_null(w);
-    else
-        dg_json_int(w, id);
-}
-
-static void text_field(writer *w, const char *key, const char *s)
-{
-    dg_json_key(w, key);
-    if (s)
-        dg_json_string(w, s);
-    else
-        dg_json_null(w);
-}
-
-static void bool_field(writer *w, const char *key, bool v)
-{
-    dg_json_key(w, key);
-    dg_json_bool(w, v);
-}
-
 /* Left open, so that the caller can say more. */
 static void open_value(const dg_plan *p, int32_t id, writer *w)
 {
@@ -52,7 +28,7 @@ static void open_step(const dg_plan *p, int32_t s, writer *w)
     dg_json_open(w, '{');
     dg_json_int_field(w, "id", s);
     dg_json_string_field(w, "kernel", i->label);
-    text_field(w, "makes", i->n_out > 0 ? dg_value_name(p, i->out[0]) : NULL);
+    dg_json_string_field(w, "makes", i->n_out > 0 ? dg_value_name(p, i->out[0]) : NULL);
 }
 
 static void values_field(const dg_plan *p, const char *key, const int32_t *ids, int n, int32_t step,
@@ -63,8 +39,8 @@ static void values_field(const dg_plan *p, const char *key, const int32_t *ids, 
     for (int k = 0; k < n; k++) {
         const dg_plan_value *v = &p->values[ids[k]];
         open_value(p, ids[k], w);
-        text_field(w, "alias", v->base != ids[k] ? v->alias : NULL);
-        bool_field(w, "last_time", p->values[v->of].last == step);
+        dg_json_string_field(w, "alias", v->base != ids[k] ? v->alias : NULL);
+        dg_json_bool_field(w, "last_time", p->values[v->of].last == step);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
@@ -82,8 +58,8 @@ static void decisions_field(const dg_plan *p, int32_t value, int32_t step, write
         dg_json_string_field(w, "outcome", d->outcome);
         dg_json_string_field(w, "reason", d->reason);
         dg_json_string_field(w, "words", dg_reason_words(d->reason));
-        id_field(w, "at", d->node);
-        id_field(w, "value", d->value);
+        dg_json_id_field(w, "at", d->node);
+        dg_json_id_field(w, "value", d->value);
         dg_json_int_field(w, "bytes", d->bytes);
         dg_json_close(w, '}');
     }
@@ -94,24 +70,17 @@ static void decisions_field(const dg_plan *p, int32_t value, int32_t step, write
 
 static void readers_field(const dg_plan *p, int32_t id, writer *w)
 {
-    int32_t of = p->values[id].of;
     dg_json_key(w, "readers");
     dg_json_open(w, '[');
     for (int32_t s = 0; s < p->n_steps; s++) {
-        const dg_plan_step *i = &p->steps[s];
-        bool reads = false, view = false;
-        for (int k = 0; k < i->n_in; k++) {
-            if (p->values[i->in[k]].of != of) continue;
-            reads = true;
-            view |= i->in[k] != id;
-        }
-        if (!reads) continue;
+        bool view;
+        if (!dg_step_reads(p, s, id, &view)) continue;
         open_step(p, s, w);
-        bool_field(w, "as_view", view);
+        dg_json_bool_field(w, "as_view", view);
         dg_json_close(w, '}');
     }
     dg_json_close(w, ']');
-    bool_field(w, "kept_after_run", p->values[of].last >= p->n_steps);
+    dg_json_bool_field(w, "kept_after_run", p->values[p->values[id].of].last >= p->n_steps);
 }
 
 /* The longest wait, and what the bytes would cost otherwise. */
@@ -130,7 +99,7 @@ static void wait_field(const dg_plan *p, int32_t id, writer *w)
     dg_json_int_field(w, "to", to);
     dg_json_int_field(w, "bytes", v->bytes);
     dg_json_int_field(w, "again_ns", (int64_t)dg_step_ns(p, v->producer));
-    bool_field(w, "at_peak", p->peak_step > from && p->peak_step < to);
+    dg_json_bool_field(w, "at_peak", p->peak_step > from && p->peak_step < to);
     dg_json_close(w, '}');
 }
 
@@ -143,9 +112,9 @@ static void value_json(const dg_plan *p, int32_t id, writer *w)
     dg_json_string_field(w, "role", dg_role_name(v->role));
     dg_json_string_field(w, "src", v->src);
     dg_json_string_field(w, "region", dg_home_name(v->home));
-    id_field(w, "offset", v->home == DG_HOME_ARENA ? v->offset : -1);
-    id_field(w, "in_bytes_of", elsewhere ? v->base : -1);
-    text_field(w, "alias", elsewhere ? v->alias : NULL);
+    dg_json_id_field(w, "offset", v->home == DG_HOME_ARENA ? v->offset : -1);
+    dg_json_id_field(w, "in_bytes_of", elsewhere ? v->base : -1);
+    dg_json_string_field(w, "alias", elsewhere ? v->alias : NULL);
     dg_json_key(w, "made_by");
     if (v->producer < 0) {
         dg_json_null(w);
@@ -175,7 +144,7 @@ static void step_json(const dg_plan *p, int32_t s, writer *w)
     dg_json_int_field(w, "bytes_rw", i->bytes_rw);
     dg_json_int_field(w, "ns", (int64_t)dg_step_ns(p, s));
     dg_json_int_field(w, "workspace", i->workspace_bytes);
-    bool_field(w, "again", dg_step_again(p, s));
+    dg_json_bool_field(w, "again", dg_step_again(p, s));
     values_field(p, "reads", i->in, i->n_in, s, w);
     values_field(p, "writes", i->out, i->n_out, s, w);
     decisions_field(p, -1, s, w);
