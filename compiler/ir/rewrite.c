@@ -508,7 +508,6 @@ void dg_graph_compact(dg_graph *g)
 void dg_module_compact(dg_module *m)
 {
     renumbering c;
-    if (m->init) dg_graph_compact(m->init);
     if (!compact(m->graph, &c)) return;
     for (size_t i = 0; i < m->decisions.n; i++) {
         RENUMBER(c.node, m->decisions.at[i].node);

@@ -50,7 +50,7 @@ void dg_clone_nodes(dg_build *b, dg_region from, dg_value *map);
 /* Values in the order in which nodes make them; ids renumbered densely so that dumps and hashes do
  * not depend on the history. */
 void dg_graph_compact(dg_graph *g);
-/* Both graphs of a module, and the ids in its decisions (DG_NONE where the thing is gone). */
+/* The graph of a module, and the ids in its decisions (DG_NONE where the thing is gone). */
 void dg_module_compact(dg_module *m);
 
 #endif

@@ -7,7 +7,9 @@
  *        of a carry before the node that makes the next one, wherever no cycle forbids it, so that
  *        memplan can compute the new value in the old one's bytes.
  * Method each region becomes items and buffers, which schedule_ways.c orders. Bodies come before
- *        the regions that hold them, so that a loop counts with its body's peak. */
+ *        the regions that hold them, so that a loop counts with its body's peak. A write whose
+ *        value can have the place's bytes goes where its maker goes, as views do; one that copies
+ *        is an item. */
 #include "compiler/passes/schedule.h"
 
 #include <assert.h>
@@ -166,50 +168,61 @@ static bool reads(const dg_sched *s, int32_t id, int32_t buffer_id)
 }
 
 /* The value that will stand in the bytes of `old` (a place, or a carry): its maker comes after the
- * readers of `old`, and it takes no bytes of its own if the maker may overwrite what it reads. */
-static void succeed(dg_sched *s, dg_region r, dg_value old, dg_value next, int32_t *order)
+ * readers of `old`, and it takes no bytes of its own if the maker may overwrite what it reads. False
+ * when its maker does not, or cannot, stand there. */
+static bool succeed(dg_sched *s, dg_region r, dg_value old, dg_value next, int32_t *order)
 {
     const dg_bytes *b = &s->bytes[next];
     int32_t made = s->buffer_of[b->base];
     if (!b->whole || made < 0 || dg_value_of(s->g, b->base)->region != r ||
         s->buffers[made].maker < 0)
-        return;
+        return false;
     int32_t maker = s->buffers[made].maker, before = old == DG_NONE ? -1 : s->buffer_of[old];
     if (before >= 0) {
-        if (!fence(s, before, maker, order)) return;
+        if (!fence(s, before, maker, order)) return false;
         const dg_node_info *n = dg_node_of(s->g, s->items[maker].node);
         bool may = dg_may_overwrite(s->g, s->bytes, s->items[maker].node,
                                     dg_value_of(s->g, b->base)->index, old);
         if (n->body != DG_NONE)
             may = s->bytes[n->in[dg_value_of(s->g, b->base)->index]].base == old;
-        if (reads(s, maker, before) && !may) return;
+        if (reads(s, maker, before) && !may) return true;
     }
     s->buffers[made].bytes = 0;
+    return true;
 }
 
-static void add_fences(dg_sched *s, dg_region r, int32_t *order)
+/* The readers of a place before what is written there. False: a write that should have gone where
+ * its maker goes stands by itself now. */
+static bool fence_writes(dg_sched *s, dg_region r, int32_t *order)
 {
-    const dg_region_info *region = dg_region_of(s->g, r);
-    if (region->owner != DG_NONE) {
-        for (int j = 0; j < dg_node_of(s->g, region->owner)->n_out; j++)
-            succeed(s, r, region->args.at[j + 1], region->results.at[j], order);
-        return;
-    }
+    bool good = true;
     dg_value *place = DG_NEW_ARRAY(s->a, dg_value, s->m->places.n);
     for (size_t i = 0; i < s->m->places.n; i++) place[i] = DG_NONE;
     DG_EACH_NODE(s->g, r, n) {
         const dg_node_info *info = dg_node_of(s->g, n);
         if (info->op == s->fx.place) place[dg_attr_int(&info->attrs, "index")] = info->out[0];
     }
-    for (int32_t i = 0; i < s->n_items; i++) {
-        const dg_node_info *info = dg_node_of(s->g, s->items[i].node);
+    DG_EACH_NODE(s->g, r, n) {
+        const dg_node_info *info = dg_node_of(s->g, n);
         if (info->op != s->fx.write) continue;
         dg_value old = place[dg_attr_int(&info->attrs, "index")];
-        int32_t before = old == DG_NONE ? -1 : s->buffer_of[old];
-        if (before >= 0 && !fence(s, before, i, order))
+        int32_t before = old == DG_NONE ? -1 : s->buffer_of[old], item = s->item_of[n];
+        if (item >= 0 && before >= 0 && !fence(s, before, item, order))
             assert(false); /* nothing comes after a write */
-        succeed(s, r, old, info->in[0], order);
+        if (succeed(s, r, old, info->in[0], order) || item >= 0) continue;
+        s->alone[n] = true;
+        good = false;
     }
+    return good;
+}
+
+static bool add_fences(dg_sched *s, dg_region r, int32_t *order)
+{
+    const dg_region_info *region = dg_region_of(s->g, r);
+    if (region->owner == DG_NONE) return fence_writes(s, r, order);
+    for (int j = 0; j < dg_node_of(s->g, region->owner)->n_out; j++)
+        succeed(s, r, region->args.at[j + 1], region->results.at[j], order);
+    return true;
 }
 
 /* ---- a region ---- */
@@ -268,10 +281,17 @@ static bool runs(const dg_sched *s, dg_node n)
            info->op != s->fx.output;
 }
 
-static bool is_effect(const dg_sched *s, dg_node n)
+/* The write goes where the maker of its value goes. */
+static bool follows(const dg_sched *s, dg_region r, dg_node write)
 {
-    const dg_op *op = dg_node_of(s->g, n)->op;
-    return op == s->fx.write || op == s->fx.check;
+    const dg_bytes *b = &s->bytes[dg_node_of(s->g, write)->in[0]];
+    const dg_value_info *v = dg_value_of(s->g, b->base);
+    return !s->alone[write] && b->whole && v->region == r && v->def != DG_NONE && runs(s, v->def);
+}
+
+static bool is_item(const dg_sched *s, dg_region r, dg_node n)
+{
+    return dg_node_of(s->g, n)->op == s->fx.write ? !follows(s, r, n) : runs(s, n);
 }
 
 /* The order found, written into the region's list. */
@@ -296,7 +316,7 @@ static void relink(dg_sched *s, dg_region r, const int32_t *order)
         else if (info->op == s->fx.output)
             list = s->n_items + OUTPUTS;
         else {
-            dg_value base = s->bytes[info->out[0]].base;
+            dg_value base = s->bytes[info->n_out > 0 ? info->out[0] : info->in[0]].base;
             int32_t maker = dg_value_of(s->g, base)->region == r && s->buffer_of[base] >= 0
                                 ? s->buffers[s->buffer_of[base]].maker
                                 : -1;
@@ -327,7 +347,7 @@ static void gather(dg_sched *s, dg_region r)
     memset(s->item_of, -1, s->g->nodes.n * sizeof *s->item_of);
     memset(s->buffer_of, -1, s->g->values.n * sizeof *s->buffer_of);
     DG_EACH_NODE(s->g, r, n) {
-        if (!is_effect(s, n) && !runs(s, n)) continue;
+        if (!is_item(s, r, n)) continue;
         s->item_of[n] = s->n_items;
         s->items[s->n_items++] = (dg_sched_item){.node = n};
     }
@@ -371,12 +391,14 @@ static int64_t order_region(dg_sched *s, dg_region r)
             s->body_peak[n] = order_region(s, dg_node_of(s->g, n)->body);
     }
     note_captured(s, r);
-    gather(s, r);
-    pin_results(s, r);
-    add_data_edges(s);
-    int32_t *order = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
-    for (int i = 0; i < s->n_items; i++) order[i] = i;
-    add_fences(s, r, order);
+    int32_t *order;
+    do {
+        gather(s, r);
+        pin_results(s, r);
+        add_data_edges(s);
+        order = DG_NEW_ARRAY(s->a, int32_t, s->n_items);
+        for (int i = 0; i < s->n_items; i++) order[i] = i;
+    } while (!add_fences(s, r, order));
     order_again(s, order);
     for (int32_t i = 0; i < s->n_items; i++) describe_bytes(s, i);
     int64_t peak = dg_sched_best(s, order, r == 0);
@@ -394,6 +416,7 @@ bool dg_pass_schedule(dg_module *m, const dg_pass_options *o)
     s.body_peak = DG_NEW_ARRAY(s.a, int64_t, nodes);
     s.captured = DG_NEW_ARRAY(s.a, dg_value *, nodes);
     s.n_captured = DG_NEW_ARRAY(s.a, int32_t, nodes);
+    s.alone = DG_NEW_ARRAY(s.a, bool, nodes);
     s.item_of = DG_NEW_ARRAY(s.a, int32_t, nodes);
     s.buffer_of = DG_NEW_ARRAY(s.a, int32_t, values);
     s.items = DG_NEW_ARRAY(s.a, dg_sched_item, nodes);

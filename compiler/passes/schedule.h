@@ -8,7 +8,7 @@
 
 #include "compiler/passes/memplan.h"
 
-typedef struct dg_sched_item { /* a node that runs, or that consumes: write, check */
+typedef struct dg_sched_item { /* a node that runs, or a write that copies */
     dg_node node;
     int32_t reads, n_reads; /* buffers, in `pool` */
     int32_t frees, n_frees; /* those of them whose bytes count */
@@ -41,6 +41,7 @@ typedef struct dg_sched {
     int64_t *body_peak;  /* by node */
     dg_value **captured; /* by node: bases read in its body and made outside of it */
     int32_t *n_captured;
+    bool *alone;        /* by node: a write that cannot go where its maker goes */
     int32_t *item_of;   /* by node, of the region at hand; -1 */
     int32_t *buffer_of; /* by value */
     /* the region at hand */
