@@ -541,9 +541,8 @@ static void describe(planner *p)
             *s = (dg_storage){.home = DG_HOME_NONE, .base = v};
             continue;
         }
-        *s = (dg_storage){.home = c->home, .base = owner[r], .shift = b->shift};
+        *s = (dg_storage){.home = c->home, .base = owner[r]};
         s->offset = c->home == DG_HOME_ARENA ? offset : c->index;
-        memcpy(s->stride, b->stride, sizeof s->stride);
         if (owner[r] == v)
             s->bytes = c->bytes;
         else if (b->view)

@@ -58,9 +58,11 @@ bool dg_laid_strides(const dg_graph *g, dg_value v, const dg_view *as, dg_view *
 
 typedef struct finder {
     const dg_graph *g;
+    dg_arena *a;
     dg_bytes *all;
     bool *known;
-    dg_use *into; /* by value: the operand that it is the end of; node DG_NONE */
+    dg_use *into; /* by value: the operand that it is the end of, node DG_NONE; NULL: there are
+                     none */
 } finder;
 
 static void find(finder *f, dg_value v);
@@ -70,7 +72,10 @@ static dg_view view_of(const finder *f, dg_value v)
     dg_view view = {.data = (void *)(intptr_t)f->all[v].shift,
                     .dtype = dg_type_of(f->g, v)->dtype,
                     .shape = dg_type_of(f->g, v)->shape};
-    memcpy(view.stride, f->all[v].stride, sizeof view.stride);
+    if (f->all[v].stride)
+        memcpy(view.stride, f->all[v].stride, sizeof view.stride);
+    else
+        dg_view_pack(&view);
     return view;
 }
 
@@ -90,8 +95,8 @@ static bool find_view(finder *f, const dg_value_info *info, dg_bytes *b, dg_view
 
 static bool find_part(finder *f, dg_value v, dg_bytes *b, dg_view *out)
 {
+    if (!f->into || f->into[v].node == DG_NONE) return false;
     dg_use into = f->into[v];
-    if (into.node == DG_NONE) return false;
     const dg_node_info *n = dg_node_of(f->g, into.node);
     find(f, n->out[0]);
     dg_view whole = view_of(f, n->out[0]), slot = dg_slot_of(f->g, n, into.input, &whole);
@@ -110,12 +115,11 @@ static void find(finder *f, dg_value v)
     b->view = find_view(f, info, b, &view);
     b->part = !b->view && find_part(f, v, b, &view);
     if (!b->view && !b->part) {
-        dg_shape_pack(&info->type->shape, b->stride);
         b->whole = true;
         return;
     }
     b->shift = (int64_t)(intptr_t)view.data;
-    memcpy(b->stride, view.stride, sizeof b->stride);
+    b->stride = dg_arena_copy(f->a, view.stride, sizeof view.stride);
     b->whole = b->view && b->shift == 0 && dg_view_contiguous(&view) &&
                dg_type_bytes(info->type) == dg_type_bytes(dg_type_of(f->g, b->base));
 }
@@ -123,13 +127,16 @@ static void find(finder *f, dg_value v)
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a)
 {
     finder f = {.g = g,
+                .a = a,
                 .all = DG_NEW_ARRAY(a, dg_bytes, g->values.n),
-                .known = DG_NEW_ARRAY(a, bool, g->values.n),
-                .into = DG_NEW_ARRAY(a, dg_use, g->values.n)};
-    for (size_t v = 0; v < g->values.n; v++) f.into[v].node = DG_NONE;
+                .known = DG_NEW_ARRAY(a, bool, g->values.n)};
     for (dg_node n = 0; (size_t)n < g->nodes.n; n++) {
         const dg_node_info *info = dg_node_of(g, n);
         if (!info->op || !info->kernel || !info->kernel->into) continue;
+        if (!f.into) {
+            f.into = DG_NEW_ARRAY(a, dg_use, g->values.n);
+            for (size_t v = 0; v < g->values.n; v++) f.into[v].node = DG_NONE;
+        }
         for (int i = 0; i < info->n_in; i++) f.into[dg_laid_value(g, info->in[i])] = (dg_use){n, i};
     }
     for (dg_value v = 0; (size_t)v < g->values.n; v++) find(&f, v);

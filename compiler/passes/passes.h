@@ -36,8 +36,6 @@ typedef enum dg_home {
 typedef struct dg_storage { /* of one value, after memplan */
     dg_home home;
     dg_value base;               /* the value whose bytes these are; itself when it owns them */
-    int64_t shift;               /* bytes from the base's first byte (views) */
-    int64_t stride[DG_MAX_RANK]; /* elements */
     int64_t offset; /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0
                        for CONST */
     int64_t bytes;  /* owned; 0 for views */

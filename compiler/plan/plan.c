@@ -155,6 +155,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     const dg_storage *s = &k->l->storage[v];
     if (s->home == DG_HOME_NONE || k->value[v] >= 0) return;
     const dg_value_info *info = dg_value_of(k->g, v);
+    const dg_bytes *bytes = &k->l->bytes[v];
     int32_t id = k->n_values;
     dg_plan_value out = {.path = text_of(k, info->path),
                          .src = origin_of(k, origin)->src,
@@ -162,7 +163,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
                          .home = s->home,
                          .base = -1, /* known once all values have ids */
                          .of = id,
-                         .shift = s->shift,
+                         .shift = bytes->shift,
                          .offset = s->offset,
                          .bytes = dg_type_bytes(info->type),
                          .first = step,
@@ -170,8 +171,11 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
                          .producer = step,
                          .loop = loop,
                          .alias = s->alias};
-    memcpy(out.stride, s->stride, sizeof out.stride);
-    out.of = k->l->bytes[v].view ? value_of(k, k->l->bytes[v].shown) : id;
+    if (bytes->stride)
+        memcpy(out.stride, bytes->stride, sizeof out.stride);
+    else
+        dg_shape_pack(&info->type->shape, out.stride);
+    if (bytes->view) out.of = value_of(k, bytes->shown);
     k->value[v] = id;
     k->values[k->n_values++] = out;
 }
