@@ -50,8 +50,8 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
             const dg_plan_value *v =
                 &p->values[i < step->n_in ? step->in[i] : step->out[i - step->n_in]];
             dg_view *view = &e->views[e->first_view[s] + (size_t)i];
-            view->dtype = v->type.dtype;
-            view->shape = v->type.shape;
+            view->dtype = v->type->dtype;
+            view->shape = v->type->shape;
             memcpy(view->stride, v->stride, sizeof view->stride);
         }
         if (step->prologue)
@@ -77,7 +77,7 @@ void dg_exec_prepare(dg_exec *e, dg_arena *a)
 static dg_view view_of(const dg_exec *e, int32_t value)
 {
     const dg_plan_value *v = &e->plan->values[value];
-    dg_view view = {.data = dg_exec_data(e, value), .dtype = v->type.dtype, .shape = v->type.shape};
+    dg_view view = {.data = dg_exec_data(e, value), .dtype = v->type->dtype, .shape = v->type->shape};
     memcpy(view.stride, v->stride, sizeof view.stride);
     return view;
 }

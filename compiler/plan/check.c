@@ -40,9 +40,9 @@ static bool check_value(checker *c, int32_t id)
 {
     const dg_plan *p = c->p;
     const dg_plan_value *v = &p->values[id];
-    if (v->type.dtype >= DG_DTYPES || v->type.shape.rank < 0 || v->type.shape.rank > DG_MAX_RANK)
+    if (v->type->dtype >= DG_DTYPES || v->type->shape.rank < 0 || v->type->shape.rank > DG_MAX_RANK)
         return dg_check_wrong(c, "value %d has no type", id);
-    if (v->bytes != dg_type_bytes(&v->type))
+    if (v->bytes != dg_type_bytes(v->type))
         return dg_check_wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
     if (v->base < 0 || v->base >= p->n_values || v->of < 0 || v->of >= p->n_values)
         return dg_check_wrong(c, "value %d has no base", id);
@@ -54,7 +54,7 @@ static bool check_value(checker *c, int32_t id)
     if (v->of == id && c->part[id] < 0 &&
         (v->shift != 0 || !dg_check_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
         return dg_check_wrong(c, "value %d does not fill its buffer", id);
-    for (int i = 0; i < v->type.shape.rank; i++) {
+    for (int i = 0; i < v->type->shape.rank; i++) {
         if (v->stride[i] < 0) return dg_check_wrong(c, "value %d has a negative stride", id);
     }
     if (v->shift < of->shift || v->shift + dg_check_extent(v) > of->shift + dg_check_extent(of) ||
@@ -76,7 +76,7 @@ static bool check_value(checker *c, int32_t id)
         if (v->offset != base->offset || p->places[v->offset].trained != (v->home == DG_HOME_PARAM))
             return dg_check_wrong(c, "value %d and its place disagree", id);
         if (v->of == id && c->part[id] < 0 &&
-            !dg_type_equal(&v->type, &p->places[v->offset].type) &&
+            !dg_type_equal(v->type, &p->places[v->offset].type) &&
             v->bytes != dg_type_bytes(&p->places[v->offset].type))
             return dg_check_wrong(c, "value %d has not the type of place %lld", id,
                                   (long long)v->offset);
@@ -84,7 +84,7 @@ static bool check_value(checker *c, int32_t id)
     case DG_HOME_IO:
         if (v->offset < 0 || v->offset >= p->n_inputs)
             return dg_check_wrong(c, "value %d names no input", id);
-        if (v->of == id && (v->base != id || !dg_type_equal(&v->type, &p->inputs[v->offset].type)))
+        if (v->of == id && (v->base != id || !dg_type_equal(v->type, &p->inputs[v->offset].type)))
             return dg_check_wrong(c, "value %d has not the type of its input", id);
         break;
     case DG_HOME_CONST:
@@ -153,7 +153,7 @@ static bool check_step(checker *c, int32_t id, int32_t loop)
         break;
     case DG_STEP_COPY:
         if (s->n_in != 1 || s->n_out != 1 ||
-            !dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type))
+            !dg_type_equal(p->values[s->in[0]].type, p->values[s->out[0]].type))
             return dg_check_wrong(c, "step %d does not copy one value", id);
         if (!dg_check_in_store(&p->values[s->out[0]]))
             return dg_check_wrong(c, "step %d copies to no place", id);
@@ -211,18 +211,18 @@ static bool check_loops(checker *c)
             begin->out[0] != loop->trip || (stops && end->in[loop->n_carries] != loop->stop))
             return dg_check_wrong(c, "the steps of loop %d do not fit its carries", l);
         dg_type trip = {DG_I32, {0, {0}}}, flag = {DG_BOOL, {0, {0}}};
-        if (!dg_type_equal(&p->values[loop->trip].type, &trip) ||
-            (stops && !dg_type_equal(&p->values[loop->stop].type, &flag)))
+        if (!dg_type_equal(p->values[loop->trip].type, &trip) ||
+            (stops && !dg_type_equal(p->values[loop->stop].type, &flag)))
             return dg_check_wrong(c, "loop %d counts or stops by a value of another type", l);
         for (int k = 0; k < loop->n_carries; k++) {
             const dg_plan_carry *q = &loop->carries[k];
             if (begin->in[k] != q->init || begin->out[k + 1] != q->arg || end->in[k] != q->next ||
                 end->out[k] != q->out)
                 return dg_check_wrong(c, "carry %d of loop %d is not that of its steps", k, l);
-            const dg_type *t = &p->values[q->arg].type;
-            if (!dg_type_equal(t, &p->values[q->init].type) ||
-                !dg_type_equal(t, &p->values[q->next].type) ||
-                !dg_type_equal(t, &p->values[q->out].type))
+            const dg_type *t = p->values[q->arg].type;
+            if (!dg_type_equal(t, p->values[q->init].type) ||
+                !dg_type_equal(t, p->values[q->next].type) ||
+                !dg_type_equal(t, p->values[q->out].type))
                 return dg_check_wrong(c, "carry %d of loop %d changes type", k, l);
             if (p->values[q->out].base != p->values[q->arg].base)
                 return dg_check_wrong(c, "the result of carry %d of loop %d lies elsewhere", k, l);

@@ -41,19 +41,19 @@ static inline bool dg_check_in_store(const dg_plan_value *v)
 static inline int64_t dg_check_extent(const dg_plan_value *v)
 {
     int64_t last = 0;
-    for (int i = 0; i < v->type.shape.rank; i++) {
-        if (v->type.shape.dim[i] == 0) return 0;
-        last += (v->type.shape.dim[i] - 1) * v->stride[i];
+    for (int i = 0; i < v->type->shape.rank; i++) {
+        if (v->type->shape.dim[i] == 0) return 0;
+        last += (v->type->shape.dim[i] - 1) * v->stride[i];
     }
-    return (last + 1) * (int64_t)dg_dtype_size(v->type.dtype);
+    return (last + 1) * (int64_t)dg_dtype_size(v->type->dtype);
 }
 
 static inline bool dg_check_packed(const dg_plan_value *v)
 {
     int64_t next = 1;
-    for (int i = v->type.shape.rank - 1; i >= 0; i--) {
-        if (v->type.shape.dim[i] != 1 && v->stride[i] != next) return false;
-        next *= v->type.shape.dim[i];
+    for (int i = v->type->shape.rank - 1; i >= 0; i--) {
+        if (v->type->shape.dim[i] != 1 && v->stride[i] != next) return false;
+        next *= v->type->shape.dim[i];
     }
     return true;
 }

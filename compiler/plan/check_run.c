@@ -137,12 +137,12 @@ static bool permits(const checker *c, const dg_plan_step *s, int out, int in)
 {
     const dg_plan *p = c->p;
     const dg_plan_value *x = &p->values[s->in[in]], *y = &p->values[s->out[out]];
-    if (x->shift != 0 || !dg_check_packed(x) || !dg_type_equal(&x->type, &y->type)) return false;
+    if (x->shift != 0 || !dg_check_packed(x) || !dg_type_equal(x->type, y->type)) return false;
     if (out == 0 && in < s->n_own && in < 32 && (s->op->in_place >> in & 1)) return true;
     if (dg_step_over_source(p, s, out, in, c->types)) return true;
     if (!s->strip || s->op->epilogue) return false; /* the strip is not the whole step */
     return dg_strip_stores(&s->strip->out[out]) && in < s->strip->n_in &&
-           dg_shape_equal(&x->type.shape, &s->strip->space);
+           dg_shape_equal(&x->type->shape, &s->strip->space);
 }
 
 static bool run_step(checker *c, int32_t id)

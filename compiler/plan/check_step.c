@@ -28,11 +28,10 @@ static const char *program_wrong(const dg_strip *s)
 }
 
 /* As the step's kernel sees operand i: what lies in parts, or is enlarged, as the whole. */
-static dg_type type_of(const dg_plan *p, const dg_plan_step *s, int i)
+static const dg_shape *shape_of(const dg_plan *p, const dg_plan_step *s, int i)
 {
-    dg_type t = p->values[s->in[i]].type;
-    if (s->prologue && s->prologue->operand == i) t.shape = s->prologue->shape;
-    return t;
+    if (s->prologue && s->prologue->operand == i) return &s->prologue->shape;
+    return &p->values[s->in[i]].type->shape;
 }
 
 /* Loads `from` .. n_in-1 are the step's operands `at` and on. */
@@ -40,9 +39,10 @@ static const char *loads_wrong(const dg_plan *p, const dg_plan_step *s, const dg
                                int from, int at)
 {
     for (int k = from; k < strip->n_in; k++) {
-        dg_type t = type_of(p, s, at + k - from);
-        if (t.dtype != strip->in_dtype[k]) return "has a program that reads another type";
-        if (!dg_broadcasts_to(&t.shape, &strip->space))
+        int i = at + k - from;
+        if (p->values[s->in[i]].type->dtype != strip->in_dtype[k])
+            return "has a program that reads another type";
+        if (!dg_broadcasts_to(shape_of(p, s, i), &strip->space))
             return "has a program over another space than its operand";
     }
     return NULL;
@@ -50,7 +50,7 @@ static const char *loads_wrong(const dg_plan *p, const dg_plan_step *s, const dg
 
 static bool packed(const dg_plan_value *v)
 {
-    dg_view view = {.dtype = v->type.dtype, .shape = v->type.shape};
+    dg_view view = {.dtype = v->type->dtype, .shape = v->type->shape};
     memcpy(view.stride, v->stride, sizeof view.stride);
     return dg_view_contiguous(&view);
 }
@@ -60,7 +60,7 @@ static bool packed(const dg_plan_value *v)
 static const char *source_wrong(const dg_plan *p, const dg_plan_step *s)
 {
     const dg_prologue *pro = s->prologue;
-    dg_shape first = p->values[s->in[pro->operand]].type.shape, all = first;
+    dg_shape first = p->values[s->in[pro->operand]].type->shape, all = first;
     if (pro->parts < 1 || pro->grow < 1) return "has a prologue of no source";
     if (!dg_prologue_gathers(pro))
         return dg_shape_equal(&all, &pro->shape) ? NULL : "has a prologue of another shape";
@@ -68,11 +68,11 @@ static const char *source_wrong(const dg_plan *p, const dg_plan_step *s)
     for (int k = 0; k < pro->parts; k++) {
         int i = k == 0 ? pro->operand : s->n_in - pro->parts + k;
         const dg_plan_value *v = &p->values[s->in[i]];
-        dg_shape same = v->type.shape;
+        dg_shape same = v->type->shape;
         same.dim[1] = first.dim[1];
-        if (v->type.dtype != DG_F32 || !dg_shape_equal(&same, &first) || !packed(v))
+        if (v->type->dtype != DG_F32 || !dg_shape_equal(&same, &first) || !packed(v))
             return "has a prologue of parts that do not fit together";
-        if (k > 0) all.dim[1] += v->type.shape.dim[1];
+        if (k > 0) all.dim[1] += v->type->shape.dim[1];
     }
     all.dim[2] *= pro->grow;
     all.dim[3] *= pro->grow;
@@ -112,8 +112,9 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
 static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_type_room *room)
 {
     room->n = 0;
-    for (int i = 0; i < s->n_in; i++) dg_vec_push(room, type_of(p, s, i));
-    for (int o = 0; o < s->n_out; o++) dg_vec_push(room, p->values[s->out[o]].type);
+    for (int i = 0; i < s->n_in; i++)
+        dg_vec_push(room, (dg_type){p->values[s->in[i]].type->dtype, *shape_of(p, s, i)});
+    for (int o = 0; o < s->n_out; o++) dg_vec_push(room, *p->values[s->out[o]].type);
     return (dg_infer){.op = s->op,
                       .attrs = &s->attrs,
                       .n_in = s->n_own,
@@ -148,13 +149,13 @@ bool dg_step_over_source(const dg_plan *p, const dg_plan_step *s, int out, int i
 static const char *whole_wrong(const dg_plan *p, const dg_plan_step *s)
 {
     const dg_plan_value *whole = &p->values[s->out[0]];
-    const dg_shape *all = &whole->type.shape;
+    const dg_shape *all = &whole->type->shape;
     int axis = -1;
-    int64_t at = 0, size = (int64_t)dg_dtype_size(whole->type.dtype);
+    int64_t at = 0, size = (int64_t)dg_dtype_size(whole->type->dtype);
     for (int i = 0; i < s->n_in; i++) {
         const dg_plan_value *v = &p->values[s->in[i]];
-        const dg_shape *part = &v->type.shape;
-        if (v->base != whole->base || v->type.dtype != whole->type.dtype || part->rank != all->rank)
+        const dg_shape *part = &v->type->shape;
+        if (v->base != whole->base || v->type->dtype != whole->type->dtype || part->rank != all->rank)
             return "puts together what does not lie in its result";
         for (int a = 0; a < all->rank; a++) {
             if (part->dim[a] != all->dim[a] && axis < 0) axis = a;
@@ -180,8 +181,8 @@ static const char *results_wrong(const dg_plan *p, const dg_plan_step *s)
         bool any = s->kernel && o < 32 && s->kernel->writes >> o & 1 && !reduced;
         if (!any && (!packed(v) || v->shift % DG_ALIGN != 0))
             return "stores a result where its kernel cannot";
-        int last = v->type.shape.rank - 1;
-        while (last >= 0 && v->type.shape.dim[last] == 1) last--;
+        int last = v->type->shape.rank - 1;
+        while (last >= 0 && v->type->shape.dim[last] == 1) last--;
         if (last >= 0 && v->stride[last] != 1) return "stores a result whose rows do not lie";
     }
     return NULL;

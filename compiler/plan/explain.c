@@ -75,7 +75,7 @@ static bool only_moves(const dg_plan *p, const dg_plan_step *s)
         return false;
     if (s->op->gathers) return true;
     return s->n_in == 1 && s->n_out == 1 &&
-           dg_type_equal(&p->values[s->in[0]].type, &p->values[s->out[0]].type);
+           dg_type_equal(p->values[s->in[0]].type, p->values[s->out[0]].type);
 }
 
 dg_story dg_story_of(const dg_plan *p, int threads, dg_arena *a)

@@ -226,8 +226,8 @@ static void value(writer *w, const dg_plan *p, int32_t id)
     dg_json_int_field(w, "id", id);
     dg_json_string_field(w, "path", v->path);
     dg_json_string_field(w, "src", v->src);
-    type_at(w, &v->type);
-    ints_at(w, "strides", v->stride, v->type.shape.rank);
+    type_at(w, v->type);
+    ints_at(w, "strides", v->stride, v->type->shape.rank);
     dg_json_string_field(w, "region", dg_home_name(v->home));
     dg_json_int_field(w,
                       v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE ? "place"

@@ -87,7 +87,7 @@ static void row(const dg_plan *p, const dg_story *story, unit live, int32_t id, 
         const dg_plan_value *v = &p->values[shown];
         int64_t sum = 0;
         for (int i = 0; i < s->n_out; i++) sum += p->values[s->out[i]].bytes;
-        dg_shape_times(&v->type.shape, shape);
+        dg_shape_times(&v->type->shape, shape);
         bytes_text(sum, bytes);
         if (v->home == DG_HOME_ARENA)
             bytes_text(v->offset, offset);

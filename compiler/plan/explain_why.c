@@ -139,8 +139,8 @@ static void where_it_lies(const dg_plan *p, int32_t id, dg_text *t)
 {
     const dg_plan_value *v = &p->values[id];
     char bytes[32], offset[32], number[16], shape[96];
-    dg_shape_times(&v->type.shape, shape);
-    dg_text_add(t, "%s  %s %s  %s  %s\n", name_of(p, id, number), dg_dtype_name(v->type.dtype),
+    dg_shape_times(&v->type->shape, shape);
+    dg_text_add(t, "%s  %s %s  %s  %s\n", name_of(p, id, number), dg_dtype_name(v->type->dtype),
                 *shape ? shape : "scalar", dg_bytes_text((uint64_t)v->bytes, bytes),
                 dg_role_name(v->role));
     if (*v->src) dg_text_add(t, "  from %s\n", v->src);
@@ -258,9 +258,9 @@ static void step_text(const dg_plan *p, int32_t s, dg_text *t)
     if (dg_step_again(p, s)) dg_text_add(t, "  computes again what was not worth keeping\n");
     for (int k = 0; k < i->n_in + i->n_out; k++) {
         int32_t v = k < i->n_in ? i->in[k] : i->out[k - i->n_in];
-        dg_shape_times(&p->values[v].type.shape, shape);
+        dg_shape_times(&p->values[v].type->shape, shape);
         dg_text_add(t, "  %s %s  %s %s", k < i->n_in ? "reads " : "writes", name_of(p, v, number),
-                    dg_dtype_name(p->values[v].type.dtype), *shape ? shape : "scalar");
+                    dg_dtype_name(p->values[v].type->dtype), *shape ? shape : "scalar");
         if (k < i->n_in && p->values[p->values[v].of].last == s)
             dg_text_add(t, "  for the last time");
         if (k >= i->n_in && p->values[v].alias) dg_text_add(t, "  (%s)", p->values[v].alias);

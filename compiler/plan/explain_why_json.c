@@ -15,10 +15,10 @@ static void open_value(const dg_plan *p, int32_t id, writer *w)
     dg_json_open(w, '{');
     dg_json_int_field(w, "id", id);
     dg_json_string_field(w, "path", dg_value_name(p, id));
-    dg_json_string_field(w, "dtype", dg_dtype_name(v->type.dtype));
+    dg_json_string_field(w, "dtype", dg_dtype_name(v->type->dtype));
     dg_json_key(w, "dims");
     dg_json_open(w, '[');
-    for (int i = 0; i < v->type.shape.rank; i++) dg_json_int(w, v->type.shape.dim[i]);
+    for (int i = 0; i < v->type->shape.rank; i++) dg_json_int(w, v->type->shape.dim[i]);
     dg_json_close(w, ']');
 }
 

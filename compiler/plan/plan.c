@@ -39,6 +39,7 @@ typedef struct maker {
     DG_VEC(dg_plan_loop) loops;
     dg_map *origins; /* copies already made */
     dg_map *strings; /* likewise, by interned or static text */
+    dg_map *types;   /* likewise, by type of the graph */
     int64_t consts;
 } maker;
 
@@ -78,6 +79,22 @@ static const origin_copy *origin_of(maker *k, const dg_origin *o)
                                o->outer ? &origin_of(k, o->outer)->origin : NULL};
     copy->src = place_of(k, o);
     dg_map_set(k->origins, o, copy);
+    return copy;
+}
+
+typedef struct type_copy { /* with the strides of what is packed */
+    dg_type type;
+    int64_t packed[DG_MAX_RANK];
+} type_copy;
+
+static const type_copy *type_of(maker *k, const dg_type *t)
+{
+    type_copy *copy = dg_map_get(k->types, t);
+    if (copy) return copy;
+    copy = DG_NEW(k->a, type_copy);
+    copy->type = *t;
+    dg_shape_pack(&t->shape, copy->packed);
+    dg_map_set(k->types, t, copy);
     return copy;
 }
 
@@ -156,10 +173,12 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     if (s->home == DG_HOME_NONE || k->value[v] >= 0) return;
     const dg_value_info *info = dg_value_of(k->g, v);
     const dg_bytes *bytes = &k->l->bytes[v];
+    const type_copy *type = type_of(k, info->type);
     int32_t id = k->n_values;
     dg_plan_value out = {.path = text_of(k, info->path),
                          .src = origin_of(k, origin)->src,
-                         .type = *info->type,
+                         .type = &type->type,
+                         .stride = type->packed,
                          .home = s->home,
                          .base = -1, /* known once all values have ids */
                          .of = id,
@@ -172,9 +191,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
                          .loop = loop,
                          .alias = s->alias};
     if (bytes->stride)
-        memcpy(out.stride, bytes->stride, sizeof out.stride);
-    else
-        dg_shape_pack(&info->type->shape, out.stride);
+        out.stride = dg_arena_copy(k->a, bytes->stride, DG_MAX_RANK * sizeof *bytes->stride);
     if (bytes->view) out.of = value_of(k, bytes->shown);
     k->value[v] = id;
     k->values[k->n_values++] = out;
@@ -347,9 +364,11 @@ static void add_write(maker *k, dg_node node)
     }
     int32_t at = (int32_t)k->steps.n, id = k->n_values;
     const dg_place *to = &k->m->places.at[index];
+    const type_copy *type = type_of(k, dg_type_of(k->g, n->in[0])); /* the place's */
     dg_plan_value v = {.path = text_of(k, to->path),
                        .src = origin_of(k, n->origin)->src,
-                       .type = to->type,
+                       .type = &type->type,
+                       .stride = type->packed,
                        .home = to->trained ? DG_HOME_PARAM : DG_HOME_STATE,
                        .base = k->place[index] >= 0 ? k->place[index] : id,
                        .of = id,
@@ -360,9 +379,6 @@ static void add_write(maker *k, dg_node node)
                        .producer = at,
                        .loop = -1,
                        .alias = k->place[index] >= 0 ? "place" : NULL};
-    dg_view packed = {.shape = to->type.shape};
-    dg_view_pack(&packed);
-    memcpy(v.stride, packed.stride, sizeof v.stride);
     k->values[k->n_values++] = v;
     place->written_value = id;
     dg_plan_step *step = add_step(k, node, DG_STEP_COPY, -1);
@@ -762,6 +778,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     k.values = DG_NEW_ARRAY(a, dg_plan_value, g->values.n + m->places.n);
     k.origins = dg_map_new(scratch);
     k.strings = dg_map_new(scratch);
+    k.types = dg_map_new(scratch);
 
     make_header(&k, o);
     make_tables(&k);

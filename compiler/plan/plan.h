@@ -27,9 +27,10 @@ const char *dg_role_name(dg_role r);
  * and the only thing that changes a pointer is a loop whose carries trade buffers (dg_plan_loop). */
 typedef struct dg_plan_value {
     const char *path, *src;  /* "net.unet.stem.out"; "unet.dg:32" or "" */
-    dg_type type;
-    int64_t stride[DG_MAX_RANK]; /* elements; 0 repeats. Bases are packed, and results of steps but
-                              * for concat parts, which have the strides of the whole */
+    const dg_type *type;
+    const int64_t *stride;   /* DG_MAX_RANK elements; 0 repeats. Bases are packed, and results of steps
+                              * but for concat parts, which have the strides of the whole. Values of one
+                              * type share it, and their strides if they are packed */
     dg_home home;            /* of its base */
     int32_t base;            /* whose bytes these are; its own id when it has bytes of its own */
     int32_t of;              /* a view: the value that it shows, which a step stores; else its own id */

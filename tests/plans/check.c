@@ -157,6 +157,21 @@ static const char overs[] =
 #define CARRIES(p) ((dg_plan_carry *)(p)->loops[0].carries)
 #define PLACES(p) ((dg_plan_place *)(p)->places)
 
+/* A type and strides of the value's own, to be changed: values share those of the plan. */
+static dg_type *type_of(dg_plan *p, dg_plan_value *v)
+{
+    dg_type *own = dg_arena_copy(p->arena, v->type, sizeof *own);
+    v->type = own;
+    return own;
+}
+
+static int64_t *strides_of(dg_plan *p, dg_plan_value *v)
+{
+    int64_t *own = dg_arena_copy(p->arena, v->stride, DG_MAX_RANK * sizeof *own);
+    v->stride = own;
+    return own;
+}
+
 /* The n-th value that owns bytes of the arena. */
 static dg_plan_value *owner(dg_plan *p, int n)
 {
@@ -236,7 +251,7 @@ static void view_too_long(dg_plan *p)
 {
     for (int i = 0; i < p->n_values; i++) {
         if (p->values[i].of != i) {
-            VALUES(p)[i].stride[0] += 8;
+            strides_of(p, &VALUES(p)[i])[0] += 8;
             return;
         }
     }
@@ -389,7 +404,7 @@ static void output_gone(dg_plan *p)
 }
 static void no_type(dg_plan *p)
 {
-    owner(p, 0)->type.dtype = DG_F64;
+    type_of(p, owner(p, 0))->dtype = DG_F64;
 }
 
 /* ---- programs ---- */
@@ -512,11 +527,11 @@ static void part_behind_whole(dg_plan *p)
 }
 static void part_of_other_strides(dg_plan *p)
 {
-    part(p, 0)->stride[1]++;
+    strides_of(p, part(p, 0))[1]++;
 }
 static void part_of_split_rows(dg_plan *p)
 {
-    part(p, 0)->stride[2] = 2;
+    strides_of(p, part(p, 0))[2] = 2;
 }
 static void part_in_other_bytes(dg_plan *p)
 {
@@ -603,14 +618,15 @@ static void segment_of_other_size(dg_plan *p)
 {
     dg_plan_step *s = with_prologue(p);
     dg_plan_value *v = &VALUES(p)[s->in[s->n_in - 1]];
-    v->type.shape.dim[2] = 8;
-    v->type.shape.dim[3] = 32;
-    v->stride[2] = 32;
+    dg_type *type = type_of(p, v);
+    type->shape.dim[2] = 8;
+    type->shape.dim[3] = 32;
+    strides_of(p, v)[2] = 32;
 }
 static void segment_with_gaps(dg_plan *p)
 {
     dg_plan_step *s = with_prologue(p);
-    VALUES(p)[s->in[s->n_in - 1]].stride[3] = 0;
+    strides_of(p, &VALUES(p)[s->in[s->n_in - 1]])[3] = 0;
 }
 static void segments_enlarged(dg_plan *p)
 {
@@ -646,7 +662,7 @@ static void table_without_data(dg_plan *p)
 }
 static void table_of_other_size(dg_plan *p)
 {
-    table(p)->type.shape.dim[0]++;
+    type_of(p, table(p))->shape.dim[0]++;
 }
 
 typedef struct corruption {
