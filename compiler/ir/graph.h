@@ -176,7 +176,7 @@ typedef struct dg_setting { /* a config value or static argument, for the plan's
 /* What a pass decided about a node or a value, for the plan and `--why`. Ids are those of the graph
  * after the pass. */
 typedef struct dg_decision {
-    const char *kind; /* "fuse" "inplace" "concat" "select" "hoist" */
+    const char *kind; /* "fuse" "inplace" "concat" "select" "hoist"; static, as the outcome */
     dg_node node;
     dg_value value;
     const char *outcome; /* "yes" "no" ... */

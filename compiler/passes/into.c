@@ -25,7 +25,8 @@ typedef struct laying {
     dg_node *laid;  /* by value: the node in whose result it is stored, or DG_NONE */
     dg_lives lives; /* before the first; `live` is kept up to date */
     int64_t peak;
-    DG_VEC(dg_node) done;
+    DG_VEC(dg_node) asked, done; /* whose operands might be stored in their results, and are */
+    int32_t *said;               /* by node asked: the decision about it, or -1 */
 } laying;
 
 /* What the node's kernel becomes if its operands can be stored in its result; NULL: none. */
@@ -180,22 +181,37 @@ static void decide(laying *l, dg_node at, const char *why)
                      NULL,      dg_type_bytes(dg_type_of(l->g, n->out[0]))};
     d.reason = why ? dg_arena_printf(l->m->arena, "%s.copy:%s", kind, why)
                    : dg_arena_printf(l->m->arena, "%s.into", kind);
-    for (size_t i = 0; i < l->m->decisions.n; i++) { /* of a concat `parts` has said why not */
-        dg_decision *before = &l->m->decisions.at[i];
-        if (before->node != at || strcmp(before->kind, kind) != 0) continue;
-        if (why && strcmp(before->outcome, d.outcome) == 0)
-            d.reason = dg_arena_printf(l->m->arena, "%s,%s", before->reason, why);
-        *before = d;
+    if (l->said[at] < 0) {
+        l->said[at] = (int32_t)l->m->decisions.n;
+        dg_vec_push(&l->m->decisions, d);
         return;
     }
-    dg_vec_push(&l->m->decisions, d);
+    dg_decision *before = &l->m->decisions.at[l->said[at]];
+    if (why && strcmp(before->outcome, d.outcome) == 0)
+        d.reason = dg_arena_printf(l->m->arena, "%s,%s", before->reason, why);
+    *before = d;
+}
+
+/* Of a concat `parts` has said why not. */
+static void find_said(laying *l)
+{
+    bool *asked = DG_NEW_ARRAY(l->a, bool, l->g->nodes.n);
+    l->said = DG_NEW_ARRAY(l->a, int32_t, l->g->nodes.n);
+    for (size_t i = 0; i < l->asked.n; i++) {
+        asked[l->asked.at[i]] = true;
+        l->said[l->asked.at[i]] = -1;
+    }
+    for (size_t i = 0; i < l->m->decisions.n; i++) {
+        const dg_decision *d = &l->m->decisions.at[i];
+        if (d->node == DG_NONE || !asked[d->node] || l->said[d->node] >= 0) continue;
+        if (strcmp(d->kind, dg_node_of(l->g, d->node)->op->name) == 0)
+            l->said[d->node] = (int32_t)i;
+    }
 }
 
 static void lay(laying *l, dg_node at)
 {
     dg_node_info *n = dg_node_of(l->g, at);
-    const dg_kernel *into = kernel_into(n);
-    if (!into) return;
     dg_view whole = {.dtype = dg_type_of(l->g, n->out[0])->dtype,
                      .shape = dg_type_of(l->g, n->out[0])->shape};
     dg_view_pack(&whole);
@@ -206,7 +222,7 @@ static void lay(laying *l, dg_node at)
     for (int32_t t = first_part(l, n, at); t < l->lives.begin[at]; t++)
         l->lives.live[t] += more_at(l, n, t);
     for (int i = 0; i < n->n_in; i++) l->laid[dg_laid_value(l->g, n->in[i])] = at;
-    n->kernel = into;
+    n->kernel = kernel_into(n);
     dg_vec_push(&l->done, at);
 }
 
@@ -235,20 +251,22 @@ static void keep_budget(laying *l, const dg_pass_options *o)
 
 bool dg_pass_into(dg_module *m, const dg_pass_options *o)
 {
-    bool any = false;
-    for (size_t n = 0; n < m->graph->nodes.n; n++)
-        any |= kernel_into(&m->graph->nodes.at[n]) != NULL;
-    if (!any || o->naive) return true; /* naive: a buffer for each value */
-    laying l = {.m = m, .g = m->graph, .a = dg_arena_new()};
+    if (o->naive) return true; /* a buffer for each value */
+    laying l = {.m = m, .g = m->graph};
+    for (dg_node n = 0; (size_t)n < l.g->nodes.n; n++) /* in program order: ids are dense */
+        if (kernel_into(dg_node_of(l.g, n))) dg_vec_push(&l.asked, n);
+    if (l.asked.n == 0) return true;
+    l.a = dg_arena_new();
+    find_said(&l);
     l.uses = dg_uses_of(l.g, l.a);
     l.laid = DG_NEW_ARRAY(l.a, dg_node, l.g->values.n);
     for (size_t v = 0; v < l.g->values.n; v++) l.laid[v] = DG_NONE;
     dg_lives_of(m, o, &l.lives, l.a);
     for (int32_t t = 0; t < l.lives.steps; t++)
         if (l.lives.live[t] > l.peak) l.peak = l.lives.live[t];
-    for (dg_node n = 0; (size_t)n < l.g->nodes.n; n++) /* in program order: ids are dense */
-        lay(&l, n);
+    for (size_t i = 0; i < l.asked.n; i++) lay(&l, l.asked.at[i]);
     if (l.done.n > 0) keep_budget(&l, o);
+    dg_vec_free(&l.asked);
     dg_vec_free(&l.done);
     dg_arena_free(l.a);
     return true;

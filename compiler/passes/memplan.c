@@ -27,14 +27,13 @@ typedef struct life { /* `from` is made at step `first`; `to` is read for the la
 
 typedef struct class
 {
+    life *lives; /* in order; those that touch are one */
     int n;
-    life *lives;     /* in order; those that touch are one */
     dg_value parent; /* union-find */
-    int64_t bytes;   /* of each of its values */
-    dg_home home;
-    int32_t index;  /* of the place */
-    dg_value trade; /* union-find of classes that trade buffers */
+    int32_t index;   /* of the place */
+    dg_value trade;  /* union-find of classes that trade buffers */
     bool trades;
+    uint8_t home; /* dg_home */
 } class;
 
 typedef struct planner {
@@ -130,6 +129,12 @@ static void find_lives(planner *p)
 
 /* ---- classes ---- */
 
+/* Of the class's buffer: of each of its values. */
+static int64_t bytes_of(const planner *p, dg_value root)
+{
+    return dg_align(dg_type_bytes(dg_type_of(p->g, root)));
+}
+
 static dg_value root(const planner *p, dg_value v)
 {
     while (p->classes[v].parent != v)
@@ -150,7 +155,6 @@ static void make_classes(planner *p)
         *c = (class){.parent = v, .trade = v, .home = DG_HOME_NONE};
         if (p->bytes[v].base != v || p->first[v] < 0) continue;
         c->home = DG_HOME_ARENA;
-        c->bytes = dg_type_bytes(dg_type_of(p->g, v));
         c->n = 1;
         c->lives = &own[v];
         own[v] = (life){p->first[v], p->last[v], v, v};
@@ -163,7 +167,6 @@ static void make_classes(planner *p)
         c->n = 1;
         c->lives = &own[v];
         own[v] = (life){-1, p->last[v], v, v};
-        c->bytes = dg_type_bytes(dg_type_of(p->g, v));
         c->home = DG_HOME_CONST;
         if (i->op == p->fx.constant) continue;
         int32_t index = (int32_t)dg_attr_int(&i->attrs, "index");
@@ -199,7 +202,7 @@ static bool join(planner *p, dg_value va, dg_value vb)
     class *a = &p->classes[ra], *b = &p->classes[rb];
     if (ra == rb) return true;
     p->why = "sizes-differ";
-    if (dg_align(a->bytes) != dg_align(b->bytes)) return false;
+    if (bytes_of(p, ra) != bytes_of(p, rb)) return false;
     p->why = "bytes-taken";
     life *all = DG_NEW_ARRAY(p->a, life, a->n + b->n);
     int n = 0;
@@ -344,7 +347,8 @@ static void join_operands(planner *p)
             bool done = class_of(p, n->out[o])->home != DG_HOME_ARENA || p->bytes[n->out[o]].part;
             for (int i = 0; i < n->n_in && !done; i++) {
                 dg_value base = p->bytes[n->in[i]].base;
-                if (!dg_may_overwrite(p->g, p->bytes, node, o, base)) continue;
+                if (!p->bytes[n->in[i]].whole || !dg_may_overwrite(p->g, p->bytes, node, o, base))
+                    continue;
                 if (class_of(p, base)->home != DG_HOME_ARENA) {
                     no = "inplace.no:not-in-the-arena";
                 } else if (p->last[base] > p->begin[node]) {
@@ -398,11 +402,9 @@ static void add_workspace(planner *p, dg_slot *slots, int32_t *whose, int *n)
         dg_node node = p->order[k];
         const dg_node_info *i = dg_node_of(p->g, node);
         p->out->workspace[node] = -1;
-        if (p->begin[node] < 0 || !i->kernel || (!i->kernel->workspace && !i->kernel->scratch))
-            continue;
+        if (p->begin[node] < 0 || !i->kernel || !i->kernel->workspace) continue;
         dg_infer t = dg_types_of(p->g, node);
-        if (i->kernel->scratch) p->out->scratch_bytes[node] = i->kernel->scratch(&t, i->strip);
-        int64_t bytes = i->kernel->workspace ? i->kernel->workspace(&t, i->strip) : 0;
+        int64_t bytes = i->kernel->workspace(&t, i->strip);
         if (bytes <= 0) continue;
         p->out->workspace_bytes[node] = bytes;
         whose[*n] = -1 - node;
@@ -443,7 +445,7 @@ static int make_slots(planner *p, dg_slot *slots, int32_t *whose)
         if (c->parent != v || c->home != DG_HOME_ARENA) continue;
         const life *h = &hull[trade_root(p, v)];
         whose[n] = v;
-        slots[n++] = (dg_slot){h->first, h->last, dg_align(c->bytes), 0};
+        slots[n++] = (dg_slot){h->first, h->last, bytes_of(p, v), 0};
     }
     add_workspace(p, slots, whose, &n);
     return n;
@@ -511,7 +513,7 @@ static void bound_free_of_order(planner *p)
                 dg_value other = j < n->n_in ? n->in[j] : n->out[j - n->n_in];
                 again = root(p, p->bytes[other].base) == r;
             }
-            if (!again) sum += dg_align(p->classes[r].bytes);
+            if (!again) sum += bytes_of(p, r);
         }
         if (sum > most) most = sum;
     }
@@ -543,9 +545,8 @@ static void describe(planner *p)
         }
         *s = (dg_storage){.home = c->home, .base = owner[r]};
         s->offset = c->home == DG_HOME_ARENA ? offset : c->index;
-        if (owner[r] == v)
-            s->bytes = c->bytes;
-        else if (b->view)
+        if (owner[r] == v) continue;
+        if (b->view)
             s->alias = "view";
         else if (b->part)
             s->alias = "concat part";
@@ -592,7 +593,6 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, d
                        .n_nodes = (int)nodes,
                        .workspace = DG_NEW_ARRAY(a, int64_t, nodes),
                        .workspace_bytes = DG_NEW_ARRAY(a, int64_t, nodes),
-                       .scratch_bytes = DG_NEW_ARRAY(a, int64_t, nodes),
                        .carry_swap = DG_NEW_ARRAY(a, uint8_t, values)};
     planner p = {.m = m,
                  .g = g,

@@ -15,13 +15,13 @@ dg_effects dg_effects_of(const dg_graph *g);
 
 /* Of every value: the packed value whose bytes it shows, and how. */
 typedef struct dg_bytes {
-    dg_value base;    /* itself when it owns its bytes */
-    dg_value shown;   /* a view's: the value whose step stores them; else itself */
-    int64_t shift;    /* bytes */
+    dg_value base;         /* itself when it owns its bytes */
+    dg_value shown;        /* a view's: the value whose step stores them; else itself */
+    int64_t shift;         /* bytes */
     const int64_t *stride; /* DG_MAX_RANK elements; NULL: packed, as all that is neither view nor
                               part */
-    bool view, whole; /* whole: all of the base's bytes in the base's order */
-    bool part;        /* stored by its own step where a larger value will be (kernel->into) */
+    bool view, whole;      /* whole: all of the base's bytes in the base's order */
+    bool part;             /* stored by its own step where a larger value will be (kernel->into) */
 } dg_bytes;
 dg_bytes *dg_bytes_of(const dg_graph *g, dg_arena *a); /* by value id */
 

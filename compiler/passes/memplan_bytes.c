@@ -170,14 +170,14 @@ bool dg_may_overwrite(const dg_graph *g, const dg_bytes *bytes, dg_node node, in
                       dg_value base)
 {
     const dg_node_info *n = dg_node_of(g, node);
-    const dg_type *result = dg_type_of(g, n->out[out]);
+    const dg_type *result = dg_type_of(g, n->out[out]); /* equal types are one */
     bool reads = false;
     if (n->body != DG_NONE) return false;
     for (int i = 0; i < n->n_in; i++) {
         if (bytes[n->in[i]].base != base) continue;
         const dg_type *type = dg_type_of(g, n->in[i]);
         bool named = out == 0 && i < n->n_own && i < 32 && (n->op->in_place >> i & 1);
-        if (!bytes[n->in[i]].whole || !dg_type_equal(type, result)) return false;
+        if (!bytes[n->in[i]].whole || type != result) return false;
         if (!named && !strip_permits(n, out, i, type) && !source_permits(g, node, out, i))
             return false;
         reads = true;

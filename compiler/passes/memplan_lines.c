@@ -96,9 +96,8 @@ static void join(pile *p, int at)
 static int lowest(const pile *p)
 {
     int at = 0;
-    int64_t low = INT64_MAX;
-    for (int k = 0; k < p->n_lines; k++) low = p->height[k] < low ? p->height[k] : low;
-    while (p->height[at] != low) at++;
+    for (int k = 1; k < p->n_lines; k++)
+        if (p->height[k] < p->height[at]) at = k;
     return at;
 }
 

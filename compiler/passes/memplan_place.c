@@ -85,14 +85,12 @@ static int64_t lowest_gap(const spots *s, const dg_slot *slot)
         const int32_t *first = s->first + begin, *last = s->last + begin;
         int run = s->n - begin < RUN ? s->n - begin : RUN;
         for (int i = 0; i < run; i++) met[i] = (last[i] >= slot->first) & (first[i] <= slot->last);
+        memset(met + run, 0, (size_t)(-run & (WORD - 1)));
         for (int word = 0; word < run; word += WORD) { /* most words are empty */
             uint64_t any;
             memcpy(&any, met + word, sizeof any);
-            if (any == 0) continue;
-            int end = word + WORD < run ? word + WORD : run;
-            for (int i = word; i < end; i++) {
-                if (!met[i]) continue;
-                int m = begin + i;
+            for (; any != 0; any &= any - 1) {
+                int m = begin + word + __builtin_ctzll(any) / 8;
                 if (s->offset[m] - low >= slot->size) return low;
                 if (s->end[m] > low) low = s->end[m];
             }

@@ -38,7 +38,6 @@ typedef struct dg_storage { /* of one value, after memplan */
     dg_value base;               /* the value whose bytes these are; itself when it owns them */
     int64_t offset; /* of the base in the arena; the place's or port's index for PARAM, STATE, IO; 0
                        for CONST */
-    int64_t bytes;  /* owned; 0 for views */
     const char *alias; /* NULL, "view", "in-place", "concat part", "carry", "place" */
 } dg_storage;
 
@@ -60,7 +59,7 @@ typedef struct dg_layout { /* the result of schedule and memplan for one module'
     const struct dg_bytes *bytes; /* by value id: what storage was made of (memplan.h) */
     int n_nodes;
     int64_t *workspace;                       /* by node id: offset in the arena, -1 none */
-    int64_t *workspace_bytes, *scratch_bytes; /* by node id */
+    int64_t *workspace_bytes; /* by node id */
     uint8_t *carry_swap; /* by value id of a region argument: 1 = its next value is made in another
                           * buffer, and the buffers are traded after each trip */
     int64_t arena_bytes, bound_bytes, naive_bytes;

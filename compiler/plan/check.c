@@ -36,12 +36,33 @@ static int64_t rounded(int64_t bytes)
 
 /* ---- what can be seen without running ---- */
 
+/* Bytes from a value's first to its last element. */
+static int64_t extent_of(const dg_plan_value *v)
+{
+    int64_t last = 0;
+    for (int i = 0; i < v->type->shape.rank; i++) {
+        if (v->type->shape.dim[i] == 0) return 0;
+        last += (v->type->shape.dim[i] - 1) * v->stride[i];
+    }
+    return (last + 1) * (int64_t)dg_dtype_size(v->type->dtype);
+}
+
+static bool check_type(checker *c, int32_t id)
+{
+    const dg_plan_value *v = &c->p->values[id];
+    if (v->type->dtype >= DG_DTYPES || v->type->shape.rank < 0 || v->type->shape.rank > DG_MAX_RANK)
+        return dg_check_wrong(c, "value %d has no type", id);
+    for (int i = 0; i < v->type->shape.rank; i++) {
+        if (v->stride[i] < 0) return dg_check_wrong(c, "value %d has a negative stride", id);
+    }
+    c->extent[id] = extent_of(v);
+    return true;
+}
+
 static bool check_value(checker *c, int32_t id)
 {
     const dg_plan *p = c->p;
     const dg_plan_value *v = &p->values[id];
-    if (v->type->dtype >= DG_DTYPES || v->type->shape.rank < 0 || v->type->shape.rank > DG_MAX_RANK)
-        return dg_check_wrong(c, "value %d has no type", id);
     if (v->bytes != dg_type_bytes(v->type))
         return dg_check_wrong(c, "value %d says it has %lld bytes", id, (long long)v->bytes);
     if (v->base < 0 || v->base >= p->n_values || v->of < 0 || v->of >= p->n_values)
@@ -54,11 +75,8 @@ static bool check_value(checker *c, int32_t id)
     if (v->of == id && c->part[id] < 0 &&
         (v->shift != 0 || !dg_check_packed(v) || rounded(v->bytes) != rounded(base->bytes)))
         return dg_check_wrong(c, "value %d does not fill its buffer", id);
-    for (int i = 0; i < v->type->shape.rank; i++) {
-        if (v->stride[i] < 0) return dg_check_wrong(c, "value %d has a negative stride", id);
-    }
-    if (v->shift < of->shift || v->shift + dg_check_extent(v) > of->shift + dg_check_extent(of) ||
-        v->shift + dg_check_extent(v) > rounded(base->bytes))
+    int64_t end = v->shift + c->extent[id];
+    if (v->shift < of->shift || end > of->shift + c->extent[v->of] || end > rounded(base->bytes))
         return dg_check_wrong(c, "value %d reaches past value %d", id, v->of);
     switch (v->home) {
     case DG_HOME_ARENA:
@@ -75,8 +93,7 @@ static bool check_value(checker *c, int32_t id)
             return dg_check_wrong(c, "value %d names no place", id);
         if (v->offset != base->offset || p->places[v->offset].trained != (v->home == DG_HOME_PARAM))
             return dg_check_wrong(c, "value %d and its place disagree", id);
-        if (v->of == id && c->part[id] < 0 &&
-            !dg_type_equal(v->type, &p->places[v->offset].type) &&
+        if (v->of == id && c->part[id] < 0 && !dg_type_equal(v->type, &p->places[v->offset].type) &&
             v->bytes != dg_type_bytes(&p->places[v->offset].type))
             return dg_check_wrong(c, "value %d has not the type of place %lld", id,
                                   (long long)v->offset);
@@ -474,6 +491,7 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
     c.producer = DG_NEW_ARRAY(c.a, int32_t, n);
     c.home_loop = DG_NEW_ARRAY(c.a, int32_t, n);
     c.group = DG_NEW_ARRAY(c.a, int32_t, n);
+    c.extent = DG_NEW_ARRAY(c.a, int64_t, n);
     c.part = DG_NEW_ARRAY(c.a, int32_t, n);
     c.frame = DG_NEW_ARRAY(c.a, int32_t, n);
     c.pointer = DG_NEW_ARRAY(c.a, int64_t, n);
@@ -481,6 +499,7 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
     c.place = DG_NEW_ARRAY(c.a, int32_t, p->n_places + 1);
     c.held = DG_NEW_ARRAY(c.a, dg_held, n + (size_t)p->n_steps + 1);
     bool good = find_parts(&c), swaps = false;
+    for (int32_t i = 0; i < p->n_values && good; i++) good = check_type(&c, i);
     for (int32_t i = 0; i < p->n_values && good; i++) good = check_value(&c, i);
     good = good && check_loops(&c) && find_lives(&c) && check_buffers(&c) && dg_check_run(&c, 2);
     for (int32_t l = 0; l < p->n_loops; l++) {

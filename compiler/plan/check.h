@@ -16,8 +16,9 @@ typedef struct dg_checker {
     dg_type_room *types;
     int32_t *opens;                               /* by step: loop that it begins or ends; -1 */
     int32_t *first, *last, *producer, *home_loop; /* by value, derived here */
-    int32_t *group; /* by base: union-find of buffers that are swapped */
-    int32_t *part;  /* by value: the step in whose result it is stored, one part of it; -1 */
+    int32_t *group;  /* by base: union-find of buffers that are swapped */
+    int64_t *extent; /* by value: bytes from its first to its last element */
+    int32_t *part;   /* by value: the step in whose result it is stored, one part of it; -1 */
     /* of a run on tokens */
     int64_t *pointer; /* by base: offset in the arena */
     int32_t *token;   /* by value: what its producer left */
@@ -35,17 +36,6 @@ __attribute__((format(printf, 2, 3))) bool dg_check_wrong(dg_checker *c, const c
 static inline bool dg_check_in_store(const dg_plan_value *v)
 {
     return v->home == DG_HOME_PARAM || v->home == DG_HOME_STATE;
-}
-
-/* Bytes from a value's first to its last element. */
-static inline int64_t dg_check_extent(const dg_plan_value *v)
-{
-    int64_t last = 0;
-    for (int i = 0; i < v->type->shape.rank; i++) {
-        if (v->type->shape.dim[i] == 0) return 0;
-        last += (v->type->shape.dim[i] - 1) * v->stride[i];
-    }
-    return (last + 1) * (int64_t)dg_dtype_size(v->type->dtype);
 }
 
 static inline bool dg_check_packed(const dg_plan_value *v)

@@ -116,21 +116,26 @@ static int32_t whole_of(const checker *c, int32_t v)
     return v;
 }
 
-/* Do two values share bytes as things stand? Hulls of strided views count, but not of two parts of
- * one whole: that these lie apart has been seen. */
+/* That two parts of one whole lie apart has been seen, though their hulls may meet. */
+static bool parts_of_one(const checker *c, int32_t x, int32_t y)
+{
+    return x != y && c->part[x] >= 0 && c->part[y] >= 0 && whole_of(c, x) == whole_of(c, y);
+}
+
+/* Do two values share bytes as things stand? Hulls of strided views count. */
 static bool share(const checker *c, int32_t x, int32_t y)
 {
     const dg_plan_value *a = &c->p->values[x], *b = &c->p->values[y];
-    if (a->of != b->of && c->part[a->of] >= 0 && c->part[b->of] >= 0 &&
-        whole_of(c, a->of) == whole_of(c, b->of))
-        return false;
+    int64_t from = a->shift, to = b->shift;
     if (dg_check_in_store(a) || dg_check_in_store(b)) {
         if (!dg_check_in_store(a) || !dg_check_in_store(b) || a->offset != b->offset) return false;
-        return a->shift < b->shift + dg_check_extent(b) && b->shift < a->shift + dg_check_extent(a);
+    } else if (a->home != DG_HOME_ARENA || b->home != DG_HOME_ARENA) {
+        if (a->base != b->base) return false;
+    } else {
+        from += c->pointer[a->base];
+        to += c->pointer[b->base];
     }
-    if (a->home != DG_HOME_ARENA || b->home != DG_HOME_ARENA) return a->base == b->base;
-    int64_t p = c->pointer[a->base] + a->shift, q = c->pointer[b->base] + b->shift;
-    return p < q + dg_check_extent(b) && q < p + dg_check_extent(a);
+    return from < to + c->extent[y] && to < from + c->extent[x] && !parts_of_one(c, a->of, b->of);
 }
 
 static bool permits(const checker *c, const dg_plan_step *s, int out, int in)

@@ -155,7 +155,8 @@ static const char *whole_wrong(const dg_plan *p, const dg_plan_step *s)
     for (int i = 0; i < s->n_in; i++) {
         const dg_plan_value *v = &p->values[s->in[i]];
         const dg_shape *part = &v->type->shape;
-        if (v->base != whole->base || v->type->dtype != whole->type->dtype || part->rank != all->rank)
+        if (v->base != whole->base || v->type->dtype != whole->type->dtype ||
+            part->rank != all->rank)
             return "puts together what does not lie in its result";
         for (int a = 0; a < all->rank; a++) {
             if (part->dim[a] != all->dim[a] && axis < 0) axis = a;

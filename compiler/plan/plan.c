@@ -2,7 +2,8 @@
  *
  * In     a module after schedule, the dg_layout of memplan.
  * Out    flat steps, values, loops, ports, all copied into an arena of the plan's own: nothing
- *        points back into the compilation but ops and kernels, which are static.
+ *        points back into the compilation but ops, kernels and kinds and outcomes of decisions,
+ *        which are static.
  * Keeps  values are numbered in the order in which they appear, steps in the order in which they
  *        run: ids do not depend on what the passes did on the way. */
 #include "compiler/plan/plan.h"
@@ -40,6 +41,8 @@ typedef struct maker {
     dg_map *origins; /* copies already made */
     dg_map *strings; /* likewise, by interned or static text */
     dg_map *types;   /* likewise, by type of the graph */
+    dg_map64 *lines; /* likewise: texts by file and line */
+    dg_text text;    /* of a step, while it is put together */
     int64_t consts;
 } maker;
 
@@ -60,7 +63,12 @@ static const char *place_of(maker *k, const dg_origin *o)
     const dg_sources *sources = k->m->diag ? dg_diag_sources(k->m->diag) : NULL;
     if (!o || !sources || o->span.file < 0 || o->span.file >= dg_sources_count(sources)) return "";
     const dg_source *s = dg_source_at(sources, o->span.file);
-    return dg_arena_printf(k->a, "%s:%d", s->name, dg_source_position(s, o->span.begin).line);
+    int line = dg_source_position(s, o->span.begin).line;
+    uint64_t key = (uint64_t)o->span.file << 32 | (uint32_t)line, known;
+    if (dg_map64_get(k->lines, key, &known)) return (const char *)(uintptr_t)known;
+    const char *text = dg_arena_printf(k->a, "%s:%d", s->name, line);
+    dg_map64_set(k->lines, key, (uintptr_t)text);
+    return text;
 }
 
 typedef struct origin_copy { /* with the text that all nodes of one origin share */
@@ -227,8 +235,21 @@ static int32_t *ids(maker *k, const dg_value *list, int n)
     return out;
 }
 
+static void say(maker *k, const char *text)
+{
+    dg_text_addn(&k->text, text, strlen(text));
+}
+
+/* What has been said. */
+static const char *said(maker *k)
+{
+    const char *out = dg_arena_text(k->a, k->text.at ? k->text.at : "", k->text.n);
+    k->text.n = 0;
+    return out;
+}
+
 /* "add+mul+silu": at most `most` names, one for several in a row; behind what stands there. */
-static void chain(dg_text *t, const dg_strip *s, int most)
+static void chain(maker *k, const dg_strip *s, int most)
 {
     const dg_op *before = NULL;
     int shown = 0;
@@ -236,33 +257,30 @@ static void chain(dg_text *t, const dg_strip *s, int most)
         if (s->code[i].op == before) continue;
         before = s->code[i].op;
         if (shown++ == most) {
-            dg_text_add(t, "+..");
+            say(k, "+..");
             return;
         }
-        dg_text_add(t, "%s%s", t->n > 0 ? "+" : "", before->name);
+        if (k->text.n > 0) say(k, "+");
+        say(k, before->name);
     }
 }
 
 static const char *label_of(maker *k, const dg_node_info *n)
 {
-    dg_text t = {0};
     bool body = n->strip && !n->op->epilogue;
     if (n->prologue) {
         const dg_strip *s = n->prologue->strip;
-        dg_text_add(&t, "%s>",
-                    s                        ? s->code[s->n_code - 1].op->name
-                    : n->prologue->parts > 1 ? "parts"
-                                             : "grown");
+        say(k, s ? s->code[s->n_code - 1].op->name : n->prologue->parts > 1 ? "parts" : "grown");
+        say(k, ">");
     }
-    if (!body) dg_text_add(&t, "%s", n->op->name);
-    if (n->strip) chain(&t, n->strip, body ? 4 : 3);
-    if (t.n == 0)
-        dg_text_add(&t, "%s",
-                    n->op->name); /* a strip without instructions: only loads and stores */
-    if (n->kernel && !body) dg_text_add(&t, " %s", n->kernel->name);
-    const char *out = dg_arena_text(k->a, t.at, t.n);
-    dg_text_free(&t);
-    return out;
+    if (!body) say(k, n->op->name);
+    if (n->strip) chain(k, n->strip, body ? 4 : 3);
+    if (k->text.n == 0) say(k, n->op->name); /* a strip that only loads and stores */
+    if (n->kernel && !body) {
+        say(k, " ");
+        say(k, n->kernel->name);
+    }
+    return said(k);
 }
 
 /* Nodes of the graph that one step does. */
@@ -274,23 +292,22 @@ static int joined_by(const dg_node_info *n)
 
 static const char *why_of(maker *k, const dg_node_info *n, int64_t workspace)
 {
-    dg_text t = {0};
     char bytes[32];
     int joined = joined_by(n);
-    if (joined > 1) dg_text_add(&t, "fused %d", joined);
+    if (joined > 1) dg_text_add(&k->text, "fused %d", joined);
     for (int i = 0; i < n->n_out; i++) {
         const char *alias = k->l->storage[n->out[i]].alias;
         if (!alias) continue;
-        dg_text_add(&t, "%s%s", t.n > 0 ? ", " : "",
-                    strcmp(alias, "place") == 0 || strcmp(alias, "in-place") == 0 ? "in place"
-                                                                                  : alias);
+        bool in_place = strcmp(alias, "place") == 0 || strcmp(alias, "in-place") == 0;
+        if (k->text.n > 0) say(k, ", ");
+        say(k, in_place ? "in place" : alias);
         break;
     }
-    if (workspace > 0)
-        dg_text_add(&t, "%sws %s", t.n > 0 ? ", " : "", dg_bytes_text((uint64_t)workspace, bytes));
-    const char *out = dg_arena_text(k->a, t.at ? t.at : "", t.n);
-    dg_text_free(&t);
-    return out;
+    if (workspace > 0) {
+        say(k, k->text.n > 0 ? ", ws " : "ws ");
+        say(k, dg_bytes_text((uint64_t)workspace, bytes));
+    }
+    return said(k);
 }
 
 static dg_plan_step *add_step(maker *k, dg_node node, int kind, int32_t loop)
@@ -340,8 +357,8 @@ static void add_kernel(maker *k, dg_node node, int32_t loop, int kind)
     s->out = ids(k, n->out, n->n_out);
     s->workspace = k->l->workspace[node];
     s->workspace_bytes = k->l->workspace_bytes[node];
-    s->scratch_bytes = k->l->scratch_bytes[node];
     dg_infer types = dg_types_of(k->g, node);
+    if (n->kernel && n->kernel->scratch) s->scratch_bytes = n->kernel->scratch(&types, n->strip);
     s->flops = dg_node_flops(n, &types);
     s->bytes_rw = moved(k, s);
     s->nodes = joined_by(n);
@@ -649,8 +666,7 @@ static void fill_tables(maker *k)
 
 static void add_decision(maker *k, dg_decision *out, const dg_decision *d)
 {
-    *out = (dg_decision){text_of(k, d->kind),   DG_NONE, DG_NONE, text_of(k, d->outcome),
-                         text_of(k, d->reason), d->bytes};
+    *out = (dg_decision){d->kind, DG_NONE, DG_NONE, d->outcome, text_of(k, d->reason), d->bytes};
     if (d->node != DG_NONE) out->node = k->step_of[d->node];
     if (d->value != DG_NONE) out->value = k->value[d->value];
 }
@@ -779,6 +795,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     k.origins = dg_map_new(scratch);
     k.strings = dg_map_new(scratch);
     k.types = dg_map_new(scratch);
+    k.lines = dg_map64_new(scratch);
 
     make_header(&k, o);
     make_tables(&k);
@@ -809,6 +826,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     p->n_heuristics = (int)l->heuristics.n;
     p->blas_core = text_of(&k, o->blas_core && dg_plan_calls_lapack(p) ? o->blas_core() : "none");
     make_summary(&k);
+    dg_text_free(&k.text);
     dg_arena_free(scratch);
     return p;
 }
