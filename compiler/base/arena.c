@@ -174,6 +174,23 @@ char *dg_arena_printf(dg_arena *a, const char *format, ...)
     return p;
 }
 
+char *dg_arena_joined(dg_arena *a, const char *const *parts, int n)
+{
+    size_t length = 0, at = 0;
+    for (int i = 0; i < n; i++) length += parts[i] ? strlen(parts[i]) + 1 : 0;
+    bool zero;
+    char *p = (char *)take(a, length + 1, &zero);
+    for (int i = 0; i < n; i++) {
+        if (!parts[i] || !*parts[i]) continue;
+        size_t part = strlen(parts[i]);
+        memcpy(p + at, parts[i], part);
+        at += part;
+        if (i + 1 < n) p[at++] = '.';
+    }
+    p[at] = '\0';
+    return p;
+}
+
 size_t dg_arena_used(const dg_arena *a)
 {
     return a->used;

@@ -20,6 +20,9 @@ __attribute__((format(printf, 2, 3))) char *dg_arena_printf(dg_arena *a, const c
 __attribute__((format(printf, 2, 0))) char *dg_arena_vprintf(dg_arena *a, const char *format,
                                                              va_list args);
 
+/* The parts with a dot behind each but the last; those that are empty or NULL are left out. */
+char *dg_arena_joined(dg_arena *a, const char *const *parts, int n);
+
 /* Bytes handed out so far: the elaborator's memory budget. */
 size_t dg_arena_used(const dg_arena *a);
 

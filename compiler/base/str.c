@@ -31,6 +31,11 @@ dg_strings *dg_strings_new(dg_arena *a)
     return s;
 }
 
+dg_arena *dg_strings_arena(const dg_strings *s)
+{
+    return s->arena;
+}
+
 static void strings_grow(dg_strings *s)
 {
     struct entry *old = s->slot;

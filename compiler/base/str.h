@@ -12,6 +12,7 @@ typedef const char *dg_str;
 typedef struct dg_strings dg_strings;
 
 dg_strings *dg_strings_new(dg_arena *a);
+dg_arena *dg_strings_arena(const dg_strings *s); /* where the texts are */
 dg_str dg_intern(dg_strings *s, const char *text, size_t length);
 dg_str dg_intern_z(dg_strings *s, const char *text);
 __attribute__((format(printf, 2, 3))) dg_str dg_intern_printf(dg_strings *s, const char *format,

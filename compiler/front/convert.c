@@ -217,7 +217,7 @@ static bool copy_node(dg_lower *L, const dg_node_info *n, dg_span span)
         dg_complain(L, "E045", span,
                     input ? "an initialiser cannot read the entry's input %s"
                           : "an initialiser cannot use the result of a %s",
-                    input ? dg_value_of(from, n->out[0])->path : n->op->name);
+                    input ? dg_path_of(from, n->out[0]) : n->op->name);
         return false;
     }
     dg_value few[8], *in = n->n_in <= 8 ? few : DG_NEW_ARRAY(L->arena, dg_value, n->n_in);

@@ -21,7 +21,7 @@ static void name_value(dg_lower *L, dg_sv v, size_t mark, dg_str name)
     const dg_node_info *n = dg_node_of(g, info->def);
     if (n->scope != L->scope->path || n->op->traits & DG_NOT_FOLDED)
         return; /* places, inputs and streams have names */
-    info->path = dg_path_join_names(L, L->scope->path, name);
+    info->path = dg_path_of_parts(g, NULL, L->scope->path, name);
 }
 
 static size_t value_mark(const dg_lower *L)

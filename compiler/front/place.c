@@ -43,7 +43,7 @@ static dg_value emit_place(dg_lower *L, const dg_spot *p)
     b.remat = 0;
     b.origin = p->origin ? p->origin : b.origin;
     b.scope = b.graph->nowhere;
-    b.path = p->path;
+    b.name = p->path;
     dg_attr attrs[] = {dg_attr_of_int("index", p->index), dg_attr_of_int("dtype", p->type.dtype),
                        dg_attr_of_ints(L->arena, "shape", p->type.shape.dim, p->type.shape.rank)};
     return dg_emit(&b, "place", attrs, 3, NULL, 0);
@@ -403,7 +403,7 @@ void dg_places_finish(dg_lower *L)
         if (p->written && p->now && p->now->v != p->entry_read) {
             dg_attr attr = dg_attr_of_int("index", index);
             L->b->origin = p->write_origin;
-            L->b->scope = dg_intern(L->strings, "", 0);
+            L->b->scope = g->nowhere;
             L->b->name = p->path;
             dg_build_node(L->b, L->find("write"), &attr, 1, &p->now->v, 1);
         }

@@ -10,7 +10,6 @@
 #include "compiler/ir/op.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- nodes ---- */
@@ -77,65 +76,26 @@ static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs
     return true;
 }
 
-/* Texts put together by hand: a path is made for every value, and printf is most of the time then.
- */
-typedef struct path_text {
-    char at[512];
-    size_t n;
-} path_text;
-
-static void add(path_text *p, const char *text, size_t n)
+/* "stats.rstd": further outputs have their own names behind the node's, or their numbers. */
+static dg_str output_name(const dg_build *b, const dg_op *op, dg_str name, int output)
 {
-    if (n > sizeof p->at - p->n) n = sizeof p->at - p->n;
-    memcpy(p->at + p->n, text, n);
-    p->n += n;
+    const char *at = op->outputs ? op->outputs : "";
+    for (int i = 0; i < output && *at; i++) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    int length = (int)strcspn(at, " .");
+    if (length == 0 || at[length] == '.')
+        return dg_intern_printf(b->graph->strings, "%s.%d", name, output);
+    return dg_intern_printf(b->graph->strings, "%s.%.*s", name, length, at);
 }
 
-static dg_str put_together(const dg_build *b, const dg_op *op, int output)
+/* "net.unet.stem.out". Adjoints say that they are ones: "d.net.unet.stem.out". */
+static dg_path *result_path(const dg_build *b, const dg_op *op, int output)
 {
-    path_text p;
-    p.n = 0;
-    if (b->phase == DG_BACKWARD) add(&p, "d.", 2);
-    if (b->scope && *b->scope) {
-        add(&p, b->scope, strlen(b->scope));
-        add(&p, ".", 1);
-    }
-    const char *name = b->name ? b->name : op->name;
-    add(&p, name, strlen(name));
-    if (output > 0) {
-        const char *at = op->outputs ? op->outputs : "";
-        for (int i = 0; i < output && *at; i++) {
-            at += strcspn(at, " ");
-            at += strspn(at, " ");
-        }
-        size_t length = strcspn(at, " .");
-        char number[16];
-        if (length == 0 || at[length] == '.') {
-            length = (size_t)snprintf(number, sizeof number, "%d", output);
-            at = number;
-        }
-        add(&p, ".", 1);
-        add(&p, at, length);
-    }
-    return dg_intern(b->graph->strings, p.at, p.n);
-}
-
-/* "net.unet.stem.out"; further outputs get their own names behind it. Adjoints say that they are
- * ones: "d.net.unet.stem.out". A scope has many results of one name: the last ones are kept. */
-static dg_str result_path(const dg_build *b, const dg_op *op, int output)
-{
-    if (b->path) return b->path;
-    if (output > 0 || b->phase == DG_BACKWARD) return put_together(b, op, output);
-    dg_graph *g = b->graph;
     dg_str name = b->name ? b->name : op->name;
-    size_t hash = ((uintptr_t)b->scope >> 4) * 7 + ((uintptr_t)name >> 3);
-    size_t k = hash % (sizeof g->paths / sizeof *g->paths);
-    if (g->paths[k].scope != b->scope || g->paths[k].name != name || !g->paths[k].path) {
-        g->paths[k].scope = b->scope;
-        g->paths[k].name = name;
-        g->paths[k].path = put_together(b, op, 0);
-    }
-    return g->paths[k].path;
+    if (output > 0) name = output_name(b, op, name, output);
+    return dg_path_of_parts(b->graph, b->phase == DG_BACKWARD ? "d" : NULL, b->scope, name);
 }
 
 static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in,
@@ -201,7 +161,7 @@ dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs,
 dg_value dg_poison(dg_build *b)
 {
     dg_value v = (dg_value)b->graph->values.n;
-    dg_str path = dg_intern_z(b->graph->strings, "poison");
+    dg_path *path = dg_path_of_text(b->graph, "poison");
     const dg_type *type = dg_shared_type(b->graph, &(dg_type){.dtype = DG_POISON});
     dg_vec_push(&b->graph->values,
                 (dg_value_info){.type = type, .path = path, .def = DG_NONE, .region = b->region});

@@ -16,7 +16,6 @@ typedef struct dg_build {
     dg_node before; /* DG_NONE: at the end */
     dg_str scope;
     dg_str name; /* last part of the path of the next values; NULL: the op's name. Not reset. */
-    dg_str path; /* the whole of it; NULL: made of scope and name */
     const dg_origin *origin;
     dg_phase phase;
     int remat;

@@ -13,6 +13,7 @@ dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(c
     g->arena = a;
     g->strings = s;
     g->nowhere = dg_intern(s, "", 0);
+    g->unnamed = dg_path_of_text(g, g->nowhere);
     g->types = dg_map64_new(a);
     g->asked = DG_NEW(a, dg_type_room);
     g->find = find;
@@ -45,6 +46,43 @@ void dg_module_free(dg_module *m)
     dg_vec_free(&m->args);
     dg_vec_free(&m->decisions);
 }
+
+/* ---- paths ---- */
+
+/* A scope has many values of one name: the last ones made are kept. */
+dg_path *dg_path_of_parts(dg_graph *g, dg_str before, dg_str scope, dg_str name)
+{
+    size_t hash = ((uintptr_t)scope >> 4) * 7 + ((uintptr_t)name >> 3) + (before ? 64 : 0);
+    dg_path **known = &g->paths[hash % (sizeof g->paths / sizeof *g->paths)];
+    const dg_path *p = *known;
+    if (p && p->part[2] == name && p->part[1] == scope && p->part[0] == before) return *known;
+    *known = dg_arena_copy(g->arena, &(dg_path){{before, scope, name}, NULL}, sizeof **known);
+    return *known;
+}
+
+dg_path *dg_path_of_text(dg_graph *g, const char *text)
+{
+    return dg_arena_copy(g->arena, &(dg_path){.text = text}, sizeof(dg_path));
+}
+
+dg_path *dg_path_before(dg_graph *g, dg_str part, dg_path *p)
+{
+    if (p->part[2] && !p->part[0]) return dg_path_of_parts(g, part, p->part[1], p->part[2]);
+    return dg_path_of_parts(g, NULL, part, dg_path_text(g, p));
+}
+
+dg_path *dg_path_behind(dg_graph *g, dg_path *p, dg_str part)
+{
+    return dg_path_of_parts(g, NULL, dg_path_text(g, p), part);
+}
+
+const char *dg_path_text(const dg_graph *g, dg_path *p)
+{
+    if (!p->text) p->text = dg_arena_joined(dg_strings_arena(g->strings), p->part, 3);
+    return p->text;
+}
+
+/* ---- types ---- */
 
 const dg_type *dg_shared_type(dg_graph *g, const dg_type *t)
 {
@@ -111,7 +149,7 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
                                                 .def = n,
                                                 .index = i,
                                                 .region = r,
-                                                .path = g->nowhere});
+                                                .path = g->unnamed});
     }
     dg_vec_push(&g->nodes, (dg_node_info){.op = op,
                                           .attrs = attrs,
@@ -129,7 +167,7 @@ dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_o
     return n;
 }
 
-dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path)
+dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, const char *path)
 {
     dg_node_info *i = dg_node_of(g, n);
     dg_value v = (dg_value)g->values.n, *out = DG_NEW_ARRAY(g->arena, dg_value, i->n_out + 1);
@@ -140,7 +178,7 @@ dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path)
                           .def = n,
                           .index = i->n_out++,
                           .region = i->region,
-                          .path = path};
+                          .path = dg_path_of_text(g, path)};
     dg_vec_push(&g->values, info);
     return v;
 }
@@ -154,7 +192,7 @@ dg_region dg_graph_add_region(dg_graph *g, dg_node owner)
     return r;
 }
 
-dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path)
+dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, const char *path)
 {
     dg_value v = (dg_value)g->values.n;
     dg_region_info *region = dg_region_of(g, r);
@@ -162,7 +200,7 @@ dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path)
                                             .def = DG_NONE,
                                             .index = (int)region->args.n,
                                             .region = r,
-                                            .path = path});
+                                            .path = dg_path_of_text(g, path)});
     dg_vec_push(&region->args, v);
     return v;
 }

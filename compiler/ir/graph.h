@@ -47,9 +47,17 @@ typedef struct dg_origin {
  * node of this origin. */
 void dg_origin_note(dg_diag *d, dg_message *m, const dg_origin *o);
 
+/* What a value is called: "net.unet.down.0.1.conv1.out". Few are ever asked for it, so it stays in
+ * parts until then. Values may share one, also those of a copy of the graph: its text lives as long
+ * as the names do. */
+typedef struct dg_path {
+    dg_str part[3];   /* for dg_arena_joined */
+    const char *text; /* of all, not interned; NULL: nobody asked for it yet */
+} dg_path;
+
 typedef struct dg_value_info {
     const dg_type *type; /* of dg_shared_type: one for all values of the graph that have it */
-    dg_str path;         /* "net.unet.down.0.1.conv1.out"; never NULL */
+    dg_path *path;       /* never NULL */
     dg_node def;         /* the node that makes it, or DG_NONE for a region's argument */
     int index;           /* which output of it, or which argument */
     dg_region region;    /* where it is made */
@@ -96,9 +104,8 @@ typedef struct dg_graph {
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
     const struct dg_op *found[64]; /* what it gave before, by a hash of the name; NULL: free */
-    struct {
-        dg_str scope, name, path;
-    } paths[128]; /* put together before, by a hash of scope and name */
+    dg_path *unnamed;              /* "" */
+    dg_path *paths[128];           /* made before, by a hash of their parts; NULL: free */
 } dg_graph;
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
@@ -128,6 +135,16 @@ static inline const dg_type *dg_type_of(const dg_graph *g, dg_value v)
     return dg_value_of(g, v)->type;
 }
 
+dg_path *dg_path_of_parts(dg_graph *g, dg_str before, dg_str scope, dg_str name);
+dg_path *dg_path_of_text(dg_graph *g, const char *text);
+dg_path *dg_path_before(dg_graph *g, dg_str part, dg_path *path); /* "d.net.out" of "net.out" */
+dg_path *dg_path_behind(dg_graph *g, dg_path *path, dg_str part); /* "net.out.again" of it */
+const char *dg_path_text(const dg_graph *g, dg_path *path);
+static inline const char *dg_path_of(const dg_graph *g, dg_value v)
+{
+    return dg_path_text(g, dg_value_of(g, v)->path);
+}
+
 /* The graph's own copy of a type, equal types being one. */
 const dg_type *dg_shared_type(dg_graph *g, const dg_type *t);
 
@@ -137,9 +154,9 @@ const dg_type *dg_shared_type(dg_graph *g, const dg_type *t);
 dg_node dg_graph_add(dg_graph *g, dg_region r, dg_node before, const struct dg_op *op,
                      dg_attrs attrs, const dg_value *in, int n_in, const dg_type *out, int n_out);
 /* A further result of n, behind the others. */
-dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, dg_str path);
+dg_value dg_graph_add_result(dg_graph *g, dg_node n, dg_type type, const char *path);
 dg_region dg_graph_add_region(dg_graph *g, dg_node owner);
-dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, dg_str path);
+dg_value dg_graph_add_arg(dg_graph *g, dg_region r, dg_type t, const char *path);
 void dg_graph_unlink(dg_graph *g, dg_node n); /* out of its region's list; op becomes NULL */
 void dg_graph_move(dg_graph *g, dg_node n, dg_node before, dg_region r); /* to another place */
 bool dg_region_inside(const dg_graph *g, dg_region inner,

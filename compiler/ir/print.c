@@ -183,7 +183,7 @@ static bool nameless(const printer *p, dg_node n)
     const dg_node_info *i = dg_node_of(p->g, n);
     if (*i->scope || (i->origin && dg_source_at(p->sources, i->origin->span.file))) return false;
     for (int k = 0; k < i->n_out; k++) {
-        if (*dg_value_of(p->g, i->out[k])->path) return false;
+        if (*dg_path_of(p->g, i->out[k])) return false;
     }
     return i->body == DG_NONE;
 }
@@ -195,13 +195,13 @@ static void comment(const printer *p, dg_node n)
     dg_text_add(p->out, "  #");
     for (int k = 0; k < i->n_out; k++) {
         dg_text_add(p->out, " ");
-        word(p->out, dg_value_of(p->g, i->out[k])->path);
+        word(p->out, dg_path_of(p->g, i->out[k]));
     }
     if (i->body != DG_NONE) {
         const dg_region_info *body = dg_region_of(p->g, i->body);
         for (size_t k = 0; k < body->args.n; k++) {
             dg_text_add(p->out, " ");
-            word(p->out, dg_value_of(p->g, body->args.at[k])->path);
+            word(p->out, dg_path_of(p->g, body->args.at[k]));
         }
     }
     dg_text_add(p->out, i->n_out ? " | " : " ");

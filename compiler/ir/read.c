@@ -240,7 +240,7 @@ static void node_comment(reader *r, dg_node n)
         int made = i->n_out, args = i->body == DG_NONE ? 0 : (int)dg_region_of(g, i->body)->args.n;
         for (int k = 0; k < made + args && more_words(r); k++) {
             dg_value v = k < made ? i->out[k] : dg_region_of(g, i->body)->args.at[k - made];
-            dg_value_of(g, v)->path = comment_word(r);
+            dg_value_of(g, v)->path = dg_path_of_text(g, comment_word(r));
         }
         if (!take_on_line(r, "|")) return;
     }

@@ -337,7 +337,7 @@ static void clone_region(dg_graph *g, dg_region from, dg_region to, dg_node befo
         for (size_t k = 0; k < dg_region_of(g, i.body)->args.n; k++) {
             dg_value arg = dg_region_of(g, i.body)->args.at[k];
             dg_value_info info = *dg_value_of(g, arg);
-            map[arg] = dg_graph_add_arg(g, body, *info.type, info.path);
+            map[arg] = dg_graph_add_arg(g, body, *info.type, dg_path_text(g, info.path));
         }
         clone_region(g, i.body, body, DG_NONE, map);
         for (size_t k = 0; k < dg_region_of(g, i.body)->results.n; k++) {

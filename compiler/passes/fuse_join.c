@@ -111,7 +111,7 @@ static void join(joiner *j, dg_node n, dg_node into, int k)
     p->strip = both(g->arena, p->strip ? p->strip : &plain, old->strip, k);
     for (int o = 0; o < old->n_out; o++) {
         dg_value v = old->out[o];
-        if (o > 0) dg_graph_add_result(g, into, *dg_type_of(g, v), dg_value_of(g, v)->path);
+        if (o > 0) dg_graph_add_result(g, into, *dg_type_of(g, v), g->nowhere);
         j->map[v] = dg_node_of(g, into)->out[o];
         dg_value_of(g, j->map[v])->path = dg_value_of(g, v)->path;
     }

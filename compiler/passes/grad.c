@@ -238,14 +238,7 @@ static bool round_loop(differ *d)
 
 static void name_adjoint(differ *d, dg_value adjoint, const char *prefix, dg_value of)
 {
-    dg_str path = dg_value_of(d->g, of)->path;
-    char text[512];
-    size_t n = strlen(prefix), length = strlen(path);
-    if (n + 1 + length > sizeof text) length = sizeof text - n - 1;
-    memcpy(text, prefix, n);
-    text[n] = '.';
-    memcpy(text + n + 1, path, length);
-    dg_value_of(d->g, adjoint)->path = dg_intern(d->g->strings, text, n + 1 + length);
+    dg_value_of(d->g, adjoint)->path = dg_path_before(d->g, prefix, dg_value_of(d->g, of)->path);
 }
 
 /* `fresh`: ids from here on were made for this adjoint, so that it may be named after `v`. */
@@ -389,7 +382,7 @@ static bool check_asked(differ *d, const dg_node_info *grad)
     bool good = true;
     for (int k = 1; k < grad->n_in; k++) {
         if (d->state.at[grad->in[k]].visited) continue;
-        const char *x = dg_value_of(d->g, grad->in[k])->path;
+        const char *x = dg_path_of(d->g, grad->in[k]);
         dg_message *m = report(d, "E051", "grad: the value does not depend on `%s`", x);
         dg_help_add(
             d->m->diag, m,

@@ -157,7 +157,7 @@ static dg_type stack_type(dg_type t, int64_t trips)
 
 /* A loop of these initial values with a body whose arguments have their types. */
 static dg_node open_loop(dg_build *b, dg_node like, int64_t trips, const dg_value *in, int n,
-                         dg_str trip, dg_build *inner)
+                         const char *trip, dg_build *inner)
 {
     dg_graph *g = b->graph;
     dg_type *types = DG_NEW_ARRAY(g->arena, dg_type, n + 1);
@@ -175,7 +175,7 @@ static dg_node open_loop(dg_build *b, dg_node like, int64_t trips, const dg_valu
     dg_region body = dg_graph_add_region(g, node);
     dg_graph_add_arg(g, body, (dg_type){DG_I32, DG_SCALAR}, trip);
     for (int k = 0; k < n; k++)
-        dg_graph_add_arg(g, body, types[k], dg_value_of(g, dg_node_of(g, node)->out[k])->path);
+        dg_graph_add_arg(g, body, types[k], dg_path_of(g, dg_node_of(g, node)->out[k]));
     *inner = *b;
     inner->region = body;
     inner->before = DG_NONE;
@@ -192,15 +192,10 @@ static void add_result(dg_graph *g, dg_node loop, dg_value v)
     dg_vec_push(&dg_region_of(g, dg_node_of(g, loop)->body)->results, v);
 }
 
-static dg_str path_of(const dg_graph *g, dg_value v)
-{
-    return dg_value_of(g, v)->path;
-}
-
-static void name_output(dg_graph *g, dg_node loop, int k, const char *before, dg_str of,
+static void name_output(dg_graph *g, dg_node loop, int k, const char *before, const char *of,
                         const char *behind)
 {
-    dg_str path = dg_intern_printf(g->strings, "%s%s%s", before, of, behind);
+    dg_path *path = dg_path_of_text(g, dg_intern_printf(g->strings, "%s%s%s", before, of, behind));
     dg_value_of(g, dg_node_of(g, loop)->out[k])->path = path;
     dg_value_of(g, arg_of(g, loop, k + 1))->path = path;
 }
@@ -253,7 +248,7 @@ static void copy_trips(dg_loop_grad *l, plan *p, dg_build *b, dg_value row, cons
     }
     dg_build inner;
     dg_node loop = open_loop(b, l->loop, p->every, in, n,
-                             path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
+                             dg_path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
     for (int k = 0; k < p->n; k++)
         inner_carries[k] = slot[k] < 0 ? DG_NONE : arg_of(g, loop, slot[k] + 1);
     dg_value every = dg_full(&inner, DG_I32, DG_SCALAR, (double)p->every),
@@ -264,7 +259,7 @@ static void copy_trips(dg_loop_grad *l, plan *p, dg_build *b, dg_value row, cons
         if (slot[k] < 0) continue;
         add_result(g, loop, results[k]);
         next[k] = dg_node_of(g, loop)->out[slot[k]];
-        dg_str path = path_of(g, dg_region_of(g, p->body)->args.at[k + 1]);
+        const char *path = dg_path_of(g, dg_region_of(g, p->body)->args.at[k + 1]);
         name_output(g, loop, slot[k], "", path, "");
     }
 }
@@ -343,12 +338,12 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
     if (p->stops) in[counter] = dg_full(&b, DG_I32, DG_SCALAR, 0);
 
     dg_build inner;
-    l->kept = open_loop(&b, l->loop, rows, in, n, path_of(g, dg_region_of(g, old.body)->args.at[0]),
-                        &inner);
+    l->kept = open_loop(&b, l->loop, rows, in, n,
+                        dg_path_of(g, dg_region_of(g, old.body)->args.at[0]), &inner);
     dg_value trip = arg_of(g, l->kept, 0);
     for (int k = 0; k < p->n; k++) {
-        name_output(g, l->kept, k, "", path_of(g, old.out[k]), "");
-        if (slot[k] >= 0) name_output(g, l->kept, slot[k], "", path_of(g, old.out[k]), ".kept");
+        name_output(g, l->kept, k, "", dg_path_of(g, old.out[k]), "");
+        if (slot[k] >= 0) name_output(g, l->kept, slot[k], "", dg_path_of(g, old.out[k]), ".kept");
     }
     dg_value *carries = DG_NEW_ARRAY(a, dg_value, p->n + 1);
     for (int k = 0; k < p->n; k++) carries[k] = arg_of(g, l->kept, k + 1);
@@ -445,7 +440,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
 
     dg_build inner;
     dg_node back = open_loop(b, l->loop, p->trips / p->every, in, n,
-                             path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
+                             dg_path_of(g, dg_region_of(g, p->body)->args.at[0]), &inner);
     l->back = back;
     dg_value trip = arg_of(g, back, 0), last;
     if (p->stops)
@@ -484,7 +479,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     for (int k = 0; k < p->n; k++) {
         if (!p->active[k]) continue;
         l->din[k] = dg_node_of(g, back)->out[carry];
-        name_output(g, back, carry++, "d.", path_of(g, dg_node_of(g, l->kept)->out[k]), "");
+        name_output(g, back, carry++, "d.", dg_path_of(g, dg_node_of(g, l->kept)->out[k]), "");
         /* a carry that the body does not read has an adjoint in its last trip only */
         add_result(g, back,
                    p->kept[k] != DG_NONE ? dg_node_of(g, grad)->out[x++]
@@ -493,7 +488,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     for (int c = 0; c < l->n_captured; c++, carry++) {
         dg_value sum = arg_of(g, back, carry + 1);
         l->dcaptured[c] = dg_node_of(g, back)->out[carry];
-        name_output(g, back, carry, "d.", path_of(g, l->captured[c]), "");
+        name_output(g, back, carry, "d.", dg_path_of(g, l->captured[c]), "");
         add_result(g, back, dg_add(&inner, sum, dg_node_of(g, grad)->out[x++]));
     }
     if (p->stops) {

@@ -42,7 +42,7 @@ static dg_value copy_of(keeper *s, dg_value v, dg_region r, dg_node before,
     dg_node_info *info = dg_node_of(s->g, n);
     info->kernel = kernel_for(info->op, s->o);
     dg_value_of(s->g, info->out[0])->path =
-        dg_intern_printf(s->g->strings, "%s.copy", dg_value_of(s->g, v)->path);
+        dg_path_behind(s->g, dg_value_of(s->g, v)->path, "copy");
     return info->out[0];
 }
 

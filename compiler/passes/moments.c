@@ -50,7 +50,7 @@ static dg_value moments_of(const writer *w, dg_value v, int64_t span)
     s.out = dg_arena_copy(g->arena, out, sizeof out);
     s.n_out = 2;
     node->strip = dg_arena_copy(g->arena, &s, sizeof s);
-    dg_str path = dg_intern_printf(g->strings, "%s.moments", dg_value_of(g, v)->path);
+    const char *path = dg_path_text(g, dg_path_behind(g, dg_value_of(g, v)->path, "moments"));
     dg_shape shape = dg_moments_shape(&type->shape, span);
     return dg_graph_add_result(g, n, (dg_type){DG_F32, shape}, path);
 }

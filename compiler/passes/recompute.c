@@ -371,7 +371,7 @@ static dg_node copy_node(recomputer *r, dg_node n, dg_node before, const dg_valu
     const dg_node_info *c = dg_node_of(g, copy), *i = dg_node_of(g, n);
     for (int k = 0; k < c->n_out; k++)
         dg_value_of(g, c->out[k])->path =
-            dg_intern_printf(g->strings, "%s.again", dg_value_of(g, i->out[k])->path);
+            dg_path_behind(g, dg_value_of(g, i->out[k])->path, "again");
     return copy;
 }
 

@@ -79,7 +79,7 @@ static void store_operand(selection *s, dg_node n)
     to->kernel = first_fit(s, made);
     dg_value v = to->out[0];
     dg_value_of(s->g, v)->path =
-        dg_intern_printf(s->g->strings, "%s.operand", dg_value_of(s->g, node.out[0])->path);
+        dg_path_behind(s->g, dg_value_of(s->g, node.out[0])->path, "operand");
     dg_node_info *from = dg_node_of(s->g, n);
     from->in[operand] = v;
     from->n_in = first;
@@ -130,7 +130,7 @@ static dg_value packed_copy(selection *s, dg_value v)
     node->kernel = first_fit(
         s, n); /* also under the reference: the ref of copy takes packed operands, like all */
     dg_value copy = node->out[0];
-    dg_value_of(s->g, copy)->path = dg_intern_printf(s->g->strings, "%s.packed", info.path);
+    dg_value_of(s->g, copy)->path = dg_path_behind(s->g, info.path, "packed");
     dg_vec_push(&s->m->decisions,
                 (dg_decision){"select", n, copy, "yes", "select.copy:kernel-wants-packed",
                               dg_type_bytes(info.type)});

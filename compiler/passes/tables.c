@@ -143,8 +143,7 @@ static dg_value build_table(tabler *w, dg_value v)
     dg_value t = i.op->stack ? i.op->stack(&b, &i.attrs, in, stacked, i.n_in, w->trips, &out)
                              : stack_elementwise(w, &b, &i, in, stacked);
     if (t != DG_NONE)
-        dg_value_of(w->g, t)->path =
-            dg_intern_printf(w->g->strings, "%s.table", dg_value_of(w->g, v)->path);
+        dg_value_of(w->g, t)->path = dg_path_behind(w->g, dg_value_of(w->g, v)->path, "table");
     return t;
 }
 

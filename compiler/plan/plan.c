@@ -183,7 +183,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     const dg_bytes *bytes = &k->l->bytes[v];
     const type_copy *type = type_of(k, info->type);
     int32_t id = k->n_values;
-    dg_plan_value out = {.path = text_of(k, info->path),
+    dg_plan_value out = {.path = text_of(k, dg_path_text(k->g, info->path)),
                          .src = origin_of(k, origin)->src,
                          .type = &type->type,
                          .stride = type->packed,

@@ -195,8 +195,8 @@ bool dg_conv_prepare(dg_prepare *p, const dg_conv *g, dg_conv_pass pass, dg_valu
     if (c.prepared) {
         dg_attr how[] = {attrs[0], dg_attr_of_int("turned", turned)};
         in[1] = dg_emit(b, "winograd_w", how, 2, &p->in[1], 1);
-        dg_value_of(b->graph, in[1])->path = dg_intern_printf(
-            b->graph->strings, "%s.%s", dg_value_of(b->graph, p->in[1])->path, names[c.way]);
+        dg_value_of(b->graph, in[1])->path =
+            dg_path_behind(b->graph, dg_value_of(b->graph, p->in[1])->path, names[c.way]);
     }
     out[0] = dg_emit(b, "winograd", attrs, 4, in, 2);
     return true;

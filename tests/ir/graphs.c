@@ -64,7 +64,7 @@ static void built_nodes(void **state)
     b.name = dg_intern_z(m->strings, "h");
     dg_value z = dg_mul(&b, x, y);
     assert_true(dg_shape_equal(&dg_type_of(m->graph, z)->shape, &DG_SHAPE(2, 3)));
-    assert_string_equal(dg_value_of(m->graph, z)->path, "t.h");
+    assert_string_equal(dg_path_of(m->graph, z), "t.h");
     assert_ptr_equal(dg_reshape(&b, x, DG_SHAPE(2, 3)) == x ? &x : NULL,
                      &x); /* nothing to do: no node */
     double number;

@@ -325,13 +325,13 @@ static void names(void **state)
     run_pass(dg_pass_grad, m, "grad");
     const dg_node_info *out = dg_node_of(m->graph, dg_region_of(m->graph, 0)->last);
     const dg_value_info *grad = dg_value_of(m->graph, out->in[0]);
-    assert_string_equal(grad->path, "grad.p0");
+    assert_string_equal(dg_path_text(m->graph, grad->path), "grad.p0");
     const dg_node_info *def = dg_node_of(m->graph, grad->def);
     assert_int_equal(def->phase, DG_BACKWARD);
     assert_string_equal(def->scope, "t");
     bool found = false;
     for (size_t v = 0; v < m->graph->values.n; v++)
-        found |= strcmp(m->graph->values.at[v].path, "d.t.h") == 0;
+        found |= strcmp(dg_path_of(m->graph, (dg_value)v), "d.t.h") == 0;
     assert_true(found);
     test_module_free(m);
 }

@@ -1,10 +1,10 @@
-/* Random graphs with places, views, products, nested loops and carries in every relation: whatever the
- * passes and the planner make of them, the checker must accept, an order never costs more than one
- * buffer for each value, and all plans compute what the reference computes, with the bytes of dead
- * values poisoned; under a budget they keep it, and the bits stay the same; so they do where parts
- * of a value are copied and not stored in it. */
-#include "tests/plans/plan_of.h"
+/* Random graphs with places, views, products, nested loops and carries in every relation: whatever
+ * the passes and the planner make of them, the checker must accept, an order never costs more than
+ * one buffer for each value, and all plans compute what the reference computes, with the bytes of
+ * dead values poisoned; under a budget they keep it, and the bits stay the same; so they do where
+ * parts of a value are copied and not stored in it. */
 #include "runtime/exec.h"
+#include "tests/plans/plan_of.h"
 #include "tests/support/graph_run.h"
 
 #include <math.h>
@@ -66,7 +66,7 @@ static void add_loop(maker *k, int depth)
     k->n_seen = seen;
     for (int i = 0; i < n; i++) outs[i] = dg_node_of(b->graph, node)->out[i];
     for (int i = 0; i < n; i++) {
-        dg_value_of(b->graph, outs[i])->path = path;
+        dg_value_of(b->graph, outs[i])->path = dg_path_of_text(b->graph, path);
         see(k, outs[i]);
     }
 }
@@ -115,7 +115,8 @@ static void some_nodes(maker *k, int count, int depth)
             see(k, dg_concat(b, half, 2, 0));
             break;
         }
-        case 9: { /* columns and rows that are made to lie beside each other; a part that others read */
+        case 9: { /* columns and rows that are made to lie beside each other; a part that others
+                     read */
             int64_t at = 1 + (int64_t)below(k, 7);
             dg_value left = columns(b, y, 0, at), part[2] = {dg_matmul(b, x, left, false, false)};
             part[1] = below(k, 2) ? dg_mul(b, columns(b, x, at, 8), columns(b, y, at, 8))
@@ -153,7 +154,8 @@ typedef struct results {
     double at[MOST];
 } results;
 
-/* Runs a plan over places that begin with fixed numbers; what places and outputs hold afterwards. */
+/* Runs a plan over places that begin with fixed numbers; what places and outputs hold afterwards.
+ */
 static results run_plan(plan_text *t)
 {
     const dg_plan *p = t->plan;
@@ -176,8 +178,10 @@ static results run_plan(plan_text *t)
     for (int i = 0; i < p->n_places + p->n_outputs; i++) {
         double packed[64];
         void *from = packed;
-        if (i < p->n_places) from = e.places[i];
-        else dg_exec_read(&e, p->outputs[i - p->n_places].value, packed);
+        if (i < p->n_places)
+            from = e.places[i];
+        else
+            dg_exec_read(&e, p->outputs[i - p->n_places].value, packed);
         for (int k = 0; k < 64; k++)
             r.at[r.n++] = dtype == DG_F64 ? ((double *)from)[k] : (double)((float *)from)[k];
     }
@@ -272,7 +276,8 @@ static void random_graphs(void **state)
             assert_int_equal(got.n, want.n);
             for (int e = 0; e < got.n; e++) {
                 if (!(fabs(got.at[e] - want.at[e]) <= 1e-3 * (1 + fabs(want.at[e]))))
-                    fail_msg("%s, way %d: element %d is %g, not %g", name, (int)s, e, got.at[e], want.at[e]);
+                    fail_msg("%s, way %d: element %d is %g, not %g", name, (int)s, e, got.at[e],
+                             want.at[e]);
             }
             stored(name, text.at, skips[s], &got);
             budgets(name, text.at, skips[s], t.plan->arena_bytes, &got);

@@ -48,7 +48,7 @@ dg_value test_place(dg_build *b, dg_module *m, dg_dtype t, dg_shape s)
     dg_attr attrs[] = {dg_attr_of_int("index", index), dg_attr_of_int("dtype", t),
                        dg_attr_of_ints(m->arena, "shape", s.dim, s.rank)};
     dg_value v = dg_emit(b, "place", attrs, 3, NULL, 0);
-    dg_value_of(b->graph, v)->path = path;
+    dg_value_of(b->graph, v)->path = dg_path_of_text(b->graph, path);
     return v;
 }
 
