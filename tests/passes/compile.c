@@ -169,7 +169,7 @@ static void the_reference_is_double(void **state)
     assert_non_null(x.plan);
     assert_true(x.plan->reference);
     for (int i = 0; i < x.plan->n_values; i++)
-        assert_int_not_equal(x.plan->values[i].type.dtype, DG_F32);
+        assert_int_not_equal(x.plan->values[i].type->dtype, DG_F32);
     for (int i = 0; i < x.plan->n_places; i++)
         assert_int_equal(x.plan->places[i].type.dtype, DG_F64);
     drop(&x);
