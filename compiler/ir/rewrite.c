@@ -58,6 +58,13 @@ dg_uses dg_uses_of(const dg_graph *g, dg_arena *a)
     return (dg_uses){t.at, t.first};
 }
 
+int32_t *dg_use_counts(const dg_graph *g, dg_arena *a)
+{
+    use_table t = {.first = DG_NEW_ARRAY(a, int32_t, g->values.n + 1)};
+    each_use(g, 0, count_use, &t);
+    return t.first + 1;
+}
+
 /* ---- replacing ---- */
 
 static dg_value follow(dg_value *map, dg_value v)
@@ -363,19 +370,28 @@ typedef struct renumbering {
     dg_node n_nodes;
     dg_region n_regions;
     int n_operands; /* inputs and outputs of all nodes */
+    bool moved;     /* some id is another one */
 } renumbering;
+
+static void number_value(renumbering *c, dg_value v)
+{
+    c->moved |= v != c->n_values;
+    c->value[v] = c->n_values++;
+}
 
 static void number_region(renumbering *c, dg_region r)
 {
     dg_graph *g = c->g;
+    c->moved |= r != c->n_regions;
     c->region[r] = c->n_regions++;
     const dg_region_info *region = dg_region_of(g, r);
-    for (size_t k = 0; k < region->args.n; k++) c->value[region->args.at[k]] = c->n_values++;
+    for (size_t k = 0; k < region->args.n; k++) number_value(c, region->args.at[k]);
     DG_EACH_NODE(g, r, n) {
         const dg_node_info *i = dg_node_of(g, n);
+        c->moved |= n != c->n_nodes;
         c->node[n] = c->n_nodes++;
         c->n_operands += i->n_in + i->n_out;
-        for (int k = 0; k < i->n_out; k++) c->value[i->out[k]] = c->n_values++;
+        for (int k = 0; k < i->n_out; k++) number_value(c, i->out[k]);
         if (i->body != DG_NONE) number_region(c, i->body);
     }
 }
@@ -390,15 +406,17 @@ static void *filled(size_t n)
     return p;
 }
 
-static void *room_for(int32_t n, size_t element)
+static void *room_for(size_t n, size_t element)
 {
-    void *p = malloc(element * (size_t)(n > 0 ? n : 1));
+    void *p = malloc(element * n);
     if (!p) dg_out_of_memory();
     return p;
 }
 
+/* With room for what the next pass adds, which would else move all of it. */
 #define FRESH(vec, count)                                                                          \
-    ((vec)->at = room_for((count), sizeof *(vec)->at), (vec)->n = (vec)->room = (size_t)(count))
+    ((vec)->n = (size_t)(count), (vec)->room = (vec)->n + (vec)->n / 8 + 8,                        \
+     (vec)->at = room_for((vec)->room, sizeof *(vec)->at))
 
 /* A list of values in their new numbers, at *room, which moves on. */
 static dg_value *renumbered(const renumbering *c, const dg_value *v, int n, dg_value **room)
@@ -419,23 +437,23 @@ static void renumber(renumbering *c)
 
     for (size_t v = 0; v < old.values.n; v++) {
         if (c->value[v] == DG_NONE) continue;
-        dg_value_info i = old.values.at[v];
-        RENUMBER(c->node, i.def);
-        RENUMBER(c->region, i.region);
-        g->values.at[c->value[v]] = i;
+        dg_value_info *i = &g->values.at[c->value[v]];
+        *i = old.values.at[v];
+        RENUMBER(c->node, i->def);
+        RENUMBER(c->region, i->region);
     }
     /* side by side, in the order in which passes go through them */
     dg_value *operand = DG_NEW_ARRAY(g->arena, dg_value, c->n_operands);
     for (size_t n = 0; n < old.nodes.n; n++) {
         if (c->node[n] == DG_NONE) continue;
-        dg_node_info i = old.nodes.at[n];
-        i.in = renumbered(c, i.in, i.n_in, &operand);
-        i.out = renumbered(c, i.out, i.n_out, &operand);
-        RENUMBER(c->region, i.region);
-        RENUMBER(c->region, i.body);
-        RENUMBER(c->node, i.prev);
-        RENUMBER(c->node, i.next);
-        g->nodes.at[c->node[n]] = i;
+        dg_node_info *i = &g->nodes.at[c->node[n]];
+        *i = old.nodes.at[n];
+        i->in = renumbered(c, i->in, i->n_in, &operand);
+        i->out = renumbered(c, i->out, i->n_out, &operand);
+        RENUMBER(c->region, i->region);
+        RENUMBER(c->region, i->body);
+        RENUMBER(c->node, i->prev);
+        RENUMBER(c->node, i->next);
     }
     for (size_t r = 0; r < old.regions.n; r++) {
         dg_region_info i = old.regions.at[r];
@@ -456,40 +474,19 @@ static void renumber(renumbering *c)
     dg_vec_free(&old.regions);
 }
 
-/* Nothing was removed and everything stands in order: most often after a pass that found little to
- * do. `seen` counts as the numbers would be given. */
-static bool in_order(const dg_graph *g, dg_region r, renumbering *seen)
-{
-    const dg_region_info *region = dg_region_of(g, r);
-    if (r != seen->n_regions++) return false;
-    for (size_t k = 0; k < region->args.n; k++) {
-        if (region->args.at[k] != seen->n_values++) return false;
-    }
-    DG_EACH_NODE(g, r, n) {
-        const dg_node_info *i = dg_node_of(g, n);
-        if (n != seen->n_nodes++) return false;
-        for (int k = 0; k < i->n_out; k++) {
-            if (i->out[k] != seen->n_values++) return false;
-        }
-        if (i->body != DG_NONE && !in_order(g, i->body, seen)) return false;
-    }
-    return r != 0 ||
-           ((size_t)seen->n_values == g->values.n && (size_t)seen->n_nodes == g->nodes.n &&
-            (size_t)seen->n_regions == g->regions.n);
-}
-
-/* False: the ids are as they should be. Else the caller forgets the maps. */
+/* The new ids, in c. False: they are the old ones; so most often after a pass that found little to
+ * do. The caller forgets the maps. */
 static bool compact(dg_graph *g, renumbering *c)
 {
-    *c = (renumbering){.g = g};
-    if (in_order(g, 0, c)) return false;
     *c = (renumbering){.g = g,
                        .value = filled(g->values.n),
                        .node = filled(g->nodes.n),
                        .region = filled(g->regions.n)};
     number_region(c, 0);
-    renumber(c);
-    return true;
+    bool other = c->moved || (size_t)c->n_values < g->values.n || (size_t)c->n_nodes < g->nodes.n ||
+                 (size_t)c->n_regions < g->regions.n;
+    if (other) renumber(c);
+    return other;
 }
 
 static void forget(renumbering *c)
@@ -502,14 +499,15 @@ static void forget(renumbering *c)
 void dg_graph_compact(dg_graph *g)
 {
     renumbering c;
-    if (compact(g, &c)) forget(&c);
+    compact(g, &c);
+    forget(&c);
 }
 
 void dg_module_compact(dg_module *m)
 {
     renumbering c;
-    if (!compact(m->graph, &c)) return;
-    for (size_t i = 0; i < m->decisions.n; i++) {
+    bool other = compact(m->graph, &c);
+    for (size_t i = 0; other && i < m->decisions.n; i++) {
         RENUMBER(c.node, m->decisions.at[i].node);
         RENUMBER(c.value, m->decisions.at[i].value);
     }

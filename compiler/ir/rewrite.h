@@ -15,6 +15,8 @@ typedef struct dg_uses {
     const int32_t *first; /* uses of value v: at[first[v]] .. at[first[v + 1] - 1] */
 } dg_uses;
 dg_uses dg_uses_of(const dg_graph *g, dg_arena *a);
+/* By value: how many uses it has. */
+int32_t *dg_use_counts(const dg_graph *g, dg_arena *a);
 
 /* Every use of `from` (inputs and region results) becomes `to`. For many at once: fill a map of
  * size values.n with ids (identity where unchanged; chains are followed) and apply it in one sweep.

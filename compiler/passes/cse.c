@@ -28,8 +28,7 @@ static uint64_t mix(uint64_t h, uint64_t x)
 static uint64_t node_hash(const table *t, dg_node n)
 {
     const dg_node_info *i = dg_node_of(t->g, n);
-    uint64_t h = dg_hash(i->op->name, strlen(i->op->name));
-    h = mix(h, dg_attrs_hash(&i->attrs));
+    uint64_t h = mix(i->op->traits, dg_attrs_hash(&i->attrs));
     for (int k = 0; k < i->n_in; k++) h = mix(h, (uint64_t)i->in[k]);
     if (i->strip) h = mix(h, dg_strip_hash(i->strip));
     return i->prologue && i->prologue->strip ? mix(h, dg_strip_hash(i->prologue->strip)) : h;

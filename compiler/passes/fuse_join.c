@@ -15,8 +15,8 @@ enum { CODES = 24, LOADS = 16, OUTS = 2 };
 typedef struct joiner {
     dg_module *m;
     dg_graph *g;
-    dg_uses uses;
-    int32_t *pos; /* by node: its place in the region */
+    const int32_t *uses; /* by value: how many */
+    int32_t *pos;        /* by node: its place in the region */
     dg_value *map;
 } joiner;
 
@@ -32,7 +32,7 @@ static dg_node producer(const joiner *j, const dg_node_info *n, int k)
 {
     dg_value x = n->in[k];
     dg_node def = dg_value_of(j->g, x)->def;
-    if (def == DG_NONE || j->uses.first[x + 1] - j->uses.first[x] != 1) return DG_NONE;
+    if (def == DG_NONE || j->uses[x] != 1) return DG_NONE;
     const dg_node_info *p = dg_node_of(j->g, def);
     const dg_type *type = dg_type_of(j->g, x);
     if (!p->op || !p->op->epilogue || !p->op->kernels || p->n_out != 1 || type->dtype != DG_F32 ||
@@ -126,7 +126,7 @@ void dg_fuse_join(dg_module *m)
 {
     dg_graph *g = m->graph;
     dg_arena *scratch = dg_arena_new();
-    joiner j = {.m = m, .g = g, .uses = dg_uses_of(g, scratch)};
+    joiner j = {.m = m, .g = g, .uses = dg_use_counts(g, scratch)};
     size_t n_values = g->values.n, n_nodes = g->nodes.n;
     j.pos = DG_NEW_ARRAY(scratch, int32_t, n_nodes);
     j.map = DG_NEW_ARRAY(scratch, dg_value, n_values);

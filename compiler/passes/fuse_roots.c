@@ -147,7 +147,6 @@ static const char *against_prologues(dg_fuse *f, dg_value v, bool priced)
         phases |= dg_node_of(f->g, use.node)->phase != dg_node_of(f->g, first)->phase;
         kernels++;
     }
-    if (kernels == 0) return NULL;
     dg_body body;
     dg_body_begin(f, &body, DG_NONE);
     if (!dg_body_add(f, &body, v, -1, true) || body.n_code > PROLOGUE_CODES ||
@@ -168,12 +167,20 @@ static const char *against_prologues(dg_fuse *f, dg_value v, bool priced)
     return NULL;
 }
 
+static bool kernel_reads(const dg_fuse *f, dg_value v)
+{
+    for (int32_t u = f->uses.first[v]; u < f->uses.first[v + 1]; u++)
+        if (by_prologue(f, f->uses.at[u], v)) return true;
+    return false;
+}
+
 /* Readers of v that are kernels compute it, or it is stored. The price is known when it is known
  * what else is stored: of a mask that is one byte instead of the four it is made of. */
-static void settle_prologues(dg_fuse *f, const dg_value *open, int n, bool priced)
+static void settle_prologues(dg_fuse *f, const dg_value *read, int n, bool priced)
 {
     for (int i = 0; i < n; i++)
-        if (!f->root[open[i]]) f->root[open[i]] = against_prologues(f, open[i], priced);
+        if (!f->root[read[i]] && !f->claimed[read[i]])
+            f->root[read[i]] = against_prologues(f, read[i], priced);
 }
 
 /* ---- epilogues ---- */
@@ -363,38 +370,33 @@ static void number(dg_fuse *f, dg_region r)
     }
 }
 
-/* The values of which it is not known yet whether they are stored, in order. */
-static int list_open(const dg_fuse *f, dg_region r, dg_value *open)
-{
-    int n_open = 0;
-    DG_EACH_NODE(f->g, r, n) {
-        const dg_node_info *node = dg_node_of(f->g, n);
-        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
-        if (v != DG_NONE && f->fusible[v] && !f->root[v] && !f->claimed[v]) open[n_open++] = v;
-    }
-    return n_open;
-}
-
 void dg_fuse_roots(dg_fuse *f, dg_region r)
 {
     extent *most = DG_NEW_ARRAY(f->arena, extent, f->n_values);
-    dg_value *open = DG_NEW_ARRAY(f->arena, dg_value, f->n_values);
+    /* values of which it is not known yet whether they are stored; those that a kernel reads */
+    dg_value *open = DG_NEW_ARRAY(f->arena, dg_value, f->n_values),
+             *read = DG_NEW_ARRAY(f->arena, dg_value, f->n_values);
+    int n_open = 0, n_read = 0, kept = 0;
     DG_EACH_NODE(f->g, r, n) {
         const dg_node_info *node = dg_node_of(f->g, n);
-        if (node->n_out != 1 || !f->fusible[node->out[0]]) continue;
-        const char *why = forced(f, node->out[0]);
-        if (why) f->root[node->out[0]] = why;
-        cut(f, node->out[0], most);
+        dg_value v = node->n_out == 1 ? node->out[0] : DG_NONE;
+        if (v == DG_NONE || !f->fusible[v]) continue;
+        f->root[v] = forced(f, v);
+        cut(f, v, most);
+        if (f->root[v]) continue;
+        open[n_open++] = v;
+        if (kernel_reads(f, v)) read[n_read++] = v;
     }
     dg_fuse_label(f, r);
-    settle_prologues(f, open, list_open(f, r, open), false);
+    settle_prologues(f, read, n_read, false);
     DG_EACH_NODE(f->g, r, n) {
         find_epilogue(f, n);
     }
     number(f, r);
-    int n_open = list_open(f, r, open);
-    weigh(f, r, open, n_open);
     for (int i = 0; i < n_open; i++)
+        if (!f->root[open[i]] && !f->claimed[open[i]]) open[kept++] = open[i];
+    weigh(f, r, open, kept);
+    for (int i = 0; i < kept; i++)
         if (!f->root[open[i]] && costly(f, open[i])) f->root[open[i]] = "fuse.no:costly";
-    settle_prologues(f, open, n_open, true);
+    settle_prologues(f, read, n_read, true);
 }
