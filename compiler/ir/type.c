@@ -46,6 +46,7 @@ dg_shape dg_shape_stacked(dg_shape s, int64_t n)
 
 bool dg_shape_equal(const dg_shape *a, const dg_shape *b)
 {
+    if (a == b) return true;
     if (a->rank != b->rank) return false;
     for (int i = 0; i < a->rank; i++) {
         if (a->dim[i] != b->dim[i]) return false;

@@ -44,9 +44,18 @@ dg_value dg_fuse_base(const dg_fuse *f, dg_value v)
 
 int64_t dg_fuse_bytes(const dg_fuse *f, dg_value v)
 {
-    int64_t own = dg_type_bytes(dg_type_of(f->g, v)),
-            base = dg_type_bytes(dg_type_of(f->g, dg_fuse_base(f, v)));
-    return own < base ? own : base;
+    dg_value base = dg_fuse_base(f, v);
+    int64_t own = dg_type_bytes(dg_type_of(f->g, v));
+    if (base == v) return own;
+    int64_t shown = dg_type_bytes(dg_type_of(f->g, base));
+    return own < shown ? own : shown;
+}
+
+bool dg_fuse_repeats(const dg_fuse *f, dg_value v)
+{
+    dg_value base = dg_fuse_base(f, v);
+    return base != v &&
+           dg_type_bytes(dg_type_of(f->g, base)) < dg_type_bytes(dg_type_of(f->g, v));
 }
 
 void dg_fuse_decide(dg_fuse *f, dg_node n, dg_value v, bool yes, const char *reason, int64_t bytes)

@@ -272,6 +272,7 @@ static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *
 static int32_t nearest(dg_fuse *f, int32_t b, const readers *by, dg_region r, double below)
 {
     const dg_unit *ub = &f->units.at[b];
+    const dg_shape *space = space_of(f, b);
     int32_t best = -1;
     double at = label_of(f, b);
     for (int i = 0; i < ub->n_load; i++) {
@@ -281,8 +282,8 @@ static int32_t nearest(dg_fuse *f, int32_t b, const readers *by, dg_region r, do
             (best < 0 || label_of(f, u) > label_of(f, best)))
             best = u;
         /* only values that are really as large as the space: a repeated number is no reason */
-        if (!dg_shape_equal(&dg_type_of(f->g, v)->shape, space_of(f, b))) continue;
-        if (dg_fuse_bytes(f, v) < dg_type_bytes(dg_type_of(f->g, v))) continue;
+        if (!dg_shape_equal(&dg_type_of(f->g, v)->shape, space)) continue;
+        if (dg_fuse_repeats(f, v)) continue;
         for (int32_t k = by->first[v]; k < by->first[v + 1]; k++) {
             u = find(f, by->unit[k]);
             if (u != b && label_of(f, u) < at && label_of(f, u) < below &&
