@@ -8,7 +8,7 @@
 
 void *dg_vec_grow(void *at, size_t *room, size_t element)
 {
-    enum { LARGE = 1 << 20 }; /* bytes; below, room costs less than copying what is there again */
+    enum { LARGE = 1 << 18 }; /* bytes; below, room costs less than copying what is there again */
     size_t next = *room < 8 ? 8 : *room;
     if (next > SIZE_MAX / 4 / element) dg_out_of_memory();
     if (*room >= 8) next *= next * element < LARGE ? 4 : 2;
