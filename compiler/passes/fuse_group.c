@@ -220,14 +220,19 @@ static const dg_shape *space_of(const dg_fuse *f, int32_t u)
     return &dg_type_of(f->g, f->units.at[u].out[0].source)->shape;
 }
 
-/* Merges group b into the earlier group a. */
+/* Both could be one kernel as far as their kind goes. */
+static bool alike(const dg_fuse *f, int32_t a, int32_t b)
+{
+    const dg_node_info *na = dg_node_of(f->g, f->units.at[a].anchor),
+                       *nb = dg_node_of(f->g, f->units.at[b].anchor);
+    return na->phase == nb->phase && na->remat == nb->remat &&
+           dg_shape_equal(space_of(f, a), space_of(f, b));
+}
+
+/* Merges group b into the earlier group a, which is alike. */
 static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *by)
 {
     dg_unit *ua = &f->units.at[a], *ub = &f->units.at[b];
-    const dg_node_info *na = dg_node_of(f->g, ua->anchor), *nb = dg_node_of(f->g, ub->anchor);
-    if (na->phase != nb->phase || na->remat != nb->remat ||
-        !dg_shape_equal(space_of(f, a), space_of(f, b)))
-        return false;
     if (ua->n_out + ub->n_out > DG_FUSE_OUTS) return false;
 
     bool vertical = reads(f, b, a), near = f->kernels[ua->anchor] == f->kernels[ub->anchor];
@@ -268,26 +273,25 @@ static bool merge(dg_fuse *f, dg_region r, int32_t a, int32_t b, const readers *
     return true;
 }
 
-/* The later of the groups before b that b could join; -1 when none is left above `below`. */
+/* The last group before `below` that is alike and that b could join; -1 when there is none. */
 static int32_t nearest(dg_fuse *f, int32_t b, const readers *by, dg_region r, double below)
 {
     const dg_unit *ub = &f->units.at[b];
     const dg_shape *space = space_of(f, b);
     int32_t best = -1;
-    double at = label_of(f, b);
     for (int i = 0; i < ub->n_load; i++) {
         dg_value v = ub->load[i];
         int32_t u = maker(f, r, v);
         if (u >= 0 && f->units.at[u].group && label_of(f, u) < below &&
-            (best < 0 || label_of(f, u) > label_of(f, best)))
+            (best < 0 || label_of(f, u) > label_of(f, best)) && alike(f, u, b))
             best = u;
         /* only values that are really as large as the space: a repeated number is no reason */
         if (!dg_shape_equal(&dg_type_of(f->g, v)->shape, space)) continue;
         if (dg_fuse_repeats(f, v)) continue;
         for (int32_t k = by->first[v]; k < by->first[v + 1]; k++) {
             u = find(f, by->unit[k]);
-            if (u != b && label_of(f, u) < at && label_of(f, u) < below &&
-                (best < 0 || label_of(f, u) > label_of(f, best)))
+            if (u != b && label_of(f, u) < below &&
+                (best < 0 || label_of(f, u) > label_of(f, best)) && alike(f, u, b))
                 best = u;
         }
     }
