@@ -27,6 +27,7 @@ struct dg_compilation {
 /* What the hook that runs after every pass needs. */
 typedef struct stage_hook {
     dg_compilation *c;
+    dg_module *m;
     const dg_pass_options *asked;
     const char *dump;
     dg_text *dump_text;
@@ -44,8 +45,10 @@ static void after_stage(void *ctx, const char *stage, const dg_module *m)
 {
     stage_hook *h = ctx;
     if (strcmp(stage, "graph") != 0) time_stage(h->c, stage, &h->clock);
-    if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0)
+    if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0) {
+        dg_module_compact(h->m); /* ids that are easy to follow */
         dg_print_module(m, h->dump_text);
+    }
     if (h->asked->after) h->asked->after(h->asked->ctx, stage, m);
     h->clock = dg_clock(); /* what the caller's hook took is nobody's */
 }
@@ -108,7 +111,7 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
 {
     *out = NULL;
     stage_hook hook = {
-        .c = c, .asked = &c->passes, .dump = dump, .dump_text = dump_text, .clock = dg_clock()};
+        .c = c, .m = m, .asked = &c->passes, .dump = dump, .dump_text = dump_text, .clock = dg_clock()};
     dg_pass_options passes = c->passes;
     passes.after = after_stage;
     passes.ctx = &hook;

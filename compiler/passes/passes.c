@@ -1,9 +1,10 @@
 /* passes.c: runs the graph passes in the order of passes.def.
  *
  * In     a module from the front end or read from a dump.
- * Out    the same module, ready for memplan; ids dense and in program order from `fuse` on, where
- * choices may go by id. Keeps  with `verify` on, the rules of verify.h hold between any two passes.
- */
+ * Out    the same module, ready for memplan. Ids are dense and in program order when `fuse` begins
+ *        and ends, and from `schedule` on, where choices may go by id; the passes between these
+ *        change little and go by order alone.
+ * Keeps  with `verify` on, the rules of verify.h hold between any two passes. */
 #include "compiler/passes/passes.h"
 
 #include "compiler/ir/verify.h"
@@ -56,9 +57,11 @@ bool dg_passes_run(dg_module *m, const dg_pass_options *o)
             dg_module_compact(m);
             m->n_nodes = (int)m->graph->nodes.n;
         }
-        if (!functions[i] || (infos[i].optional && dg_left_out(o, infos[i].name))) continue;
-        if (!functions[i](m, o)) return false;
-        if (i >= AT_fuse) dg_module_compact(m);
+        if (!functions[i]) continue;
+        bool runs = !infos[i].optional || !dg_left_out(o, infos[i].name);
+        if (runs && !functions[i](m, o)) return false;
+        if ((runs && i == AT_fuse) || i >= AT_schedule) dg_module_compact(m);
+        if (!runs) continue;
         if (o->verify && !dg_verify(m, infos[i].name)) return false;
         if (o->after) o->after(o->ctx, infos[i].name, m);
     }
