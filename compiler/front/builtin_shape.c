@@ -48,7 +48,10 @@ static dg_sv run_filled(dg_bound *c)
     dg_shape s;
     if (!dg_graph_wanted(c->L, c->e->span, c->f->name) || !dg_arg_shape(c, 0, &s, false))
         return dg_sv_poison;
-    return dg_give_value(c, dg_full(c->L->b, DG_F32, s, strcmp(c->f->name, "ones") == 0));
+    double x = strcmp(c->f->name, "ones") == 0;
+    bool own = c->L->graph == 0; /* it may be differentiated by, but not in an initialiser */
+    return dg_give_value(c, own ? dg_full(c->L->b, DG_F32, s, x)
+                                : dg_expand(c->L->b, dg_number_value(c->L, x, DG_F32), s));
 }
 
 static dg_sv run_full(dg_bound *c)

@@ -63,10 +63,9 @@ void dg_at(dg_lower *L, dg_span span)
     L->origin_frame = L->frame;
     L->origin_iter = L->frame->iter;
     if (!L->b) return;
-    dg_origin *o = DG_NEW(L->arena, dg_origin);
-    o->span = span;
-    o->outer = dg_frame_origin(L, L->frame);
-    L->b->origin = o;
+    L->b->origin = NULL;
+    L->b->span = span;
+    L->b->outer = dg_frame_origin(L, L->frame);
 }
 
 dg_sv dg_emit_at(dg_lower *L, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,

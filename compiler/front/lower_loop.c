@@ -351,7 +351,7 @@ static void make_node(dg_lower *L, dg_loop *loop)
     dg_node_info *info = dg_node_of(g, node);
     info->body = loop->region;
     info->scope = L->scope->path;
-    info->origin = L->b->origin;
+    info->origin = dg_build_origin(L->b);
     info->remat = L->b->remat;
     dg_region_of(g, loop->region)->owner = node;
     for (size_t i = 0, k = 0; i < most; i++) {

@@ -94,7 +94,7 @@ void dg_spot_write(dg_lower *L, dg_spot *p, dg_value v)
 {
     at_level(L, p, L->loop)->v = v;
     p->written = true;
-    p->write_origin = L->b->origin;
+    p->write_origin = dg_build_origin(L->b);
 }
 
 /* ---- swap ---- */
@@ -132,7 +132,7 @@ static void enter_init(dg_lower *L, init_place *i, const dg_spot *p)
     L->state_init = !p->trained;
     L->training = false;
     L->b->before = p->trained ? L->first_state : DG_NONE;
-    L->b->origin = i->b->origin;
+    L->b->origin = dg_build_origin(i->b);
     L->b->scope = p->path;
     L->b->name = NULL;
     L->origin_frame = NULL;
@@ -190,7 +190,7 @@ static void set_init(dg_lower *L, dg_spot *p, dg_value v, const char *text)
     dg_type have = *dg_type_of(g, v);
     if (have.dtype == DG_POISON) return;
     dg_attr index = dg_attr_of_int("index", p->index);
-    p->init_write = dg_build_node(L->b, L->find("write"), &index, 1, &v, 1);
+    p->init_write = dg_build_node(L->b, dg_op_named(L->b->graph, "write"), &index, 1, &v, 1);
 }
 
 static dg_sv eval_init(dg_lower *L, const dg_stmt *s, const dg_shape *dims)
@@ -306,7 +306,7 @@ dg_spot *dg_spot_declare(dg_lower *L, const dg_stmt *s)
         p->swap = NULL;
         p->trained = trained;
         p->span = s->name_span;
-        p->origin = L->b->origin;
+        p->origin = dg_build_origin(L->b);
         p->order = ++L->declared;
         initialise(L, s, p, s->type != NULL);
     }
@@ -405,7 +405,7 @@ void dg_places_finish(dg_lower *L)
             L->b->origin = p->write_origin;
             L->b->scope = g->nowhere;
             L->b->name = p->path;
-            dg_build_node(L->b, L->find("write"), &attr, 1, &p->now->v, 1);
+            dg_build_node(L->b, dg_op_named(L->b->graph, "write"), &attr, 1, &p->now->v, 1);
         }
         dg_place place = {.path = p->path,
                           .type = p->type,

@@ -30,32 +30,67 @@ static int fixed_outputs(const dg_op *op, bool *repeats)
     return n;
 }
 
+/* Few ops make most of a graph. The slot may still be another's. */
+static dg_known_op *slot_of(dg_graph *g, const char *name)
+{
+    size_t hash = 0;
+    for (int i = 0; i < 3 && name[i]; i++) hash = 5 * hash + (unsigned char)name[i];
+    return &g->known[hash % (sizeof g->known / sizeof *g->known)];
+}
+
+static const dg_known_op *known_op(dg_graph *g, const dg_op *op)
+{
+    dg_known_op *k = slot_of(g, op->name);
+    if (k->op == op) return k;
+    k->op = op;
+    k->outputs = fixed_outputs(op, &k->repeats);
+    dg_op_arity(op, &k->least, &k->most);
+    return k;
+}
+
+const dg_op *dg_op_named(dg_graph *g, const char *name)
+{
+    const dg_op *op = slot_of(g, name)->op;
+    return op && (op->name == name || strcmp(op->name, name) == 0) ? op : g->find(name);
+}
+
 static bool same_name(const char *a, const char *b)
 {
-    return a == b || strcmp(a, b) == 0;
+    return a == b || (*a == *b && strcmp(a, b) == 0);
+}
+
+static bool takes(const dg_op *op, const char *attr)
+{
+    for (const dg_attr_spec *s = op->attrs; s && s->name; s++)
+        if (same_name(s->name, attr)) return true;
+    return false;
+}
+
+/* Mostly the one at `likely`, since they come in the table's order. */
+static const dg_attr *attr_of(const char *name, const dg_attr *given, int n, int likely)
+{
+    if (likely < n && same_name(given[likely].name, name)) return &given[likely];
+    for (int i = 0; i < n; i++)
+        if (same_name(given[i].name, name)) return &given[i];
+    return NULL;
 }
 
 /* Attributes in table order, fallbacks filled in; false after a refusal. */
 static bool order_attrs(dg_infer *t, const dg_attr *given, int n_given, dg_attrs *out)
 {
-    int n_specs = 0;
+    int n_specs = 0, n = 0, used = 0;
     if (!t->op->attrs && n_given == 0) return true; /* *out is empty already */
     if (t->op->attrs)
         while (t->op->attrs[n_specs].name) n_specs++;
-    for (int i = 0; i < n_given; i++) {
-        int k = 0;
-        while (k < n_specs && !same_name(t->op->attrs[k].name, given[i].name)) k++;
-        if (k == n_specs) return dg_reject(t, "there is no argument `%s`", given[i].name);
-    }
+    for (int i = 0; i < n_given; i++)
+        if (!takes(t->op, given[i].name))
+            return dg_reject(t, "there is no argument `%s`", given[i].name);
     dg_attr *at = DG_NEW_ARRAY(t->arena, dg_attr, n_specs);
-    int n = 0;
     for (int k = 0; k < n_specs; k++) {
         const dg_attr_spec *spec = &t->op->attrs[k];
-        const dg_attr *found = NULL;
-        for (int i = 0; i < n_given && !found; i++) {
-            if (same_name(given[i].name, spec->name)) found = &given[i];
-        }
+        const dg_attr *found = attr_of(spec->name, given, n_given, used);
         if (found) {
+            used++;
             at[n] = *found;
             if (spec->kind == DG_FLOAT && found->kind == DG_INT)
                 at[n] = dg_attr_of_float(spec->name, (double)found->v.i);
@@ -98,6 +133,14 @@ static dg_path *result_path(const dg_build *b, const dg_op *op, int output)
     return dg_path_of_parts(b->graph, b->phase == DG_BACKWARD ? "d" : NULL, b->scope, name);
 }
 
+const dg_origin *dg_build_origin(dg_build *b)
+{
+    if (!b->origin && b->outer)
+        b->origin = dg_arena_copy(b->graph->arena, &(dg_origin){.span = b->span, .outer = b->outer},
+                                  sizeof *b->origin);
+    return b->origin;
+}
+
 static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_value *in, int n_in,
                       const dg_type *out, int n_out)
 {
@@ -105,7 +148,7 @@ static dg_node append(dg_build *b, const dg_op *op, dg_attrs attrs, const dg_val
     dg_node n = dg_graph_add(g, b->region, b->before, op, attrs, in, n_in, out, n_out);
     dg_node_info *info = dg_node_of(g, n);
     if (b->scope) info->scope = b->scope;
-    info->origin = b->origin;
+    info->origin = dg_build_origin(b);
     info->phase = b->phase;
     info->remat = b->remat;
     for (int i = 0; i < n_out; i++) dg_value_of(g, info->out[i])->path = result_path(b, op, i);
@@ -120,8 +163,9 @@ dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs,
     dg_type few_in[FEW], few_out[FEW + 16];
     dg_type *types = n_in <= FEW ? few_in : DG_NEW_ARRAY(g->arena, dg_type, n_in);
     dg_type *out = n_in <= FEW ? few_out : DG_NEW_ARRAY(g->arena, dg_type, n_in + 16);
-    bool repeats, poison = false;
-    int n_out = fixed_outputs(op, &repeats);
+    const dg_known_op *known = known_op(g, op);
+    int n_out = known->outputs, least = known->least, most = known->most;
+    bool poison = false;
     for (int i = 0; i < n_in; i++) {
         types[i] = *dg_type_of(g, in[i]);
         poison |= types[i].dtype == DG_POISON;
@@ -137,12 +181,10 @@ dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs,
                   .input = {-1, -1},
                   .arena = g->arena};
     if (poison) {
-        if (repeats) n_out = n_in; /* at least as many as there could be */
+        if (known->repeats) n_out = n_in; /* at least as many as there could be */
         for (int i = 0; i < n_out; i++) out[i] = (dg_type){.dtype = DG_POISON};
         return append(b, op, none, in, n_in, out, n_out);
     }
-    int least, most;
-    dg_op_arity(op, &least, &most);
     bool good = n_in >= least && n_in <= most;
     if (!good) {
         if (least == most)
@@ -168,19 +210,10 @@ dg_value dg_poison(dg_build *b)
     return v;
 }
 
-/* Few ops make most of a graph, so the registry is rarely asked. */
-static const dg_op *op_named(dg_graph *g, const char *name)
-{
-    enum { N = sizeof g->found / sizeof *g->found };
-    const dg_op **slot = &g->found[((unsigned char)name[0] + 5u * (unsigned char)name[1]) % N];
-    if (!*slot || strcmp((*slot)->name, name) != 0) *slot = g->find(name);
-    return *slot;
-}
-
 dg_value dg_emit(dg_build *b, const char *op, const dg_attr *attrs, int n_attrs, const dg_value *in,
                  int n_in)
 {
-    const dg_op *found = op_named(b->graph, op);
+    const dg_op *found = dg_op_named(b->graph, op);
     assert(found);
     if (!found) return dg_poison(b);
     dg_node n = dg_build_node(b, found, attrs, n_attrs, in, n_in);

@@ -16,7 +16,9 @@ typedef struct dg_build {
     dg_node before; /* DG_NONE: at the end */
     dg_str scope;
     dg_str name; /* last part of the path of the next values; NULL: the op's name. Not reset. */
-    const dg_origin *origin;
+    const dg_origin *origin; /* NULL: made of the next two when a node wants it */
+    dg_span span;
+    const dg_origin *outer; /* NULL: nodes have none */
     dg_phase phase;
     int remat;
     /* Called when a shape rule refuses: the lowering reports it with its place. NULL: a refusal is
@@ -25,6 +27,9 @@ typedef struct dg_build {
     void *ctx;
 } dg_build;
 
+const dg_origin *dg_build_origin(dg_build *b);
+/* An op by its name, as the registry gives it. */
+const struct dg_op *dg_op_named(dg_graph *g, const char *name);
 /* Attributes are checked against the op's table, fallbacks filled in. Poison inputs give poison
  * outputs in silence. Returns the node, or DG_NONE after `refused` was called. */
 dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs, int n_attrs,

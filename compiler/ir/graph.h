@@ -92,6 +92,14 @@ typedef struct dg_region_info {
 /* Types told one answer after the other: each is good until the next. */
 typedef DG_VEC(dg_type) dg_type_room;
 
+/* What builders ask about an op, read from its declaration once. */
+typedef struct dg_known_op {
+    const struct dg_op *op; /* NULL: none */
+    int least, most;        /* operands */
+    int outputs;            /* that have names of their own */
+    bool repeats;           /* there may be more */
+} dg_known_op;
+
 typedef struct dg_graph {
     dg_arena *arena;
     dg_strings *strings;
@@ -103,9 +111,9 @@ typedef struct dg_graph {
     dg_type_room *asked; /* what dg_types_of told last */
     const struct dg_op *(*find)(
         const char *name); /* the registry, handed in so that the IR does not depend on ops/ */
-    const struct dg_op *found[64]; /* what it gave before, by a hash of the name; NULL: free */
-    dg_path *unnamed;              /* "" */
-    dg_path *paths[128];           /* made before, by a hash of their parts; NULL: free */
+    dg_known_op known[64]; /* used before, by a hash of the name */
+    dg_path *unnamed;      /* "" */
+    dg_path *paths[128];   /* made before, by a hash of their parts; NULL: free */
 } dg_graph;
 
 dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(const char *name));
