@@ -61,6 +61,7 @@ static void hoist_loop(dg_module *m, dg_node loop)
 bool dg_pass_hoist(dg_module *m, const dg_pass_options *o)
 {
     (void)o;
+    if (m->graph->regions.n == 1) return true; /* no loops */
     DG_EACH_NODE(m->graph, 0, n) {
         if (dg_node_of(m->graph, n)->body != DG_NONE) hoist_loop(m, n);
     }

@@ -243,6 +243,7 @@ static void table_loop(dg_module *m, dg_node loop, dg_arena *scratch)
 bool dg_pass_tables(dg_module *m, const dg_pass_options *o)
 {
     (void)o;
+    if (m->graph->regions.n == 1) return true; /* no loops */
     int errors = dg_diag_errors(m->diag);
     dg_arena *scratch = dg_arena_new();
     DG_EACH_NODE(m->graph, 0, n) {

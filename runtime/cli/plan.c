@@ -149,11 +149,16 @@ static int compare(cli *c, const char *const *files, const char *entry, const dg
 
 static int plans_compared(cli *c)
 {
+    if (c->arguments.n < 2) {
+        cli_error("E214", "dg", false,
+                  "plan --diff wants: A.json B.json, A.dg B.dg ENTRY, or REVISION A.dg ENTRY");
+        return DG_USAGE;
+    }
     bool files = c->arguments.n == 2;
     const char *entry = files ? NULL : c->arguments.n > 2 ? c->arguments.at[2] : NULL;
     int n_defs, n_args = files ? 0 : c->arguments.n - 3;
     dg_arg_text *defs, *args;
-    if (!cli_arity(c, 2, -1) || !cli_defines(c, &defs, &n_defs) ||
+    if (!cli_defines(c, &defs, &n_defs) ||
         !cli_pairs(c, "argument", c->arguments.at + (files ? 2 : 3), n_args, &args) || !cli_open(c))
         return DG_USAGE;
     const char *paths[2] = {c->arguments.at[0], c->arguments.at[1]};

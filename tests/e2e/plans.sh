@@ -61,6 +61,8 @@ for wrong in ms= ms=5 ms=5%, ms=5%,ms=6% peak=1%ms=5% time=5%; do
 done
 exits 2 "$dg" plan --diff times.json a.json
 exits 5 "$dg" plan --diff a.json missing.json
+exits 2 "$dg" plan --diff a.json
+says "wants: A.json B.json"
 
 # against a git revision
 if command -v git >/dev/null && command -v tar >/dev/null; then
