@@ -24,7 +24,8 @@ typedef struct pile {
     int32_t *id;    /* of each: whose it is */
     int64_t *weight;
     int32_t *begin;  /* by step: its first slot; steps + 1 numbers */
-    int32_t *next;   /* by slot: itself, or one before the next that has no place; n + 1 numbers */
+    int32_t *near;   /* by slot: itself, or one before the next that has no place; n + 1 numbers */
+    int32_t *next, *prev; /* by slot without a place: its neighbours of that kind; likewise */
     line *lines;     /* in order of steps, neighbours of different heights */
     int64_t *height; /* of each */
     int n_lines;
@@ -37,7 +38,9 @@ static pile pile_of(const dg_slot *s, int n, dg_arena *a)
               .slots = DG_NEW_ARRAY(a, dg_slot, n),
               .id = DG_NEW_ARRAY(a, int32_t, n),
               .weight = DG_NEW_ARRAY(a, int64_t, n),
-              .next = DG_NEW_ARRAY(a, int32_t, n + 1)};
+              .near = DG_NEW_ARRAY(a, int32_t, n + 1),
+              .next = DG_NEW_ARRAY(a, int32_t, n + 1),
+              .prev = DG_NEW_ARRAY(a, int32_t, n + 1)};
     for (int i = 0; i < n; i++)
         if (s[i].last >= p.steps) p.steps = s[i].last + 1;
     p.lines = DG_NEW_ARRAY(a, line, p.steps + 2); /* two more while a slot is laid */
@@ -53,21 +56,28 @@ static pile pile_of(const dg_slot *s, int n, dg_arena *a)
 /* The first slot from k on that has no place, or n. */
 static int32_t unplaced(pile *p, int32_t k)
 {
-    while (p->next[k] != k) k = p->next[k] = p->next[p->next[k]];
+    while (p->near[k] != k) k = p->near[k] = p->near[p->near[k]];
     return k;
+}
+
+static void leave(pile *p, int32_t k)
+{
+    p->near[k] = k + 1;
+    p->prev[p->next[k]] = p->prev[k];
+    if (p->prev[k] >= 0) p->next[p->prev[k]] = p->next[k];
 }
 
 /* The slot that a line gets, -1: none. Ties: the larger, then the first. */
 static int32_t fits_best(pile *p, const line *l)
 {
     int32_t best = -1, end = p->begin[l->last + 1];
-    for (int32_t k = unplaced(p, p->begin[l->first]); k < end; k = unplaced(p, k + 1)) {
+    int64_t most = -1;
+    for (int32_t k = unplaced(p, p->begin[l->first]); k < end; k = p->next[k]) {
         p->work--;
         if (p->slots[k].last > l->last) continue;
-        if (best >= 0 &&
-            (p->weight[k] < p->weight[best] ||
-             (p->weight[k] == p->weight[best] && p->slots[k].size <= p->slots[best].size)))
-            continue;
+        int64_t weight = p->weight[k];
+        if (weight < most || (weight == most && p->slots[k].size <= p->slots[best].size)) continue;
+        most = weight;
         best = k;
     }
     return best;
@@ -96,8 +106,9 @@ static void join(pile *p, int at)
 static int lowest(const pile *p)
 {
     int at = 0;
+    int64_t low = p->height[0];
     for (int k = 1; k < p->n_lines; k++)
-        if (p->height[k] < p->height[at]) at = k;
+        if (p->height[k] < low) low = p->height[k], at = k;
     return at;
 }
 
@@ -129,7 +140,7 @@ static void lay(pile *p, int at, const dg_slot *s)
 static int64_t stack(pile *p)
 {
     int64_t top = 0;
-    for (int32_t k = 0; k <= p->n; k++) p->next[k] = k;
+    for (int32_t k = 0; k <= p->n; k++) p->near[k] = k, p->next[k] = k + 1, p->prev[k] = k - 1;
     p->lines[0] = (line){0, p->steps - 1};
     p->height[0] = 0;
     p->n_lines = 1;
@@ -144,7 +155,7 @@ static int64_t stack(pile *p)
         dg_slot *s = &p->slots[k];
         s->offset = p->height[low];
         if (s->offset + s->size > top) top = s->offset + s->size;
-        p->next[k] = k + 1;
+        leave(p, k);
         left--;
         lay(p, low, s);
     }
