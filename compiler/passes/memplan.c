@@ -46,36 +46,55 @@ typedef struct planner {
     bool reference;
     int32_t steps;
     int32_t *begin, *end;  /* by node: its step; of loops the first and the last. -1: takes none */
-    dg_node *node_at;      /* by step */
     int32_t *first, *last; /* by base */
     class *classes;        /* by base */
-    dg_node *order;        /* nodes of all regions as they run */
-    int n_order;
+    /* nodes of all regions as they run, outer loops before inner ones: values that are there,
+     * loops, new values of places, outputs, and all others that take a step */
+    DG_VEC(dg_node) leaves, loops, writes, outputs, kernels;
     dg_value *place; /* by place: the value it had, or DG_NONE */
     const char *why; /* of the join refused last */
 } planner;
 
 /* ---- steps and lives ---- */
 
-static bool takes_step(const planner *p, dg_node n)
+static void make_at(planner *p, const dg_value *v, int n, int32_t step)
+{
+    for (int i = 0; i < n; i++) p->first[v[i]] = p->last[v[i]] = step;
+}
+
+static void number(planner *p, dg_region r);
+
+static void number_loop(planner *p, dg_node n)
 {
     const dg_node_info *i = dg_node_of(p->g, n);
-    return !(i->op->traits & DG_LEAF) && !(i->n_out > 0 && p->bytes[i->out[0]].view) &&
-           i->op != p->fx.output;
+    const dg_region_info *body = dg_region_of(p->g, i->body);
+    dg_vec_push(&p->loops, n);
+    p->begin[n] = p->steps++;
+    make_at(p, body->args.at, (int)body->args.n, p->begin[n]);
+    number(p, i->body);
+    p->end[n] = p->steps++;
+    make_at(p, i->out, i->n_out, p->end[n]);
 }
 
 static void number(planner *p, dg_region r)
 {
     DG_EACH_NODE(p->g, r, n) {
-        p->order[p->n_order++] = n;
+        const dg_node_info *i = dg_node_of(p->g, n);
         p->begin[n] = p->end[n] = -1;
-        if (!takes_step(p, n)) continue;
-        p->node_at[p->steps] = n;
-        p->begin[n] = p->end[n] = p->steps++;
-        if (dg_node_of(p->g, n)->body == DG_NONE) continue;
-        number(p, dg_node_of(p->g, n)->body);
-        p->node_at[p->steps] = n;
-        p->end[n] = p->steps++;
+        if (i->body != DG_NONE) {
+            number_loop(p, n);
+        } else if (i->op->traits & DG_LEAF) {
+            dg_vec_push(&p->leaves, n);
+        } else if (i->op == p->fx.output) {
+            dg_vec_push(&p->outputs, n);
+        } else if (i->n_out == 0 || !p->bytes[i->out[0]].view) {
+            p->begin[n] = p->end[n] = p->steps++;
+            make_at(p, i->out, i->n_out, p->end[n]);
+            if (i->op == p->fx.write)
+                dg_vec_push(&p->writes, n);
+            else
+                dg_vec_push(&p->kernels, n);
+        }
     }
 }
 
@@ -89,42 +108,42 @@ static void read_at(planner *p, dg_value v, dg_node n, int32_t step)
     if (step > p->last[base]) p->last[base] = step;
 }
 
+static void read_operands(planner *p, dg_node n, int32_t step)
+{
+    const dg_node_info *i = dg_node_of(p->g, n);
+    for (int k = 0; k < i->n_in; k++) read_at(p, i->in[k], n, step);
+}
+
+static void find_loop_lives(planner *p, dg_node n)
+{
+    const dg_node_info *i = dg_node_of(p->g, n);
+    const dg_region_info *r = dg_region_of(p->g, i->body);
+    read_operands(p, n, p->begin[n]);
+    p->last[r->args.at[0]] = p->end[n]; /* the trip, counted at the end of each */
+    for (size_t k = 0; k < r->results.n; k++) {
+        dg_value base = p->bytes[r->results.at[k]].base;
+        if (dg_value_of(p->g, base)->region != i->body)
+            read_at(p, r->results.at[k], n, p->end[n]);
+        else if (p->end[n] > p->last[base])
+            p->last[base] = p->end[n];
+    }
+}
+
 static void find_lives(planner *p)
 {
-    dg_graph *g = p->g;
-    for (size_t v = 0; v < g->values.n; v++) p->first[v] = p->last[v] = -1;
-    for (int k = 0; k < p->n_order; k++) {
-        const dg_node_info *i = dg_node_of(g, p->order[k]);
-        for (int o = 0; o < i->n_out; o++)
-            p->first[i->out[o]] = p->last[i->out[o]] = p->end[p->order[k]];
-        if (i->body == DG_NONE) continue;
-        const dg_region_info *r = dg_region_of(g, i->body);
-        for (size_t j = 0; j < r->args.n; j++)
-            p->first[r->args.at[j]] = p->last[r->args.at[j]] = p->begin[p->order[k]];
-    }
-    for (int k = 0; k < p->n_order; k++) {
-        dg_node n = p->order[k];
-        const dg_node_info *i = dg_node_of(g, n);
-        if (p->begin[n] < 0 && i->op != p->fx.output) continue;
-        for (int j = 0; j < i->n_in; j++)
-            read_at(p, i->in[j], n, i->op == p->fx.output ? p->steps : p->begin[n]);
+    for (size_t k = 0; k < p->kernels.n; k++) {
+        dg_node n = p->kernels.at[k];
+        const dg_node_info *i = dg_node_of(p->g, n);
+        read_operands(p, n, p->begin[n]);
         for (int o = 0; o < i->n_out; o++) { /* the whole is there from its first part on */
             const dg_bytes *b = &p->bytes[i->out[o]];
             if (b->part && p->begin[n] < p->first[b->base]) p->first[b->base] = p->begin[n];
         }
-        if (i->body == DG_NONE) continue;
-        const dg_region_info *r = dg_region_of(g, i->body);
-        if (r->args.n > 0)
-            p->last[r->args.at[0]] = p->end[n]; /* the trip, counted at the end of each */
-        for (size_t j = 0; j < r->results.n; j++) {
-            dg_value base = p->bytes[r->results.at[j]].base;
-            if (dg_value_of(g, base)->region == i->body) {
-                if (p->end[n] > p->last[base]) p->last[base] = p->end[n];
-            } else {
-                read_at(p, r->results.at[j], n, p->end[n]);
-            }
-        }
     }
+    for (size_t k = 0; k < p->loops.n; k++) find_loop_lives(p, p->loops.at[k]);
+    for (size_t k = 0; k < p->writes.n; k++)
+        read_operands(p, p->writes.at[k], p->begin[p->writes.at[k]]);
+    for (size_t k = 0; k < p->outputs.n; k++) read_operands(p, p->outputs.at[k], p->steps);
 }
 
 /* ---- classes ---- */
@@ -159,9 +178,8 @@ static void make_classes(planner *p)
         c->lives = &own[v];
         own[v] = (life){p->first[v], p->last[v], v, v};
     }
-    for (int k = 0; k < p->n_order; k++) {
-        const dg_node_info *i = dg_node_of(p->g, p->order[k]);
-        if (!(i->op->traits & DG_LEAF)) continue;
+    for (size_t k = 0; k < p->leaves.n; k++) {
+        const dg_node_info *i = dg_node_of(p->g, p->leaves.at[k]);
         dg_value v = i->out[0];
         class *c = &p->classes[v];
         c->n = 1;
@@ -256,10 +274,9 @@ static const char *refusal(planner *p, const char *kind)
  * them. */
 static void join_carries(planner *p)
 {
-    for (int k = p->n_order - 1; k >= 0; k--) {
-        dg_node n = p->order[k];
+    for (size_t k = p->loops.n; k-- > 0;) {
+        dg_node n = p->loops.at[k];
         const dg_node_info *loop = dg_node_of(p->g, n);
-        if (loop->body == DG_NONE) continue;
         const dg_region_info *r = dg_region_of(p->g, loop->body);
         for (int j = 0; j < loop->n_out; j++) {
             dg_value arg = r->args.at[j + 1], next = r->results.at[j];
@@ -284,9 +301,8 @@ static void join_carries(planner *p)
 /* The new value of a place in the place's own bytes. */
 static void join_places(planner *p)
 {
-    for (int k = 0; k < p->n_order; k++) {
-        const dg_node_info *w = dg_node_of(p->g, p->order[k]);
-        if (w->op != p->fx.write) continue;
+    for (size_t k = 0; k < p->writes.n; k++) {
+        const dg_node_info *w = dg_node_of(p->g, p->writes.at[k]);
         int64_t index = dg_attr_int(&w->attrs, "index");
         dg_value v = w->in[0], old = p->place[index];
         class *c = class_of(p, v);
@@ -314,7 +330,7 @@ static void join_places(planner *p)
                 if (!can) c->lives[c->n - 1].last = last;
             }
         }
-        decide(p, "write", p->order[k], v, can ? "in place" : "copy",
+        decide(p, "write", p->writes.at[k], v, can ? "in place" : "copy",
                can ? "write.in-place" : refusal(p, "write"));
     }
 }
@@ -322,9 +338,8 @@ static void join_places(planner *p)
 /* An initial value in the bytes of its carry. */
 static void join_inits(planner *p)
 {
-    for (int k = 0; k < p->n_order && !p->reference; k++) {
-        const dg_node_info *loop = dg_node_of(p->g, p->order[k]);
-        if (loop->body == DG_NONE) continue;
+    for (size_t k = 0; k < p->loops.n && !p->reference; k++) {
+        const dg_node_info *loop = dg_node_of(p->g, p->loops.at[k]);
         for (int j = 0; j < loop->n_out; j++) {
             dg_value arg = dg_region_of(p->g, loop->body)->args.at[j + 1], init = loop->in[j];
             if (!p->bytes[init].whole || class_of(p, init)->home != DG_HOME_ARENA ||
@@ -338,16 +353,17 @@ static void join_inits(planner *p)
 /* Results over dying operands. */
 static void join_operands(planner *p)
 {
-    for (int k = 0; k < p->n_order && !p->reference; k++) {
-        dg_node node = p->order[k];
+    for (size_t k = 0; k < p->kernels.n && !p->reference; k++) {
+        dg_node node = p->kernels.at[k];
         const dg_node_info *n = dg_node_of(p->g, node);
-        if (p->begin[node] < 0 || n->body != DG_NONE) continue;
         for (int o = 0; o < n->n_out; o++) {
+            const dg_type *type = dg_type_of(p->g, n->out[o]);
             const char *no = NULL;
             bool done = class_of(p, n->out[o])->home != DG_HOME_ARENA || p->bytes[n->out[o]].part;
             for (int i = 0; i < n->n_in && !done; i++) {
                 dg_value base = p->bytes[n->in[i]].base;
-                if (!p->bytes[n->in[i]].whole || !dg_may_overwrite(p->g, p->bytes, node, o, base))
+                if (dg_type_of(p->g, n->in[i]) != type ||
+                    !dg_may_overwrite(p->g, p->bytes, node, o, base))
                     continue;
                 if (class_of(p, base)->home != DG_HOME_ARENA) {
                     no = "inplace.no:not-in-the-arena";
@@ -373,23 +389,55 @@ static dg_value trade_root(const planner *p, dg_value r)
     return r;
 }
 
-/* Classes that trade buffers with one another are all taken from the first life of any to the last.
- */
+static void widen(const planner *p, dg_value r, int32_t first, int32_t last)
+{
+    class *c = &p->classes[r];
+    if (first < c->lives[0].first) c->lives[0].first = first;
+    if (last > c->lives[c->n - 1].last) c->lives[c->n - 1].last = last;
+}
+
+/* The root of the class of argument j of a loop, and of its next value: true if they are two. */
+static bool trade(const planner *p, const dg_node_info *loop, int j, dg_value *arg, dg_value *next)
+{
+    const dg_region_info *r = dg_region_of(p->g, loop->body);
+    *arg = root(p, r->args.at[j + 1]);
+    *next = root(p, p->bytes[r->results.at[j]].base);
+    return *arg != *next;
+}
+
 static void find_trades(planner *p)
 {
-    for (int k = 0; k < p->n_order; k++) {
-        const dg_node_info *loop = dg_node_of(p->g, p->order[k]);
-        if (loop->body == DG_NONE) continue;
-        const dg_region_info *r = dg_region_of(p->g, loop->body);
+    dg_value arg, next;
+    for (size_t k = 0; k < p->loops.n; k++) {
+        const dg_node_info *loop = dg_node_of(p->g, p->loops.at[k]);
         for (int j = 0; j < loop->n_out; j++) {
-            dg_value arg = root(p, r->args.at[j + 1]),
-                     next = root(p, p->bytes[r->results.at[j]].base);
-            if (arg == next) continue;
+            if (!trade(p, loop, j, &arg, &next)) continue;
             assert(p->classes[arg].home == DG_HOME_ARENA && p->classes[next].home == DG_HOME_ARENA);
-            p->out->carry_swap[r->args.at[j + 1]] = 1;
-            decide(p, "carry", p->order[k], r->args.at[j + 1], "swapped", "carry.swap");
+            dg_value v = dg_region_of(p->g, loop->body)->args.at[j + 1];
+            p->out->carry_swap[v] = 1;
+            decide(p, "carry", p->loops.at[k], v, "swapped", "carry.swap");
             dg_value a = trade_root(p, arg), b = trade_root(p, next);
             p->classes[a > b ? a : b].trade = a > b ? b : a;
+        }
+    }
+}
+
+/* Classes that trade buffers with one another are all taken from the first life of any to the last:
+ * the root of the trade learns of all, then all of the root. */
+static void join_lives(planner *p)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t k = 0; k < p->loops.n; k++) {
+            const dg_node_info *loop = dg_node_of(p->g, p->loops.at[k]);
+            dg_value of[2];
+            for (int j = 0; j < loop->n_out; j++) {
+                if (!trade(p, loop, j, &of[0], &of[1])) continue;
+                for (int i = 0; i < 2; i++) {
+                    dg_value top = trade_root(p, of[i]), from = pass == 0 ? of[i] : top;
+                    const class *c = &p->classes[from];
+                    widen(p, pass == 0 ? top : of[i], c->lives[0].first, c->lives[c->n - 1].last);
+                }
+            }
         }
     }
 }
@@ -398,11 +446,10 @@ static void find_trades(planner *p)
 
 static void add_workspace(planner *p, dg_slot *slots, int32_t *whose, int *n)
 {
-    for (int k = 0; k < p->n_order; k++) {
-        dg_node node = p->order[k];
+    for (size_t k = 0; k < p->kernels.n; k++) {
+        dg_node node = p->kernels.at[k];
         const dg_node_info *i = dg_node_of(p->g, node);
-        p->out->workspace[node] = -1;
-        if (p->begin[node] < 0 || !i->kernel || !i->kernel->workspace) continue;
+        if (!i->kernel || !i->kernel->workspace) continue;
         dg_infer t = dg_types_of(p->g, node);
         int64_t bytes = i->kernel->workspace(&t, i->strip);
         if (bytes <= 0) continue;
@@ -428,24 +475,11 @@ static int64_t stack_up(dg_slot *s, int n)
 static int make_slots(planner *p, dg_slot *slots, int32_t *whose)
 {
     int n = 0;
-    life *hull = DG_NEW_ARRAY(p->a, life, p->g->values.n); /* by root of a trade */
-    bool *seen = DG_NEW_ARRAY(p->a, bool, p->g->values.n);
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         const class *c = &p->classes[v];
         if (c->parent != v || c->home != DG_HOME_ARENA) continue;
-        dg_value t = trade_root(p, v);
-        life *h = &hull[t];
-        int32_t first = c->lives[0].first, last = c->lives[c->n - 1].last;
-        if (!seen[t] || first < h->first) h->first = first;
-        if (!seen[t] || last > h->last) h->last = last;
-        seen[t] = true;
-    }
-    for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
-        const class *c = &p->classes[v];
-        if (c->parent != v || c->home != DG_HOME_ARENA) continue;
-        const life *h = &hull[trade_root(p, v)];
         whose[n] = v;
-        slots[n++] = (dg_slot){h->first, h->last, bytes_of(p, v), 0};
+        slots[n++] = (dg_slot){c->lives[0].first, c->lives[c->n - 1].last, bytes_of(p, v), 0};
     }
     add_workspace(p, slots, whose, &n);
     return n;
@@ -495,29 +529,39 @@ static void place_all(planner *p)
     out->naive_bytes = naive_bytes(p);
 }
 
-/* What one step alone needs: no order can do with less. */
-static void bound_free_of_order(planner *p)
+/* What a step takes by itself, each buffer once. */
+static int64_t taken_by(const planner *p, dg_node node)
+{
+    const dg_node_info *n = dg_node_of(p->g, node);
+    int64_t sum = dg_align(p->out->workspace_bytes[node]);
+    for (int i = 0; i < n->n_in + n->n_out; i++) {
+        dg_value r = root(p, p->bytes[i < n->n_in ? n->in[i] : n->out[i - n->n_in]].base);
+        bool again = p->classes[r].home != DG_HOME_ARENA;
+        for (int j = 0; j < i && !again; j++)
+            again = root(p, p->bytes[j < n->n_in ? n->in[j] : n->out[j - n->n_in]].base) == r;
+        if (!again) sum += bytes_of(p, r);
+    }
+    return sum;
+}
+
+static int64_t most_taken(const planner *p, const dg_node *nodes, size_t n)
 {
     int64_t most = 0;
-    for (int k = 0; k < p->n_order; k++) {
-        dg_node node = p->order[k];
-        const dg_node_info *n = dg_node_of(p->g, node);
-        if (p->begin[node] < 0) continue;
-        int64_t sum = dg_align(p->out->workspace_bytes[node]);
-        for (int i = 0; i < n->n_in + n->n_out; i++) {
-            const dg_value *list = i < n->n_in ? n->in : n->out;
-            int at = i < n->n_in ? i : i - n->n_in;
-            dg_value r = root(p, p->bytes[list[at]].base);
-            bool again = p->classes[r].home != DG_HOME_ARENA;
-            for (int j = 0; j < i && !again; j++) {
-                dg_value other = j < n->n_in ? n->in[j] : n->out[j - n->n_in];
-                again = root(p, p->bytes[other].base) == r;
-            }
-            if (!again) sum += bytes_of(p, r);
-        }
+    for (size_t k = 0; k < n; k++) {
+        int64_t sum = taken_by(p, nodes[k]);
         if (sum > most) most = sum;
     }
-    p->out->order_free_bound = most;
+    return most;
+}
+
+/* No order can do with less than its largest step. */
+static void bound_free_of_order(planner *p)
+{
+    int64_t of[] = {most_taken(p, p->kernels.at, p->kernels.n),
+                    most_taken(p, p->loops.at, p->loops.n),
+                    most_taken(p, p->writes.at, p->writes.n)};
+    for (int i = 0; i < 3; i++)
+        if (of[i] > p->out->order_free_bound) p->out->order_free_bound = of[i];
 }
 
 static void describe(planner *p)
@@ -591,7 +635,6 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, d
                        .n_values = (int)values,
                        .bytes = dg_bytes_of(g, a),
                        .n_nodes = (int)nodes,
-                       .workspace = DG_NEW_ARRAY(a, int64_t, nodes),
                        .workspace_bytes = DG_NEW_ARRAY(a, int64_t, nodes),
                        .carry_swap = DG_NEW_ARRAY(a, uint8_t, values)};
     planner p = {.m = m,
@@ -601,15 +644,14 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, d
                  .bytes = out->bytes,
                  .fx = dg_effects_of(g),
                  .reference = o->reference || o->naive};
-    p.begin = DG_NEW_ARRAY(p.a, int32_t, nodes);
-    p.end = DG_NEW_ARRAY(p.a, int32_t, nodes);
-    p.node_at = DG_NEW_ARRAY(p.a, dg_node, 2 * nodes);
+    p.begin = DG_NEW_ARRAY(a, int32_t, nodes);
+    p.end = DG_NEW_ARRAY(a, int32_t, nodes);
     p.first = DG_NEW_ARRAY(p.a, int32_t, values);
-    p.last = DG_NEW_ARRAY(p.a, int32_t, values);
+    p.last = DG_NEW_ARRAY(a, int32_t, values);
     p.classes = DG_NEW_ARRAY(p.a, class, values);
-    p.order = DG_NEW_ARRAY(p.a, dg_node, nodes);
     p.place = DG_NEW_ARRAY(p.a, dg_value, m->places.n);
     for (size_t i = 0; i < m->places.n; i++) p.place[i] = DG_NONE;
+    for (size_t v = 0; v < values; v++) p.first[v] = p.last[v] = -1;
     number(&p, 0);
     find_lives(&p);
     make_classes(&p);
@@ -618,17 +660,30 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, d
     join_inits(&p);
     join_operands(&p);
     find_trades(&p);
+    join_lives(&p);
     return p;
+}
+
+static void planner_free(planner *p)
+{
+    dg_vec_free(&p->leaves);
+    dg_vec_free(&p->loops);
+    dg_vec_free(&p->writes);
+    dg_vec_free(&p->outputs);
+    dg_vec_free(&p->kernels);
+    dg_arena_free(p->a);
 }
 
 bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
     planner p = plan_lives(m, o, dg_arena_new(), out);
     out->storage = DG_NEW_ARRAY(out->arena, dg_storage, out->n_values);
+    out->workspace = DG_NEW_ARRAY(out->arena, int64_t, out->n_nodes);
+    for (int n = 0; n < out->n_nodes; n++) out->workspace[n] = -1;
     place_all(&p);
     bound_free_of_order(&p);
     describe(&p);
-    dg_arena_free(p.a);
+    planner_free(&p);
     return within(m, o, out);
 }
 
@@ -659,9 +714,9 @@ void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena
     int n = make_slots(&p, slots, whose);
     *out = (dg_lives){.bytes = p.bytes,
                       .steps = p.steps,
-                      .begin = dg_arena_copy(a, p.begin, p.g->nodes.n * sizeof *p.begin),
-                      .end = dg_arena_copy(a, p.end, p.g->nodes.n * sizeof *p.end),
-                      .last = dg_arena_copy(a, p.last, p.g->values.n * sizeof *p.last),
+                      .begin = p.begin,
+                      .end = p.end,
+                      .last = p.last,
                       .home = DG_NEW_ARRAY(a, dg_home, p.g->values.n),
                       .live = DG_NEW_ARRAY(a, int64_t, p.steps + 2),
                       .between = DG_NEW_ARRAY(a, int64_t, p.steps + 2)};
@@ -679,5 +734,5 @@ void dg_lives_of(dg_module *m, const dg_pass_options *o, dg_lives *out, dg_arena
         out->between[t] += out->between[t - 1];
     }
     dg_vec_free(&layout.decisions); /* nothing else of this layout is wanted */
-    dg_arena_free(p.a);
+    planner_free(&p);
 }

@@ -541,6 +541,7 @@ int64_t dg_strip_workspace(const dg_infer *types, const dg_strip *s)
     int64_t n_long = 0;
     for (int o = 0; o < s->n_out; o++)
         n_long += s->out[o].reduce > 0 && row_of(s, s->out[o].reduce) > PIECE;
+    if (n_long == 0) return 0;
     return n_long * cut_space(s).pieces * (int64_t)sizeof(summing);
 }
 
