@@ -240,7 +240,7 @@ dg_sv dg_give_op(dg_bound *c, const char *op, const dg_attr *attrs, int n_attrs,
 dg_dtype dg_common_dtype(const dg_lower *L, const dg_actual *const *a, int n)
 {
     for (int i = 0; i < n; i++) {
-        if (a[i] && dg_sv_is_graph(a[i]->v)) return dg_graph_type(L, a[i]->v).dtype;
+        if (a[i] && dg_sv_is_graph(a[i]->v)) return dg_graph_type(L, a[i]->v)->dtype;
     }
     return DG_POISON;
 }

@@ -161,7 +161,7 @@ static dg_sv two_least(dg_bound *c, dg_sv a, dg_sv b, bool least)
         return dg_spoil(L, "E021", c->e->span, "%s: numbers or tensors are wanted, not %s",
                         c->f->name, dg_sv_kind_text(L, wrong));
     }
-    dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b).dtype;
+    dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b)->dtype;
     dg_value in[2];
     in[0] = dg_tensor_of(L, a, dg_sv_is_graph(a) ? DG_POISON : like, c->e->span, c->f->name);
     in[1] = dg_tensor_of(L, b, dg_sv_is_graph(b) ? DG_POISON : like, c->e->span, c->f->name);
@@ -374,7 +374,7 @@ static dg_sv run_einsum(dg_bound *c)
     dg_value *xs = DG_NEW_ARRAY(L->arena, dg_value, n);
     dg_dtype like = DG_POISON;
     for (int i = 0; i < n && like == DG_POISON; i++)
-        if (dg_sv_is_graph(c->all[i + 1].v)) like = dg_graph_type(L, c->all[i + 1].v).dtype;
+        if (dg_sv_is_graph(c->all[i + 1].v)) like = dg_graph_type(L, c->all[i + 1].v)->dtype;
     for (int i = 0; i < n; i++) {
         xs[i] = dg_tensor_of(L, c->all[i + 1].v, dg_sv_is_graph(c->all[i + 1].v) ? DG_POISON : like,
                              c->all[i + 1].span, "einsum");

@@ -12,7 +12,7 @@ static bool shape_of_arg(dg_bound *c, dg_shape *out)
     dg_sv v = c->p[0]->v;
     dg_dtype t;
     if (dg_sv_is_graph(v)) {
-        dg_type type = dg_graph_type(c->L, v);
+        dg_type type = *dg_graph_type(c->L, v);
         *out = type.shape;
         return type.dtype != DG_POISON;
     }
@@ -144,7 +144,7 @@ static dg_sv run_lead(dg_bound *c)
     dg_shape like;
     if (dg_sv_is_number(c->p[0]->v)) return c->p[0]->v;
     dg_value a;
-    dg_type t = dg_graph_type(L, c->p[1]->v);
+    dg_type t = *dg_graph_type(L, c->p[1]->v);
     like = t.shape;
     if (!dg_sv_is_graph(c->p[1]->v) && !dg_sv_is_number(c->p[1]->v))
         return dg_spoil(L, "E021", c->p[1]->span, "%s: a tensor is wanted, not %s", c->f->name,
@@ -179,7 +179,7 @@ static dg_sv run_concat(dg_bound *c)
     dg_value *in = DG_NEW_ARRAY(L->arena, dg_value, n);
     dg_dtype like = DG_POISON;
     for (int64_t i = 0; i < n && like == DG_POISON; i++)
-        like = dg_graph_type(L, list.list->at[i]).dtype;
+        like = dg_graph_type(L, list.list->at[i])->dtype;
     for (int64_t i = 0; i < n; i++) {
         dg_sv v = list.list->at[i];
         if (v.kind == DG_SV_POISON) return v;

@@ -39,7 +39,7 @@ const char *dg_source_of(const dg_lower *L, dg_span span)
 
 const char *dg_tensor_text(const dg_lower *L, dg_sv v)
 {
-    dg_type t = dg_graph_type(L, v);
+    dg_type t = *dg_graph_type(L, v);
     if (t.dtype == DG_POISON) return "a failed value";
     return dg_type_name(L->arena, &t);
 }

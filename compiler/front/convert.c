@@ -30,11 +30,12 @@ dg_sv dg_settle_places(dg_lower *L, dg_sv v)
     return copy;
 }
 
-dg_type dg_graph_type(const dg_lower *L, dg_sv v)
+const dg_type *dg_graph_type(const dg_lower *L, dg_sv v)
 {
-    if (v.kind == DG_SV_PLACE) return v.spot->type;
-    if (v.kind != DG_SV_TENSOR) return (dg_type){.dtype = DG_POISON};
-    return *dg_type_of(L->graphs[v.graph].graph, v.v);
+    static const dg_type none = {.dtype = DG_POISON};
+    if (v.kind == DG_SV_PLACE) return &v.spot->type;
+    if (v.kind != DG_SV_TENSOR) return &none;
+    return dg_type_of(L->graphs[v.graph].graph, v.v);
 }
 
 /* ---- constants: of region 0, whichever loop is open ---- */
@@ -75,15 +76,14 @@ dg_value dg_fresh_number(dg_lower *L, double x, dg_dtype t)
 
 dg_value dg_number_value(dg_lower *L, double x, dg_dtype t)
 {
-    int s = section(L);
-    uint64_t key[2] = {(uint64_t)t, 0}, found;
-    memcpy(&key[1], &x, sizeof x);
-    uint64_t hash = dg_hash(key, sizeof key);
-    if (dg_map64_get(L->numbers[s], hash, &found)) return (dg_value)found;
+    dg_map64 *known = L->numbers[section(L)][t];
+    uint64_t bits, found;
+    memcpy(&bits, &x, sizeof x);
+    if (dg_map64_get(known, bits, &found)) return (dg_value)found;
     outside o = leave_loops(L);
     dg_value v = dg_fresh_number(L, x, t);
     enter_loops(L, o);
-    dg_map64_set(L->numbers[s], hash, (uint64_t)v);
+    dg_map64_set(known, bits, (uint64_t)v);
     return v;
 }
 

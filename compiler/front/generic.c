@@ -196,7 +196,7 @@ static dg_sv fit_tensor(dg_lower *L, const dg_texpr *t, dg_sv v, dg_span span, c
                             dg_texpr_text(L, t), dg_sv_kind_text(L, v));
         v = dg_sv_of_tensor(L, dg_tensor_of(L, v, t->dtype, span, whose));
     }
-    dg_type have = dg_graph_type(L, v);
+    dg_type have = *dg_graph_type(L, v);
     if (have.dtype == DG_POISON) return dg_sv_poison;
     if (have.dtype != t->dtype) {
         dg_message *m = dg_complain(L, "E023", span, "%s: %s is declared, the value is %s", whose,

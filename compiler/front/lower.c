@@ -39,7 +39,8 @@ void dg_lower_open(dg_lower *L, dg_front *f, dg_arena *a)
     L->dims = dg_intern_z(f->strings, "dims");
     L->spot_by_path = dg_map_new(a);
     L->init_texts = dg_map_new(a);
-    for (int i = 0; i < 3; i++) L->numbers[i] = dg_map64_new(a);
+    for (int i = 0; i < 3; i++)
+        for (int t = 0; t < DG_DTYPES; t++) L->numbers[i][t] = dg_map64_new(a);
     for (int i = 0; i < 2; i++) L->imported[i] = dg_map64_new(a);
     L->root.path = dg_intern(f->strings, "", 0);
     L->scope = &L->root;

@@ -370,7 +370,7 @@ struct dg_lower {
     dg_node first_state;        /* initialisers of parameters stand before it */
     bool state_init;            /* a state is being initialised: its section of the graph */
     DG_VEC(dg_table) tables[3]; /* entry, parameters' initialisers, states' */
-    dg_map64 *numbers[3];
+    dg_map64 *numbers[3][DG_DTYPES]; /* as those; bits of a number -> its constant */
     dg_map64 *
         imported[2]; /* value of the entry -> value of the initialisers; of parameters, of states */
     DG_VEC(dg_port) reported; /* ports behind the results */
@@ -500,7 +500,7 @@ dg_value dg_number_value(dg_lower *L, double x, dg_dtype t);
 dg_value dg_fresh_number(dg_lower *L, double x, dg_dtype t);
 bool dg_table_shape(dg_sv list, dg_shape *s, dg_dtype *t); /* false: not a table */
 dg_value dg_table_value(dg_lower *L, dg_sv list, dg_dtype t, dg_span span);
-dg_type dg_graph_type(const dg_lower *L, dg_sv v); /* of a tensor or place */
+const dg_type *dg_graph_type(const dg_lower *L, dg_sv v); /* of a tensor or place */
 bool dg_static_int(dg_lower *L, dg_sv v, dg_span span, const char *what, int64_t *out);
 bool dg_static_bool(dg_lower *L, dg_sv v, dg_span span, const char *what, bool *out);
 

@@ -170,8 +170,7 @@ static dg_sv graph_binary(dg_lower *L, const dg_expr *e, const char *op, dg_sv a
 {
     const char *name = dg_binop_quoted(e->op);
     if (!dg_graph_wanted(L, e->op_span, name)) return dg_sv_poison;
-    dg_type ta = dg_graph_type(L, a), tb = dg_graph_type(L, b);
-    dg_dtype like = dg_sv_is_graph(a) ? ta.dtype : tb.dtype;
+    dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b)->dtype;
     if (like == DG_POISON) return dg_sv_of_tensor(L, dg_poison_value(L));
     dg_at(L, e->op_span);
     dg_value in[2];

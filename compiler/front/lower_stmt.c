@@ -285,12 +285,12 @@ static void assert_static(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg
 
 static bool rank_0(const dg_lower *L, dg_sv v)
 {
-    return v.kind != DG_SV_TENSOR ? dg_sv_is_number(v) : dg_graph_type(L, v).shape.rank == 0;
+    return v.kind != DG_SV_TENSOR ? dg_sv_is_number(v) : dg_graph_type(L, v)->shape.rank == 0;
 }
 
 static void assert_graph(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg_sv a, dg_sv b)
 {
-    dg_type t = dg_graph_type(L, v);
+    dg_type t = *dg_graph_type(L, v);
     if (t.dtype == DG_POISON) return;
     if (t.dtype != DG_BOOL || t.shape.rank != 0) {
         dg_message *m = dg_complain(L, "E025", e->span, "`assert` takes one bool, not %s",
@@ -303,7 +303,7 @@ static void assert_graph(dg_lower *L, const dg_expr *e, dg_str why, dg_sv v, dg_
     int n = 1;
     if (compared(e) && rank_0(L, a) && rank_0(L, b) &&
         dg_sv_has_graph(a) + dg_sv_has_graph(b) > 0) {
-        dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b).dtype;
+        dg_dtype like = dg_graph_type(L, dg_sv_is_graph(a) ? a : b)->dtype;
         in[n++] = dg_tensor_of(L, a, like, e->a->span, "`assert`");
         in[n++] = dg_tensor_of(L, b, like, e->b->span, "`assert`");
     }
