@@ -11,7 +11,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ALIGN 64
@@ -354,13 +353,6 @@ typedef struct taken { /* a buffer or a workspace */
     int32_t id; /* value, or -1 - step */
 } taken;
 
-static int by_first(const void *pa, const void *pb)
-{
-    const taken *a = pa, *b = pb;
-    if (a->first != b->first) return a->first < b->first ? -1 : 1;
-    return a->begin < b->begin ? -1 : a->begin > b->begin;
-}
-
 static int where(const taken *t, int n, int64_t begin)
 {
     int low = 0;
@@ -375,20 +367,25 @@ static int where(const taken *t, int n, int64_t begin)
 }
 
 /* Sweeps over the steps with the buffers that are taken, held in order of offsets. */
-static bool check_overlap(checker *c, taken *all, int n)
+static bool check_overlap(checker *c, const taken *all, int n)
 {
     const dg_plan *p = c->p;
     taken *now = DG_NEW_ARRAY(c->a, taken, n);
-    int32_t *ending = DG_NEW_ARRAY(c->a, int32_t, p->n_steps + 1),
-            *after = DG_NEW_ARRAY(c->a, int32_t, n);
-    for (int s = 0; s <= p->n_steps; s++) ending[s] = -1;
+    /* lists by step: what begins there, and what is taken by now and ends there */
+    int32_t *begins = DG_NEW_ARRAY(c->a, int32_t, p->n_steps + 1),
+            *ends = DG_NEW_ARRAY(c->a, int32_t, p->n_steps + 1),
+            *next = DG_NEW_ARRAY(c->a, int32_t, n), *after = DG_NEW_ARRAY(c->a, int32_t, n);
+    for (int s = 0; s <= p->n_steps; s++) begins[s] = ends[s] = -1;
+    for (int i = n - 1; i >= 0; i--) {
+        next[i] = begins[all[i].first];
+        begins[all[i].first] = i;
+    }
     int64_t live = 0, most = 0, top = 0;
     int32_t most_at = 0;
-    int n_now = 0, next = 0;
-    qsort(all, (size_t)n, sizeof *all, by_first);
+    int n_now = 0;
     for (int32_t s = 0; s <= p->n_steps; s++) {
-        for (; next < n && all[next].first == s; next++) {
-            taken t = all[next];
+        for (int32_t i = begins[s]; i >= 0; i = next[i]) {
+            taken t = all[i];
             int at = where(now, n_now, t.begin);
             const taken *clash = at > 0 && now[at - 1].end > t.begin   ? &now[at - 1]
                                  : at < n_now && now[at].begin < t.end ? &now[at]
@@ -406,11 +403,11 @@ static bool check_overlap(checker *c, taken *all, int n)
             n_now++;
             live += t.end - t.begin;
             if (t.end > top) top = t.end;
-            after[next] = ending[t.last];
-            ending[t.last] = next;
+            after[i] = ends[t.last];
+            ends[t.last] = i;
         }
         if (live > most) most = live, most_at = s;
-        for (int32_t e = ending[s]; e >= 0; e = after[e]) {
+        for (int32_t e = ends[s]; e >= 0; e = after[e]) {
             int at = where(now, n_now, all[e].begin);
             memmove(&now[at], &now[at + 1], (size_t)(n_now - at - 1) * sizeof *now);
             n_now--;
@@ -453,8 +450,10 @@ static bool check_buffers(checker *c)
     for (int32_t i = 0; i < p->n_values; i++) {
         const dg_plan_value *v = &p->values[i];
         int32_t g = group_of(c, i);
-        if (v->base == i && v->home == DG_HOME_ARENA && v->bytes > 0)
-            all[n++] = (taken){first[g], last[g], v->offset, v->offset + rounded(v->bytes), i};
+        if (v->base != i || v->home != DG_HOME_ARENA || v->bytes == 0) continue;
+        if (first[g] < 0)
+            return dg_check_wrong(c, "value %d trades buffers with what is no buffer", i);
+        all[n++] = (taken){first[g], last[g], v->offset, v->offset + rounded(v->bytes), i};
     }
     int64_t workspace = 0, scratch = 0;
     for (int32_t s = 0; s < p->n_steps; s++) {
