@@ -365,11 +365,11 @@ struct dg_lower {
     int n_known;
     DG_VEC(dg_params_query) queries;
     const dg_swapped *swaps;
-    dg_map *models;             /* path -> dg_model */
-    dg_map *reports;            /* name -> itself */
-    dg_node first_state;        /* initialisers of parameters stand before it */
-    bool state_init;            /* a state is being initialised: its section of the graph */
-    DG_VEC(dg_table) tables[3]; /* entry, parameters' initialisers, states' */
+    dg_map *models;                  /* path -> dg_model */
+    dg_map *reports;                 /* name -> itself */
+    dg_node first_state;             /* initialisers of parameters stand before it */
+    bool state_init;                 /* a state is being initialised: its section of the graph */
+    DG_VEC(dg_table) tables[3];      /* entry, parameters' initialisers, states' */
     dg_map64 *numbers[3][DG_DTYPES]; /* as those; bits of a number -> its constant */
     dg_map64 *
         imported[2]; /* value of the entry -> value of the initialisers; of parameters, of states */
