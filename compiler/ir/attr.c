@@ -62,12 +62,17 @@ bool dg_attrs_equal(const dg_attrs *a, const dg_attrs *b)
 /* Of the values alone: attributes that are compared are those of one op, with the same names. */
 uint64_t dg_attrs_hash(const dg_attrs *a)
 {
-    uint64_t h = (uint64_t)a->n;
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
+    uint64_t h = (uint64_t)a->n, part;
     for (int i = 0; i < a->n; i++) {
         const void *p;
         size_t n = payload(&a->at[i], &p);
-        uint64_t part[2] = {h, dg_hash(p, n)};
-        h = dg_hash(part, sizeof part);
+        if (n == sizeof part) /* most are one number */
+            memcpy(&part, p, n);
+        else
+            part = dg_hash(p, n);
+        h = (h ^ part) * odd;
+        h ^= h >> 32;
     }
     return h;
 }

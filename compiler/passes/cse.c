@@ -7,15 +7,17 @@
  * with a hash table; entries of a body are taken back when the walk leaves it. */
 #include "compiler/passes/passes.h"
 
-#include <string.h>
+typedef struct entry {
+    uint64_t hash;
+    dg_node node;
+    int32_t under; /* what the head was before */
+} entry;
 
 typedef struct table {
     dg_graph *g;
     int32_t *head; /* by hash: entry + 1 */
     uint64_t mask;
-    DG_VEC(dg_node) node;  /* entries: a stack */
-    DG_VEC(int32_t) under; /* what the head was before */
-    DG_VEC(uint64_t) hash;
+    DG_VEC(entry) entries; /* a stack */
     dg_value *map;
 } table;
 
@@ -54,19 +56,19 @@ static dg_node find_or_add(table *t, dg_node n)
 {
     uint64_t h = node_hash(t, n);
     int32_t *head = &t->head[h & t->mask];
-    for (int32_t e = *head; e; e = t->under.at[e - 1]) {
-        if (t->hash.at[e - 1] == h && same(t, t->node.at[e - 1], n)) return t->node.at[e - 1];
+    const entry *e;
+    for (int32_t at = *head; at; at = e->under) {
+        e = &t->entries.at[at - 1];
+        if (e->hash == h && same(t, e->node, n)) return e->node;
     }
-    dg_vec_push(&t->node, n);
-    dg_vec_push(&t->under, *head);
-    dg_vec_push(&t->hash, h);
-    *head = (int32_t)t->node.n;
+    dg_vec_push(&t->entries, (entry){h, n, *head});
+    *head = (int32_t)t->entries.n;
     return n;
 }
 
 static void merge_region(table *t, dg_region r)
 {
-    size_t mark = t->node.n;
+    size_t mark = t->entries.n;
     DG_EACH_NODE(t->g, r, n) {
         dg_node_info *i = dg_node_of(t->g, n);
         for (int k = 0; k < i->n_in; k++) i->in[k] = t->map[i->in[k]];
@@ -83,10 +85,9 @@ static void merge_region(table *t, dg_region r)
     dg_region_info *region = dg_region_of(t->g, r);
     for (size_t k = 0; k < region->results.n; k++)
         region->results.at[k] = t->map[region->results.at[k]];
-    while (t->node.n > mark) {
-        t->node.n--;
-        uint64_t h = dg_vec_pop(&t->hash);
-        t->head[h & t->mask] = dg_vec_pop(&t->under);
+    while (t->entries.n > mark) {
+        entry last = dg_vec_pop(&t->entries);
+        t->head[last.hash & t->mask] = last.under;
     }
 }
 
@@ -103,9 +104,7 @@ bool dg_pass_cse(dg_module *m, const dg_pass_options *o)
                .map = DG_NEW_ARRAY(scratch, dg_value, g->values.n)};
     for (size_t v = 0; v < g->values.n; v++) t.map[v] = (dg_value)v;
     merge_region(&t, 0);
-    dg_vec_free(&t.node);
-    dg_vec_free(&t.under);
-    dg_vec_free(&t.hash);
+    dg_vec_free(&t.entries);
     dg_drop_dead(g, scratch);
     dg_arena_free(scratch);
     return true;
