@@ -91,16 +91,18 @@ static int64_t rows_of_piece(int64_t n)
     return n >= PIECE ? 1 : PIECE / n;
 }
 
-/* Row r, where it lies; or in the scratch, where it begins in one part of x and ends in another. */
-static const float *row_at(const dg_call *k, const cut *rows, int64_t r)
+/* Row r of n values, where it lies: in a channel of x, or some whole channels; or in the scratch,
+ * where it begins in one part of x and ends in another. */
+static const float *row_at(const dg_call *k, int64_t n, int64_t r)
 {
-    if (!dg_has_prologue(k, 0)) return (const float *)k->in[0].data + r * rows->n;
-    int64_t groups = k->in[0].shape.dim[1] / rows->each, plane = rows->n / rows->each, some;
-    int64_t n = r / groups, c = r % groups * rows->each, end = c + rows->each;
-    const float *from = dg_channels(k, 0, n, c, rows->each, &some);
-    if (some == rows->each) return from;
+    if (!dg_has_prologue(k, 0)) return (const float *)k->in[0].data + r * n;
+    const dg_shape *x = &k->in[0].shape;
+    int64_t image = dg_shape_count(x) / x->dim[0], plane = image / x->dim[1], some;
+    int64_t i = r * n / image, c = r * n % image / plane, end = c + (n + plane - 1) / plane;
+    const float *from = dg_channels(k, 0, i, c, end - c, &some);
+    if (some == end - c) return from + r * n % plane;
     for (float *to = k->scratch; c < end; c += some) {
-        from = dg_channels(k, 0, n, c, end - c, &some);
+        from = dg_channels(k, 0, i, c, end - c, &some);
         memcpy(to, from, sizeof *to * (size_t)(some * plane));
         to += some * plane;
     }
@@ -115,7 +117,7 @@ static void piece(const dg_call *k, int64_t p)
     for (int64_t r = p * some; r < end && r < rows.count; r++) {
         float *mean = (float *)k->out[MEAN].data + r * rows.each,
               *rstd = (float *)k->out[RSTD].data + r * rows.each;
-        dg_stats_f32(dg_isa_of(k), row_at(k, &rows, r), rows.n, eps, mean, rstd);
+        dg_stats_f32(dg_isa_of(k), row_at(k, rows.n, r), rows.n, eps, mean, rstd);
         for (int64_t i = 1; i < rows.each; i++) {
             mean[i] = *mean;
             rstd[i] = *rstd;

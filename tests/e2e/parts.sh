@@ -43,6 +43,12 @@ both "tiles" --precision bf16
 exits 0 "$dg" run "$graph" step --check=naive
 exits 0 "$dg" run "$graph" forward --check=poison -D 'parts=[1,15,17,7]'
 
+# rows that are shorter than a channel
+segments 1 rows
+exits 0 "$dg" run "$graph" rows --seed 5 -o read.npy
+exits 0 "$dg" run "$graph" rows --seed 5 -o stored.npy --skip parts
+same read.npy stored.npy
+
 # a 1x1 convolution stores its result where one of the parts was
 exits 0 "$dg" plan "$graph" forward
 grep -q "parts>conv2d+add.* in place$" out.txt || fail "no result over a part"
