@@ -6,6 +6,7 @@
 #include "compiler/compile.h"
 
 #include "compiler/ir/print.h"
+#include "compiler/ir/rewrite.h"
 #include "ops/ops.h"
 
 #include "compiler/base/os.h"
@@ -41,13 +42,19 @@ static void time_stage(dg_compilation *c, const char *stage, double *clock)
     *clock = now;
 }
 
+static void print(dg_module *m, dg_text *out)
+{
+    dg_module_tidy_init(m);
+    dg_print_module(m, out);
+}
+
 static void after_stage(void *ctx, const char *stage, const dg_module *m)
 {
     stage_hook *h = ctx;
     if (strcmp(stage, "graph") != 0) time_stage(h->c, stage, &h->clock);
     if (h->dump && strcmp(h->dump, stage) == 0 && h->dump_text->n == 0) {
         dg_module_compact(h->m); /* ids that are easy to follow */
-        dg_print_module(m, h->dump_text);
+        print(h->m, h->dump_text);
     }
     if (h->asked->after) h->asked->after(h->asked->ctx, stage, m);
     h->clock = dg_clock(); /* what the caller's hook took is nobody's */
@@ -110,8 +117,12 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
                         double begun, dg_plan **out)
 {
     *out = NULL;
-    stage_hook hook = {
-        .c = c, .m = m, .asked = &c->passes, .dump = dump, .dump_text = dump_text, .clock = dg_clock()};
+    stage_hook hook = {.c = c,
+                       .m = m,
+                       .asked = &c->passes,
+                       .dump = dump,
+                       .dump_text = dump_text,
+                       .clock = dg_clock()};
     dg_pass_options passes = c->passes;
     passes.after = after_stage;
     passes.ctx = &hook;
@@ -143,7 +154,7 @@ static bool module_plan(dg_compilation *c, dg_module *m, const char *dump, dg_te
     plan->n_stages = (int)c->times.n;
     plan->stages = dg_arena_copy(plan->arena, c->times.at, c->times.n * sizeof *c->times.at);
     c->times.n = 0; /* the initialisers' plan has its own */
-    if (dump && strcmp(dump, "memplan") == 0) dg_print_module(m, dump_text);
+    if (dump && strcmp(dump, "memplan") == 0) print(m, dump_text);
     if (dump && strcmp(dump, "plan") == 0)
         dg_explain_text(plan, &(dg_explain_options){.width = 110, .threads = 1}, dump_text);
     *out = plan;
@@ -275,6 +286,7 @@ static bool keep_missing(dg_graph *g, const bool *present)
     dg_apply_map(g, map);
     dg_drop_dead(g, scratch);
     dg_arena_free(scratch);
+    dg_graph_compact(g);
     return any;
 }
 

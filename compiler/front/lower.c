@@ -368,11 +368,9 @@ static void finish(dg_lower *L)
     dg_module *m = L->module;
     dg_arena *scratch = dg_arena_new();
     dg_drop_dead(m->graph, scratch);
-    dg_drop_dead(m->init, scratch);
     dg_arena_free(scratch);
     set_phases(L);
     dg_graph_compact(m->graph);
-    dg_graph_compact(m->init);
 }
 
 dg_module *dg_front_elaborate(dg_front *f, dg_arena *a, const dg_entry_info *entry,

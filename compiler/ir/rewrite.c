@@ -513,3 +513,12 @@ void dg_module_compact(dg_module *m)
     }
     forget(&c);
 }
+
+void dg_module_tidy_init(dg_module *m)
+{
+    if (!m->init) return;
+    dg_arena *scratch = dg_arena_new();
+    dg_drop_dead(m->init, scratch);
+    dg_arena_free(scratch);
+    dg_graph_compact(m->init);
+}

@@ -55,4 +55,8 @@ void dg_graph_compact(dg_graph *g);
 /* The graph of a module, and the ids in its decisions (DG_NONE where the thing is gone). */
 void dg_module_compact(dg_module *m);
 
+/* The graph of the initialisers without what is dead and with dense ids: for print. The front end
+ * leaves it as it was built, since most compiles never use it. */
+void dg_module_tidy_init(dg_module *m);
+
 #endif

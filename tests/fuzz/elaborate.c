@@ -4,6 +4,7 @@
  */
 #include "compiler/front/front.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
@@ -32,6 +33,7 @@ static void elaborate(dg_front *f, dg_diag *d, const dg_entry_info *e)
     if (m) {
         if (!dg_verify(m, "front")) abort();
         dg_text text = {0};
+        dg_module_tidy_init(m);
         dg_print_module(m, &text);
         dg_text_free(&text);
         dg_module_free(m);

@@ -12,6 +12,7 @@
 
 #include "compiler/base/os.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/verify.h"
 #include "ops/ops.h"
 
@@ -127,6 +128,7 @@ static bool one_entry(const char *path, const char *text, int i, const char *con
         dg_module *m = dg_front_elaborate(f, r.arena, e, args, n, dg_op_find);
         dg_text_add(out, "==== %s\n", e->name);
         if (m && !dg_verify(m, "front")) fail_msg("%s: %s is not well formed", path, e->name);
+        if (m) dg_module_tidy_init(m);
         if (m && r.summary)
             summarise(m, out);
         else if (m)
