@@ -161,9 +161,9 @@ void dg_note_bound(dg_lower *L, dg_message *m, const dg_expr *e)
 
 static void beside_inputs(dg_lower *L, dg_message *m, const dg_infer *t, int a, int b)
 {
-    const char *x = dg_type_name(L->arena, &t->in[a]);
+    const char *x = dg_type_name(L->arena, t->in[a]);
     if (b >= 0 && b < t->n_in)
-        dg_beside_set(L->diag, m, "%s and %s", x, dg_type_name(L->arena, &t->in[b]));
+        dg_beside_set(L->diag, m, "%s and %s", x, dg_type_name(L->arena, t->in[b]));
     else
         dg_beside_set(L->diag, m, "%s", x);
 }
@@ -190,8 +190,8 @@ static const dg_actual *argument(const dg_bound *c, const char *name)
 /* Which of lead and trail makes the sizes agree. */
 static void help_ranks(dg_lower *L, dg_message *m, const dg_expr *e, const dg_infer *t)
 {
-    int low = t->in[0].shape.rank < t->in[1].shape.rank ? 0 : 1;
-    const dg_shape *s = &t->in[low].shape, *big = &t->in[1 - low].shape;
+    int low = t->in[0]->shape.rank < t->in[1]->shape.rank ? 0 : 1;
+    const dg_shape *s = &t->in[low]->shape, *big = &t->in[1 - low]->shape;
     const char *small = dg_source_of(L, low ? e->b->span : e->a->span),
                *large = dg_source_of(L, low ? e->a->span : e->b->span);
     bool trails = s->rank > 0, leads = s->rank > 0;
@@ -236,14 +236,14 @@ void dg_refused(void *ctx, const dg_infer *t)
         beside_inputs(L, m, t, a, b);
     else if (t->n_in > 0 && input_expr(s, 0))
         dg_beside_set(L->diag, m, "%s is %s", dg_source_of(L, input_expr(s, 0)->span),
-                      dg_type_name(L->arena, &t->in[0]));
+                      dg_type_name(L->arena, t->in[0]));
     for (int i = 0; i < 2; i++) {
         const dg_expr *e = input_expr(s, binary ? i : t->input[i]);
         if (!e && i == 0) e = input_expr(s, 0);
         if (e) dg_note_bound(L, m, e);
     }
     bool ranks = binary && t->n_in == 2 && t->id && strcmp(t->id, "E020") == 0 &&
-                 t->in[0].shape.rank != t->in[1].shape.rank;
+                 t->in[0]->shape.rank != t->in[1]->shape.rank;
     if (ranks)
         help_ranks(L, m, s->e, t);
     else if (t->help)

@@ -160,15 +160,16 @@ dg_node dg_build_node(dg_build *b, const struct dg_op *op, const dg_attr *attrs,
 {
     enum { FEW = 16 };
     dg_graph *g = b->graph;
-    dg_type few_in[FEW], few_out[FEW + 16];
-    dg_type *types = n_in <= FEW ? few_in : DG_NEW_ARRAY(g->arena, dg_type, n_in);
+    const dg_type *few_in[FEW], **types = few_in;
+    if (n_in > FEW) types = DG_NEW_ARRAY(g->arena, const dg_type *, n_in);
+    dg_type few_out[FEW + 16];
     dg_type *out = n_in <= FEW ? few_out : DG_NEW_ARRAY(g->arena, dg_type, n_in + 16);
     const dg_known_op *known = known_op(g, op);
     int n_out = known->outputs, least = known->least, most = known->most;
     bool poison = false;
     for (int i = 0; i < n_in; i++) {
-        types[i] = *dg_type_of(g, in[i]);
-        poison |= types[i].dtype == DG_POISON;
+        types[i] = dg_type_of(g, in[i]);
+        poison |= types[i]->dtype == DG_POISON;
     }
     dg_attrs none = {0, NULL}, ordered = none;
     dg_infer t = {.op = op,

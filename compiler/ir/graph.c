@@ -21,6 +21,12 @@ dg_graph *dg_graph_new(dg_arena *a, dg_strings *s, const struct dg_op *(*find)(c
     return g;
 }
 
+void dg_type_room_free(dg_type_room *r)
+{
+    dg_vec_free(&r->in);
+    dg_vec_free(&r->out);
+}
+
 void dg_graph_free(dg_graph *g)
 {
     if (!g) return;
@@ -28,7 +34,7 @@ void dg_graph_free(dg_graph *g)
         dg_vec_free(&g->regions.at[i].args);
         dg_vec_free(&g->regions.at[i].results);
     }
-    dg_vec_free(g->asked);
+    dg_type_room_free(g->asked);
     dg_vec_free(&g->values);
     dg_vec_free(&g->nodes);
     dg_vec_free(&g->regions);

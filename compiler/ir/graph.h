@@ -90,7 +90,12 @@ typedef struct dg_region_info {
 } dg_region_info;
 
 /* Types told one answer after the other: each is good until the next. */
-typedef DG_VEC(dg_type) dg_type_room;
+typedef struct dg_type_room {
+    DG_VEC(const dg_type *) in;
+    DG_VEC(dg_type) out;
+    dg_type made; /* what a prologue makes of its operand */
+} dg_type_room;
+void dg_type_room_free(dg_type_room *r);
 
 /* What builders ask about an op, read from its declaration once. */
 typedef struct dg_known_op {

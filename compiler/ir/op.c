@@ -11,13 +11,13 @@
 dg_shape dg_in_shape(const dg_infer *t, int input)
 {
     assert(input < t->n_in);
-    return t->in[input].shape;
+    return t->in[input]->shape;
 }
 
 dg_dtype dg_in_dtype(const dg_infer *t, int input)
 {
     assert(input < t->n_in);
-    return t->in[input].dtype;
+    return t->in[input]->dtype;
 }
 
 const char *dg_input_name(const dg_infer *t, int input)
@@ -112,10 +112,10 @@ bool dg_want_rank_from(dg_infer *t, int input, int least, int most)
 
 bool dg_want_shape(dg_infer *t, int input, dg_shape shape)
 {
-    if (dg_shape_equal(&t->in[input].shape, &shape)) return true;
-    dg_type want = {t->in[input].dtype, shape};
+    if (dg_shape_equal(&t->in[input]->shape, &shape)) return true;
+    dg_type want = {t->in[input]->dtype, shape};
     return dg_reject_input(t, input, "`%s` is %s, wanted is %s", dg_input_name(t, input),
-                           dg_type_name(t->arena, &t->in[input]), dg_type_name(t->arena, &want));
+                           dg_type_name(t->arena, t->in[input]), dg_type_name(t->arena, &want));
 }
 
 bool dg_want_float(dg_infer *t, int input)
@@ -123,7 +123,7 @@ bool dg_want_float(dg_infer *t, int input)
     dg_dtype have = dg_in_dtype(t, input);
     if (dg_dtype_is_float(have)) return true;
     dg_reject_input(t, input, "`%s` is %s, wanted are floats", dg_input_name(t, input),
-                    dg_type_name(t->arena, &t->in[input]));
+                    dg_type_name(t->arena, t->in[input]));
     return have == DG_POISON ? false : dg_help(t, "convert it with f32(...)");
 }
 
@@ -131,7 +131,7 @@ bool dg_want_dtype(dg_infer *t, int input, dg_dtype dtype)
 {
     if (dg_in_dtype(t, input) == dtype) return true;
     return dg_reject_input(t, input, "`%s` is %s, wanted is %s", dg_input_name(t, input),
-                           dg_type_name(t->arena, &t->in[input]), dg_dtype_name(dtype));
+                           dg_type_name(t->arena, t->in[input]), dg_dtype_name(dtype));
 }
 
 bool dg_want_same_dtype(dg_infer *t, int a, int b)
@@ -162,18 +162,18 @@ bool dg_give_typed(dg_infer *t, int output, dg_dtype dtype, dg_shape shape)
 
 bool dg_give(dg_infer *t, int output, dg_shape shape)
 {
-    return dg_give_typed(t, output, t->in[0].dtype, shape);
+    return dg_give_typed(t, output, t->in[0]->dtype, shape);
 }
 
 bool dg_infer_broadcast(dg_infer *t, dg_shape *out)
 {
-    dg_shape s = t->in[0].shape;
+    dg_shape s = t->in[0]->shape;
     int shaped = 0; /* the input whose rank `s` has */
     for (int i = 1; i < t->n_in; i++) {
-        dg_shape other = t->in[i].shape;
+        dg_shape other = t->in[i]->shape;
         int axis;
         if (dg_broadcast(&s, &other, &s, &axis)) {
-            if (t->in[shaped].shape.rank == 0) shaped = i;
+            if (t->in[shaped]->shape.rank == 0) shaped = i;
             continue;
         }
         if (axis >= 0)
@@ -197,7 +197,7 @@ bool dg_infer_elementwise(dg_infer *t, dg_dtype out)
     }
     dg_shape s;
     return dg_infer_broadcast(t, &s) &&
-           dg_give_typed(t, 0, out == DG_POISON ? t->in[0].dtype : out, s);
+           dg_give_typed(t, 0, out == DG_POISON ? t->in[0]->dtype : out, s);
 }
 
 /* ---- gradients ---- */
@@ -227,16 +227,20 @@ dg_value dg_grad_to(dg_build *b, dg_value d, dg_value like)
 dg_infer dg_types_of(const dg_graph *g, dg_node n)
 {
     const dg_node_info *i = dg_node_of(g, n);
-    g->asked->n = 0;
-    for (int k = 0; k < i->n_in; k++) dg_vec_push(g->asked, *dg_type_of(g, i->in[k]));
-    for (int k = 0; k < i->n_out; k++) dg_vec_push(g->asked, *dg_type_of(g, i->out[k]));
-    dg_type *in = g->asked->at, *out = in + i->n_in;
-    if (i->prologue) in[i->prologue->operand].shape = i->prologue->shape;
+    dg_type_room *room = g->asked;
+    room->in.n = room->out.n = 0;
+    for (int k = 0; k < i->n_in; k++) dg_vec_push(&room->in, dg_type_of(g, i->in[k]));
+    for (int k = 0; k < i->n_out; k++) dg_vec_push(&room->out, *dg_type_of(g, i->out[k]));
+    if (i->prologue) {
+        const dg_type **operand = &room->in.at[i->prologue->operand];
+        room->made = (dg_type){(*operand)->dtype, i->prologue->shape};
+        *operand = &room->made;
+    }
     return (dg_infer){.op = i->op,
                       .attrs = &i->attrs,
                       .n_in = i->n_own,
-                      .in = in,
-                      .out = out,
+                      .in = room->in.at,
+                      .out = room->out.at,
                       .n_out = i->n_out,
                       .input = {-1, -1},
                       .prologue = i->prologue};

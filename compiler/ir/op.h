@@ -18,7 +18,7 @@ typedef struct dg_infer {
     const struct dg_op *op;
     const dg_attrs *attrs;
     int n_in;
-    const dg_type *in;
+    const dg_type *const *in;
     dg_type *out; /* room for n_in + 16; filled by dg_give */
     int n_out; /* starts as the number of names in op->outputs ("ys..." counts none); dg_give raises
                   it */

@@ -247,12 +247,16 @@ static bool check_types(checker *c, dg_node n)
     if (i->prologue && !check_prologue(c, n)) return false;
     if (i->strip && !i->op->epilogue) return true; /* the strip is the shape rule */
     enum { FEW = 16 };
-    dg_type few_in[FEW], few_out[2 * FEW];
-    dg_type *in = i->n_own <= FEW ? few_in : DG_NEW_ARRAY(c->arena, dg_type, i->n_own);
+    const dg_type *few_in[FEW], **in = few_in;
+    if (i->n_own > FEW) in = DG_NEW_ARRAY(c->arena, const dg_type *, i->n_own);
+    dg_type made, few_out[2 * FEW];
     dg_type *out = i->n_own <= FEW ? few_out : DG_NEW_ARRAY(c->arena, dg_type, i->n_own + FEW);
-    for (int k = 0; k < i->n_own; k++) in[k] = *dg_type_of(c->g, i->in[k]);
-    if (i->prologue && i->prologue->operand < i->n_own)
-        in[i->prologue->operand].shape = i->prologue->shape;
+    for (int k = 0; k < i->n_own; k++) in[k] = dg_type_of(c->g, i->in[k]);
+    if (i->prologue && i->prologue->operand < i->n_own) {
+        const dg_type **operand = &in[i->prologue->operand];
+        made = (dg_type){(*operand)->dtype, i->prologue->shape};
+        *operand = &made;
+    }
     dg_infer t = {.op = i->op,
                   .attrs = &i->attrs,
                   .n_in = i->n_own,

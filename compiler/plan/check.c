@@ -505,7 +505,7 @@ bool dg_plan_check(const dg_plan *p, dg_diag *d)
         for (int k = 0; k < p->loops[l].n_carries; k++) swaps |= p->loops[l].carries[k].how == 1;
     }
     if (good && swaps) good = dg_check_run(&c, 3);
-    dg_vec_free(&types);
+    dg_type_room_free(&types);
     dg_arena_free(c.a);
     return good;
 }

@@ -111,15 +111,19 @@ static const char *prologue_wrong(const dg_plan *p, const dg_plan_step *s, const
 /* What a kernel's callbacks are told. */
 static dg_infer types_of(const dg_plan *p, const dg_plan_step *s, dg_type_room *room)
 {
-    room->n = 0;
-    for (int i = 0; i < s->n_in; i++)
-        dg_vec_push(room, (dg_type){p->values[s->in[i]].type->dtype, *shape_of(p, s, i)});
-    for (int o = 0; o < s->n_out; o++) dg_vec_push(room, *p->values[s->out[o]].type);
+    room->in.n = room->out.n = 0;
+    for (int i = 0; i < s->n_in; i++) dg_vec_push(&room->in, p->values[s->in[i]].type);
+    for (int o = 0; o < s->n_out; o++) dg_vec_push(&room->out, *p->values[s->out[o]].type);
+    int made = s->prologue ? s->prologue->operand : -1;
+    if (made >= 0 && made < s->n_in) {
+        room->made = (dg_type){room->in.at[made]->dtype, s->prologue->shape};
+        room->in.at[made] = &room->made;
+    }
     return (dg_infer){.op = s->op,
                       .attrs = &s->attrs,
                       .n_in = s->n_own,
-                      .in = room->at,
-                      .out = room->at + s->n_in,
+                      .in = room->in.at,
+                      .out = room->out.at,
                       .n_out = s->n_out,
                       .input = {-1, -1},
                       .prologue = s->prologue};
@@ -193,6 +197,11 @@ const char *dg_step_wrong(const dg_plan *p, const dg_plan_step *s, dg_type_room 
 {
     if (s->n_own < 0 || s->n_own > s->n_in) return "has more operands of its own than it has";
     const dg_strip *epilogue = s->op->epilogue ? s->strip : NULL;
+    int least, most;
+    dg_op_arity(s->op, &least, &most);
+    if ((!s->strip || epilogue) && (s->n_own < least || s->n_own > most))
+        return "has not the operands that its op takes";
+    if (s->n_out < 1 && !(s->op->traits & DG_EFFECT)) return "has no result";
     int n = dg_prologue_inputs(s->n_own, epilogue);
     if (s->prologue)
         n += s->prologue->parts - 1 + (s->prologue->strip ? s->prologue->strip->n_in - 1 : 0);

@@ -83,7 +83,7 @@ static void im2col_f32(const dg_call *k)
 
 static dg_conv geometry(const dg_infer *t)
 {
-    return dg_conv_of(t->attrs, t->in[X].shape, t->in[W].shape);
+    return dg_conv_of(t->attrs, t->in[X]->shape, t->in[W]->shape);
 }
 
 static int64_t scratch(const dg_infer *t, const dg_strip *s)

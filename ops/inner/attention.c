@@ -93,7 +93,8 @@ static int64_t larger(int64_t a, int64_t b)
 static int64_t scratch(const dg_infer *t, const dg_strip *strip)
 {
     (void)strip;
-    dg_attention a = dg_attention_of(&t->in[0].shape, &t->in[1].shape, &t->in[2].shape, t->attrs);
+    dg_attention a =
+        dg_attention_of(&t->in[0]->shape, &t->in[1]->shape, &t->in[2]->shape, t->attrs);
     int64_t room = larger(dg_gemm_floats(a.rows, a.M, a.D), dg_gemm_floats(a.rows, a.E, a.M));
     return (a.rows * a.M + room) * (int64_t)sizeof(float);
 }
@@ -126,13 +127,14 @@ static void run(const dg_call *call)
 
 static bool fits(const dg_infer *t)
 {
-    return dg_shape_count(&t->in[DG_ATTEND_K].shape) > 0 &&
-           dg_shape_count(&t->in[DG_ATTEND_V].shape) > 0;
+    return dg_shape_count(&t->in[DG_ATTEND_K]->shape) > 0 &&
+           dg_shape_count(&t->in[DG_ATTEND_V]->shape) > 0;
 }
 
 static double flops(const dg_infer *t)
 {
-    dg_attention a = dg_attention_of(&t->in[0].shape, &t->in[1].shape, &t->in[2].shape, t->attrs);
+    dg_attention a =
+        dg_attention_of(&t->in[0]->shape, &t->in[1]->shape, &t->in[2]->shape, t->attrs);
     return (double)(a.heads * a.N * a.M) * (double)(2 * a.D + 2 * a.E + 4);
 }
 

@@ -81,7 +81,8 @@ static int64_t room_of(const dg_attention *a)
 static int64_t scratch(const dg_infer *t, const dg_strip *strip)
 {
     (void)strip;
-    dg_attention a = dg_attention_of(&t->in[Q].shape, &t->in[K].shape, &t->in[V].shape, t->attrs);
+    dg_attention a =
+        dg_attention_of(&t->in[Q]->shape, &t->in[K]->shape, &t->in[V]->shape, t->attrs);
     return (2 * a.rows * a.M + a.M * larger(a.D, a.E) + room_of(&a)) * (int64_t)sizeof(float);
 }
 
@@ -141,13 +142,14 @@ static void run(const dg_call *call)
 
 static bool fits(const dg_infer *t)
 {
-    return dg_shape_count(&t->in[Q].shape) > 0 && dg_shape_count(&t->in[V].shape) > 0 &&
-           dg_shape_count(&t->in[K].shape) > 0;
+    return dg_shape_count(&t->in[Q]->shape) > 0 && dg_shape_count(&t->in[V]->shape) > 0 &&
+           dg_shape_count(&t->in[K]->shape) > 0;
 }
 
 static double flops(const dg_infer *t)
 {
-    dg_attention a = dg_attention_of(&t->in[Q].shape, &t->in[K].shape, &t->in[V].shape, t->attrs);
+    dg_attention a =
+        dg_attention_of(&t->in[Q]->shape, &t->in[K]->shape, &t->in[V]->shape, t->attrs);
     return (double)(a.heads * a.N * a.M) * (double)(6 * a.D + 4 * a.E + 8);
 }
 

@@ -87,7 +87,7 @@ static places places_of(char *at, int64_t taps)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    int64_t taps = t->in[W].shape.dim[2] * t->in[W].shape.dim[3];
+    int64_t taps = t->in[W]->shape.dim[2] * t->in[W]->shape.dim[3];
     return 4 * 32 * taps + 2 * taps * CELL + 4 * CELL / 2;
 }
 

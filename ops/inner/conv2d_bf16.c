@@ -367,7 +367,7 @@ static void amx_f32(const dg_call *k)
 
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
+    dg_amx_taps taps = taps_of(t->attrs, t->in[X]->shape);
     cut c = cut_of(&taps);
     return dg_strips_bytes(t->prologue, s) + scratch_bytes(&c);
 }
@@ -375,14 +375,14 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
+    dg_amx_taps taps = taps_of(t->attrs, t->in[X]->shape);
     cut c = cut_of(&taps);
     return first_staged(&c) ? c.nimages * c.nrows * block_bytes(&c) : 0;
 }
 
 static bool fits(const dg_infer *t)
 {
-    dg_amx_taps taps = taps_of(t->attrs, t->in[X].shape);
+    dg_amx_taps taps = taps_of(t->attrs, t->in[X]->shape);
     cut c = cut_of(&taps);
     return dg_amx_ready() && 4 * c.image_words <= INT32_MAX &&
            c.steps * 2 * DG_AMX_BYTES <= INT32_MAX;
@@ -390,7 +390,7 @@ static bool fits(const dg_infer *t)
 
 static double flops(const dg_infer *t)
 {
-    dg_conv g = taps_of(t->attrs, t->in[X].shape).g;
+    dg_conv g = taps_of(t->attrs, t->in[X]->shape).g;
     return dg_conv_flops(&g);
 }
 

@@ -276,7 +276,7 @@ static void run(const dg_call *k)
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_conv g = forward(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     cut c = cut_of(&g);
     return c.slabs > 1 && !is_depthwise(&g)
                ? (int64_t)sizeof(float) * c.slabs * dg_shape_count(&t->out[0].shape)
@@ -286,7 +286,7 @@ static int64_t workspace(const dg_infer *t, const dg_strip *s)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_conv g = forward(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     cut c = cut_of(&g);
     if (is_depthwise(&g)) return 0;
     return (int64_t)sizeof(float) *
@@ -310,7 +310,7 @@ static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const
 
 static double flops(const dg_infer *t)
 {
-    dg_conv g = forward(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_conv g = forward(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     return dg_conv_flops(&g);
 }
 

@@ -329,7 +329,7 @@ static void amx_f32(const dg_call *k)
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = geometry(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_conv g = geometry(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     cut c = cut_of(&g);
     int64_t sums = c.slabs > 1 ? 4 * c.slabs * dg_shape_count(&t->out[0].shape) : 0;
     return right_bytes(&c) + sums;
@@ -338,7 +338,7 @@ static int64_t workspace(const dg_infer *t, const dg_strip *s)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv g = geometry(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_conv g = geometry(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     cut c = cut_of(&g);
     int64_t band = 2 * DG_AMX_SIDE * 2 * dg_amx_ld(c.deep / 2), all = places_of(&c, NULL).bytes;
     all += dg_strips_bytes(t->prologue, NULL);

@@ -196,14 +196,14 @@ static void run(const dg_call *k)
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
-    return steps_by_one(&f) ? (int64_t)sizeof(float) * dg_shape_count(&t->in[W].shape) : 0;
+    dg_conv f = forward(t->attrs, t->in[DY]->shape, t->in[W]->shape);
+    return steps_by_one(&f) ? (int64_t)sizeof(float) * dg_shape_count(&t->in[W]->shape) : 0;
 }
 
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape), g = turned(&f);
+    dg_conv f = forward(t->attrs, t->in[DY]->shape, t->in[W]->shape), g = turned(&f);
     if (steps_by_one(&f)) return dg_conv_scratch(&g);
     fold d = fold_of(&f);
     return (int64_t)sizeof(float) *
@@ -235,7 +235,7 @@ static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const
 
 static double flops(const dg_infer *t)
 {
-    dg_conv f = forward(t->attrs, t->in[DY].shape, t->in[W].shape);
+    dg_conv f = forward(t->attrs, t->in[DY]->shape, t->in[W]->shape);
     return dg_conv_flops(&f);
 }
 

@@ -281,7 +281,7 @@ static void amx_f32(const dg_call *k)
 /* How many leading axes merge depends on strides, which are not known here: room for any cut. */
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_view x = {.shape = t->in[X].shape}, y = {.shape = t->in[Y].shape},
+    dg_view x = {.shape = t->in[X]->shape}, y = {.shape = t->in[Y]->shape},
             z = {.shape = t->out[0].shape};
     dg_view_pack(&x);
     dg_view_pack(&y);
@@ -295,8 +295,8 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
 
 static bool fits(const dg_infer *t)
 {
-    return dg_amx_ready() && dg_shape_count(&t->in[X].shape) > 0 &&
-           dg_shape_count(&t->in[Y].shape) > 0;
+    return dg_amx_ready() && dg_shape_count(&t->in[X]->shape) > 0 &&
+           dg_shape_count(&t->in[Y]->shape) > 0;
 }
 
 /* ---- reference ---- */

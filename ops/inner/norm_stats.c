@@ -135,7 +135,7 @@ static void run(const dg_call *k)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    return t->prologue ? (int64_t)sizeof(float) * rows_of(t->attrs, t->in[0].shape).n : 0;
+    return t->prologue ? (int64_t)sizeof(float) * rows_of(t->attrs, t->in[0]->shape).n : 0;
 }
 
 static const dg_kernel kernels[] = {

@@ -70,19 +70,19 @@ static void run(const dg_call *k)
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_winograd w = winograd_of(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     return dg_winograd_dw_workspace(&w);
 }
 
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_winograd w = winograd_of(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     return dg_strips_bytes(t->prologue, s) + dg_winograd_dw_scratch(&w, t->prologue != NULL);
 }
 
 static double flops(const dg_infer *t)
 {
-    dg_winograd w = winograd_of(t->attrs, t->in[X].shape, t->in[DY].shape);
+    dg_winograd w = winograd_of(t->attrs, t->in[X]->shape, t->in[DY]->shape);
     return dg_conv_flops(&w.g);
 }
 

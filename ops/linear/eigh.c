@@ -225,14 +225,14 @@ static void run(const dg_call *k)
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
     (void)s;
-    dg_shape x = t->in[0].shape;
+    dg_shape x = t->in[0]->shape;
     int64_t n = x.dim[x.rank - 1];
     return (n * n + n) * (int64_t)sizeof(double) + dg_eigh_bytes(n);
 }
 
 static double flops(const dg_infer *t)
 {
-    dg_shape x = t->in[0].shape;
+    dg_shape x = t->in[0]->shape;
     return 9 * (double)dg_shape_count(&x) * (double)x.dim[x.rank - 1];
 }
 

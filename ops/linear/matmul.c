@@ -283,7 +283,7 @@ static void gemm_f32(const dg_call *k)
 /* How many rows are merged depends on strides, which are not known here: all, at most. */
 static int64_t scratch(const dg_infer *t, const dg_strip *s)
 {
-    dg_shape x = t->in[X].shape, z = t->out[0].shape;
+    dg_shape x = t->in[X]->shape, z = t->out[0].shape;
     int64_t n = z.dim[z.rank - 1], k = x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)],
             m = n > 0 ? dg_shape_count(&z) / n : 0;
     return dg_epilogue_bytes(s) + (int64_t)sizeof(float) * dg_gemm_floats(m, n, k);
@@ -291,7 +291,7 @@ static int64_t scratch(const dg_infer *t, const dg_strip *s)
 
 static int64_t workspace(const dg_infer *t, const dg_strip *s)
 {
-    dg_shape x = t->in[X].shape, z = t->out[0].shape;
+    dg_shape x = t->in[X]->shape, z = t->out[0].shape;
     int64_t k = x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)],
             parts = parts_of_sum(&z, k, s);
     return parts > 1 ? parts * dg_shape_count(&z) * (int64_t)sizeof(float) : 0;
@@ -341,7 +341,7 @@ static dg_value narrow(dg_build *b, const dg_attrs *a, const dg_value *in, const
 
 static double flops(const dg_infer *t)
 {
-    dg_shape x = t->in[X].shape;
+    dg_shape x = t->in[X]->shape;
     return 2 * (double)dg_shape_count(&t->out[0].shape) *
            (double)x.dim[x.rank - (dg_attr_int(t->attrs, "tx") ? 2 : 1)];
 }

@@ -54,7 +54,7 @@ static const dg_kernel kernels[] = {
 
 static double flops(const dg_infer *types)
 {
-    return 4 * (double)dg_shape_count(&types->in[0].shape);
+    return 4 * (double)dg_shape_count(&types->in[0]->shape);
 }
 
 const dg_op dg_op_softmax = {

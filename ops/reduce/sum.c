@@ -87,7 +87,7 @@ static dg_value simplify(dg_build *b, const dg_attrs *a, const dg_value *in, int
 
 static double flops(const dg_infer *types)
 {
-    return (double)dg_shape_count(&types->in[0].shape);
+    return (double)dg_shape_count(&types->in[0]->shape);
 }
 
 const dg_op dg_op_sum = {

@@ -17,7 +17,7 @@ static bool infer(dg_infer *t)
     if (!dg_broadcasts_to(&x, &y)) {
         dg_type to = {dg_in_dtype(t, 0), y};
         return dg_reject(t, "%s does not repeat to %s; only rank 0 and axes of size 1 are repeated",
-                         dg_type_name(t->arena, &t->in[0]), dg_type_name(t->arena, &to));
+                         dg_type_name(t->arena, t->in[0]), dg_type_name(t->arena, &to));
     }
     return dg_give(t, 0, y);
 }

@@ -370,9 +370,9 @@ static reduction plan_reduction(const dg_call *k, dg_fold fold)
 int64_t dg_reduce_workspace(const dg_infer *types, const dg_strip *s)
 {
     (void)s;
-    int64_t count = dg_reduced_count(types->attrs, &types->in[0].shape);
+    int64_t count = dg_reduced_count(types->attrs, &types->in[0]->shape);
     if (count == 0) return 0;
-    int64_t results = dg_shape_count(&types->in[0].shape) / count,
+    int64_t results = dg_shape_count(&types->in[0]->shape) / count,
             splits = parts(count * COLUMNS, LONG);
     if (splits > count) splits = count;
     return splits > 1 ? results * splits * (int64_t)sizeof(acc) : 0;

@@ -57,7 +57,7 @@ static uint64_t *merge_sort(uint64_t *from, uint64_t *to, int64_t n)
 int64_t dg_sort_scratch(const dg_infer *types, const dg_strip *s)
 {
     (void)s;
-    return 2 * dg_lines_of(types->attrs, &types->in[0].shape).n * (int64_t)sizeof(uint64_t);
+    return 2 * dg_lines_of(types->attrs, &types->in[0]->shape).n * (int64_t)sizeof(uint64_t);
 }
 
 typedef struct sorting {

@@ -46,7 +46,9 @@ static void run_kernel(const shapes *c, const dg_kernel *kernel, dg_isa isa, int
     dg_arena *arena = dg_arena_new();
     const dg_op *op = dg_op_find(c->op), *add = dg_op_find("add"), *silu = dg_op_find("silu");
     dg_attrs attrs = {c->n_attrs, c->attrs};
-    dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->w}}, out[16];
+    const dg_type given[2] = {{DG_F32, c->x}, {DG_F32, c->w}};
+    const dg_type *const in[2] = {&given[0], &given[1]};
+    dg_type out[16];
     dg_infer t = {.op = op,
                   .attrs = &attrs,
                   .n_in = 2,

@@ -85,7 +85,9 @@ static void run_case(const example *c, double level, bool adds, dg_isa isa)
     dg_arena *arena = dg_arena_new();
     const dg_op *op = dg_op_find(c->op);
     dg_attrs attrs = {4, (dg_attr *)(uintptr_t)c->attrs};
-    dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->w}}, out[2];
+    const dg_type given[2] = {{DG_F32, c->x}, {DG_F32, c->w}};
+    const dg_type *const in[2] = {&given[0], &given[1]};
+    dg_type out[2];
     dg_infer t = {.op = op,
                   .attrs = &attrs,
                   .n_in = 2,

@@ -132,7 +132,9 @@ static void run_kernel(const example *c, const source *from, const dg_kernel *ke
     dg_arena *arena = dg_arena_new();
     const dg_op *op = dg_op_find(c->op);
     dg_attrs attrs = {c->n_attrs, c->attrs};
-    dg_type in[2] = {{DG_F32, c->x}, {DG_F32, c->other}}, out[16];
+    const dg_type given[2] = {{DG_F32, c->x}, {DG_F32, c->other}};
+    const dg_type *const in[2] = {&given[0], &given[1]};
+    dg_type out[16];
     operand made;
     operand_of(&made, c->x);
     int n_own = c->other.rank > 0 ? 2 : 1, parts = from->parts, loads = from->strip ? LOADS - 1 : 0;

@@ -67,12 +67,12 @@ static void run_taker(const dg_call *k)
 static int64_t taker_scratch(const dg_infer *types, const dg_strip *strip)
 {
     return dg_strips_bytes(types->prologue, strip) +
-           (int64_t)sizeof(float) * dg_shape_count(&types->in[0].shape);
+           (int64_t)sizeof(float) * dg_shape_count(&types->in[0]->shape);
 }
 
 static bool not_of_rank_2(const dg_infer *types)
 {
-    return types->in[0].shape.rank != 2;
+    return types->in[0]->shape.rank != 2;
 }
 
 static void run_stats(const dg_call *k)

@@ -12,7 +12,7 @@ static bool infer_same(dg_infer *t)
 
 static bool wide(const dg_infer *t)
 {
-    return t->in[0].shape.dim[t->in[0].shape.rank - 1] % 8 == 0;
+    return t->in[0]->shape.dim[t->in[0]->shape.rank - 1] % 8 == 0;
 }
 
 static void run(const dg_call *k)

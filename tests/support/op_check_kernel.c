@@ -242,10 +242,11 @@ static bool bring_together(const dg_view *out, const buffer *apart, char *packed
 
 static dg_infer types_of(op_checked *k)
 {
+    for (int i = 0; i < k->n_in; i++) k->given[i] = &k->in[i];
     return (dg_infer){.op = k->op,
                       .attrs = &k->attrs,
                       .n_in = k->n_in,
-                      .in = k->in,
+                      .in = k->given,
                       .out = k->out,
                       .n_out = k->n_out,
                       .input = {-1, -1},

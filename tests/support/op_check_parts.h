@@ -23,6 +23,7 @@ typedef struct op_checked {
     dg_build b;
     int n_in, n_out;
     dg_type in[OP_MOST], out[OP_MOST];
+    const dg_type *given[OP_MOST]; /* `in`, as kernels are told */
     dg_attrs attrs;
     double *value[OP_MOST]; /* of the inputs; ints as doubles */
 } op_checked;
