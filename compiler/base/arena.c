@@ -128,6 +128,12 @@ void *dg_arena_alloc(dg_arena *a, size_t bytes)
     return zero ? p : memset(p, 0, bytes);
 }
 
+void *dg_arena_room(dg_arena *a, size_t bytes)
+{
+    bool zero;
+    return take(a, bytes, &zero);
+}
+
 void *dg_arena_copy(dg_arena *a, const void *from, size_t bytes)
 {
     bool zero;

@@ -14,6 +14,8 @@ void dg_arena_free(dg_arena *a); /* NULL is allowed */
 
 /* Zeroed, 16-byte aligned, valid until the arena goes. `bytes` may be 0. */
 void *dg_arena_alloc(dg_arena *a, size_t bytes);
+/* The same, but with whatever stands there: for what is written whole before it is read. */
+void *dg_arena_room(dg_arena *a, size_t bytes);
 void *dg_arena_copy(dg_arena *a, const void *from, size_t bytes);
 char *dg_arena_text(dg_arena *a, const char *from, size_t length); /* adds the final NUL */
 __attribute__((format(printf, 2, 3))) char *dg_arena_printf(dg_arena *a, const char *format, ...);
@@ -28,5 +30,6 @@ size_t dg_arena_used(const dg_arena *a);
 
 #define DG_NEW(arena, type) ((type *)dg_arena_alloc((arena), sizeof(type)))
 #define DG_NEW_ARRAY(arena, type, n) ((type *)dg_arena_alloc((arena), sizeof(type) * (size_t)(n)))
+#define DG_ROOM(arena, type, n) ((type *)dg_arena_room((arena), sizeof(type) * (size_t)(n)))
 
 #endif

@@ -98,7 +98,7 @@ void dg_map_set(dg_map *m, const void *key, void *value)
     if (m->n == m->room) {
         m->room = table_grow(&m->table, m->arena, m->room);
         void *old = m->entry;
-        m->entry = dg_arena_alloc(m->arena, m->room * sizeof *m->entry);
+        m->entry = dg_arena_room(m->arena, m->room * sizeof *m->entry);
         if (m->n > 0) memcpy(m->entry, old, m->n * sizeof *m->entry);
         for (size_t k = 0; k < m->n; k++) table_put(&m->table, hash_pointer(m->entry[k].key), k);
     }
@@ -159,7 +159,7 @@ void dg_map64_set(dg_map64 *m, uint64_t key, uint64_t value)
     if (m->n == m->room) {
         m->room = table_grow(&m->table, m->arena, m->room);
         void *old = m->entry;
-        m->entry = dg_arena_alloc(m->arena, m->room * sizeof *m->entry);
+        m->entry = dg_arena_room(m->arena, m->room * sizeof *m->entry);
         if (m->n > 0) memcpy(m->entry, old, m->n * sizeof *m->entry);
         for (size_t k = 0; k < m->n; k++) table_put(&m->table, mix(m->entry[k].key), k);
     }

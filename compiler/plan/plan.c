@@ -39,7 +39,7 @@ typedef struct maker {
     DG_VEC(dg_plan_step) steps;
     DG_VEC(dg_plan_loop) loops;
     dg_map *origins; /* copies already made */
-    dg_map *strings; /* likewise, by interned or static text */
+    dg_map *strings; /* likewise, by interned or static text, or by path */
     dg_map *types;   /* likewise, by type of the graph */
     dg_map64 *lines; /* likewise: texts by file and line */
     dg_text text;    /* of a step, while it is put together */
@@ -58,15 +58,26 @@ static const char *text_of(maker *k, const char *s)
     return copy;
 }
 
+/* A path that nobody asked for its text until now gets it where the plan keeps it. */
+static const char *path_of(maker *k, const dg_path *p)
+{
+    if (p->text) return text_of(k, p->text);
+    const char *known = dg_map_get(k->strings, p);
+    if (known) return known;
+    char *text = dg_arena_joined(k->a, p->part, 3);
+    dg_map_set(k->strings, p, text);
+    return text;
+}
+
 static const char *place_of(maker *k, const dg_origin *o)
 {
     const dg_sources *sources = k->m->diag ? dg_diag_sources(k->m->diag) : NULL;
     if (!o || !sources || o->span.file < 0 || o->span.file >= dg_sources_count(sources)) return "";
     const dg_source *s = dg_source_at(sources, o->span.file);
-    int line = dg_source_position(s, o->span.begin).line;
-    uint64_t key = (uint64_t)o->span.file << 32 | (uint32_t)line, known;
+    uint32_t line = dg_source_line_number(s, o->span.begin);
+    uint64_t key = (uint64_t)o->span.file << 32 | line, known;
     if (dg_map64_get(k->lines, key, &known)) return (const char *)(uintptr_t)known;
-    const char *text = dg_arena_printf(k->a, "%s:%d", s->name, line);
+    const char *text = dg_arena_printf(k->a, "%s:%u", s->name, line);
     dg_map64_set(k->lines, key, (uintptr_t)text);
     return text;
 }
@@ -82,7 +93,7 @@ static const origin_copy *origin_of(maker *k, const dg_origin *o)
     if (!o) return &none;
     origin_copy *copy = dg_map_get(k->origins, o);
     if (copy) return copy;
-    copy = DG_NEW(k->a, origin_copy);
+    copy = DG_ROOM(k->a, origin_copy, 1);
     copy->origin = (dg_origin){o->span, text_of(k, o->what),
                                o->outer ? &origin_of(k, o->outer)->origin : NULL};
     copy->src = place_of(k, o);
@@ -183,7 +194,7 @@ static void add_value(maker *k, dg_value v, int32_t step, int32_t loop, const dg
     const dg_bytes *bytes = &k->l->bytes[v];
     const type_copy *type = type_of(k, info->type);
     int32_t id = k->n_values;
-    dg_plan_value out = {.path = text_of(k, dg_path_text(k->g, info->path)),
+    dg_plan_value out = {.path = path_of(k, info->path),
                          .src = origin_of(k, origin)->src,
                          .type = &type->type,
                          .stride = type->packed,
@@ -230,7 +241,7 @@ static void link_bases(maker *k)
 
 static int32_t *ids(maker *k, const dg_value *list, int n)
 {
-    int32_t *out = DG_NEW_ARRAY(k->a, int32_t, n);
+    int32_t *out = DG_ROOM(k->a, int32_t, n);
     for (int i = 0; i < n; i++) out[i] = value_of(k, list[i]);
     return out;
 }
@@ -616,7 +627,7 @@ static void make_tables(maker *k)
     const dg_module *m = k->m;
     dg_plan *p = k->p;
     p->n_places = (int)m->places.n;
-    dg_plan_place *places = DG_NEW_ARRAY(k->a, dg_plan_place, m->places.n);
+    dg_plan_place *places = DG_ROOM(k->a, dg_plan_place, m->places.n);
     for (size_t i = 0; i < m->places.n; i++) {
         const dg_place *from = &m->places.at[i];
         places[i] = (dg_plan_place){.path = text_of(k, from->path),
@@ -791,7 +802,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     for (size_t i = 0; i < g->nodes.n; i++) k.step_of[i] = -1;
     for (size_t i = 0; i < m->places.n; i++) k.place[i] = -1;
     /* a write may add a value to its place's */
-    k.values = DG_NEW_ARRAY(a, dg_plan_value, g->values.n + m->places.n);
+    k.values = DG_ROOM(a, dg_plan_value, g->values.n + m->places.n);
     k.origins = dg_map_new(scratch);
     k.strings = dg_map_new(scratch);
     k.types = dg_map_new(scratch);
@@ -812,7 +823,7 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     p->n_loops = (int)k.loops.n;
     dg_vec_seal(&k.steps, a, p->steps);
     dg_vec_seal(&k.loops, a, p->loops);
-    dg_decision *decisions = DG_NEW_ARRAY(a, dg_decision, m->decisions.n + l->decisions.n);
+    dg_decision *decisions = DG_ROOM(a, dg_decision, m->decisions.n + l->decisions.n);
     for (size_t i = 0; i < m->decisions.n; i++)
         add_decision(&k, &decisions[p->n_decisions++], &m->decisions.at[i]);
     for (size_t i = 0; i < l->decisions.n; i++)
