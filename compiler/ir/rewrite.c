@@ -51,7 +51,7 @@ dg_uses dg_uses_of(const dg_graph *g, dg_arena *a)
     use_table t = {.first = DG_NEW_ARRAY(a, int32_t, n + 2)};
     each_use(g, 0, count_use, &t);
     for (size_t v = 0; v < n; v++) t.first[v + 1] += t.first[v];
-    t.at = DG_NEW_ARRAY(a, dg_use, t.first[n]);
+    t.at = DG_ROOM(a, dg_use, t.first[n]);
     each_use(g, 0, put_use, &t); /* moves first[v] to the end of v's uses: one place too far */
     memmove(t.first + 1, t.first, sizeof *t.first * n);
     t.first[0] = 0;

@@ -168,7 +168,7 @@ static class *class_of(const planner *p, dg_value v)
 
 static void make_classes(planner *p)
 {
-    life *own = DG_NEW_ARRAY(p->a, life, p->g->values.n); /* of a class of one value */
+    life *own = DG_ROOM(p->a, life, p->g->values.n); /* of a class of one value */
     for (dg_value v = 0; (size_t)v < p->g->values.n; v++) {
         class *c = &p->classes[v];
         *c = (class){.parent = v, .trade = v, .home = DG_HOME_NONE};
@@ -222,7 +222,7 @@ static bool join(planner *p, dg_value va, dg_value vb)
     p->why = "sizes-differ";
     if (bytes_of(p, ra) != bytes_of(p, rb)) return false;
     p->why = "bytes-taken";
-    life *all = DG_NEW_ARRAY(p->a, life, a->n + b->n);
+    life *all = DG_ROOM(p->a, life, a->n + b->n);
     int n = 0;
     for (int i = 0, k = 0; i < a->n || k < b->n;) {
         bool from_a = k == b->n || (i < a->n && (a->lives[i].first != b->lives[k].first
@@ -646,10 +646,10 @@ static planner plan_lives(dg_module *m, const dg_pass_options *o, dg_arena *a, d
                  .reference = o->reference || o->naive};
     p.begin = DG_NEW_ARRAY(a, int32_t, nodes);
     p.end = DG_NEW_ARRAY(a, int32_t, nodes);
-    p.first = DG_NEW_ARRAY(p.a, int32_t, values);
-    p.last = DG_NEW_ARRAY(a, int32_t, values);
-    p.classes = DG_NEW_ARRAY(p.a, class, values);
-    p.place = DG_NEW_ARRAY(p.a, dg_value, m->places.n);
+    p.first = DG_ROOM(p.a, int32_t, values);
+    p.last = DG_ROOM(a, int32_t, values);
+    p.classes = DG_ROOM(p.a, class, values);
+    p.place = DG_ROOM(p.a, dg_value, m->places.n);
     for (size_t i = 0; i < m->places.n; i++) p.place[i] = DG_NONE;
     for (size_t v = 0; v < values; v++) p.first[v] = p.last[v] = -1;
     number(&p, 0);
@@ -678,7 +678,7 @@ bool dg_pass_memplan(dg_module *m, const dg_pass_options *o, dg_layout *out)
 {
     planner p = plan_lives(m, o, dg_arena_new(), out);
     out->storage = DG_NEW_ARRAY(out->arena, dg_storage, out->n_values);
-    out->workspace = DG_NEW_ARRAY(out->arena, int64_t, out->n_nodes);
+    out->workspace = DG_ROOM(out->arena, int64_t, out->n_nodes);
     for (int n = 0; n < out->n_nodes; n++) out->workspace[n] = -1;
     place_all(&p);
     bound_free_of_order(&p);

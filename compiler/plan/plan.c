@@ -795,9 +795,9 @@ dg_plan *dg_plan_make(const dg_module *m, const dg_layout *l, const dg_plan_opti
     maker k = {.m = m, .g = g, .l = l, .a = a, .scratch = scratch, .fx = dg_effects_of(g)};
     k.p = DG_NEW(a, dg_plan);
     k.p->arena = a;
-    k.value = DG_NEW_ARRAY(scratch, int32_t, g->values.n);
-    k.step_of = DG_NEW_ARRAY(scratch, int32_t, g->nodes.n);
-    k.place = DG_NEW_ARRAY(scratch, int32_t, m->places.n);
+    k.value = DG_ROOM(scratch, int32_t, g->values.n);
+    k.step_of = DG_ROOM(scratch, int32_t, g->nodes.n);
+    k.place = DG_ROOM(scratch, int32_t, m->places.n);
     for (size_t i = 0; i < g->values.n; i++) k.value[i] = -1;
     for (size_t i = 0; i < g->nodes.n; i++) k.step_of[i] = -1;
     for (size_t i = 0; i < m->places.n; i++) k.place[i] = -1;
