@@ -8,6 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A hash with one more number in it: multiplied by 2^64 / the golden ratio, which spreads what is
+ * below over what is above, and that back over what is below. */
+static inline uint64_t dg_hash_add(uint64_t hash, uint64_t number)
+{
+    hash = (hash ^ number) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
 typedef struct dg_map dg_map;
 dg_map *dg_map_new(dg_arena *a);
 void *dg_map_get(const dg_map *m, const void *key); /* NULL when absent */

@@ -2,6 +2,7 @@
  * independent of the locale: a decimal comma in the environment changes no byte. */
 #include "compiler/base/str.h"
 
+#include "compiler/base/map.h"
 #include "compiler/base/os.h"
 
 #include <float.h>
@@ -54,16 +55,13 @@ static void strings_grow(dg_strings *s)
 /* For this table alone: most texts are names of a few bytes, which XXH64 would be long about. */
 static uint32_t hash_text(const char *text, size_t n)
 {
-    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
     uint64_t hash = n, word;
     for (; n >= sizeof word; text += sizeof word, n -= sizeof word) {
         memcpy(&word, text, sizeof word);
-        hash = (hash ^ word) * odd;
-        hash ^= hash >> 32;
+        hash = dg_hash_add(hash, word);
     }
     for (word = 0; n > 0; n--) word = word << 8 | (unsigned char)*text++;
-    hash = (hash ^ word) * odd;
-    return (uint32_t)((hash ^ hash >> 32) * odd >> 32);
+    return (uint32_t)(dg_hash_add(dg_hash_add(hash, word), 0) >> 32);
 }
 
 dg_str dg_intern(dg_strings *s, const char *text, size_t length)

@@ -1,6 +1,7 @@
 /* attr.c: named arguments of a node: made, found, compared, hashed, copied. */
 #include "compiler/ir/attr.h"
 
+#include "compiler/base/map.h"
 #include "compiler/base/vec.h"
 
 #include <string.h>
@@ -62,7 +63,6 @@ bool dg_attrs_equal(const dg_attrs *a, const dg_attrs *b)
 /* Of the values alone: attributes that are compared are those of one op, with the same names. */
 uint64_t dg_attrs_hash(const dg_attrs *a)
 {
-    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
     uint64_t h = (uint64_t)a->n, part;
     for (int i = 0; i < a->n; i++) {
         const void *p;
@@ -71,8 +71,7 @@ uint64_t dg_attrs_hash(const dg_attrs *a)
             memcpy(&part, p, n);
         else
             part = dg_hash(p, n);
-        h = (h ^ part) * odd;
-        h ^= h >> 32;
+        h = dg_hash_add(h, part);
     }
     return h;
 }

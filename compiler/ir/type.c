@@ -2,6 +2,8 @@
  */
 #include "compiler/ir/type.h"
 
+#include "compiler/base/map.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -61,10 +63,8 @@ bool dg_type_equal(const dg_type *a, const dg_type *b)
 
 uint64_t dg_type_hash(const dg_type *t)
 {
-    const uint64_t odd =
-        UINT64_C(0x9e3779b97f4a7c15); /* spreads what is below over what is above */
-    uint64_t h = (uint64_t)t->dtype * odd;
-    for (int i = 0; i < t->shape.rank; i++) h = (h ^ h >> 32 ^ (uint64_t)t->shape.dim[i]) * odd;
+    uint64_t h = (uint64_t)t->dtype;
+    for (int i = 0; i < t->shape.rank; i++) h = dg_hash_add(h, (uint64_t)t->shape.dim[i]);
     return h;
 }
 

@@ -21,19 +21,14 @@ typedef struct table {
     dg_value *map;
 } table;
 
-static uint64_t mix(uint64_t h, uint64_t x)
-{
-    h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
 static uint64_t node_hash(const table *t, dg_node n)
 {
     const dg_node_info *i = dg_node_of(t->g, n);
-    uint64_t h = mix(i->op->traits, dg_attrs_hash(&i->attrs));
-    for (int k = 0; k < i->n_in; k++) h = mix(h, (uint64_t)i->in[k]);
-    if (i->strip) h = mix(h, dg_strip_hash(i->strip));
-    return i->prologue && i->prologue->strip ? mix(h, dg_strip_hash(i->prologue->strip)) : h;
+    uint64_t h = dg_hash_add(i->op->traits, dg_attrs_hash(&i->attrs));
+    for (int k = 0; k < i->n_in; k++) h = dg_hash_add(h, (uint64_t)i->in[k]);
+    if (i->strip) h = dg_hash_add(h, dg_strip_hash(i->strip));
+    return i->prologue && i->prologue->strip ? dg_hash_add(h, dg_strip_hash(i->prologue->strip))
+                                             : h;
 }
 
 static bool same(const table *t, dg_node a, dg_node b)

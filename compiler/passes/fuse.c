@@ -51,13 +51,6 @@ int64_t dg_fuse_bytes(const dg_fuse *f, dg_value v)
     return own < shown ? own : shown;
 }
 
-bool dg_fuse_repeats(const dg_fuse *f, dg_value v)
-{
-    dg_value base = dg_fuse_base(f, v);
-    return base != v &&
-           dg_type_bytes(dg_type_of(f->g, base)) < dg_type_bytes(dg_type_of(f->g, v));
-}
-
 void dg_fuse_decide(dg_fuse *f, dg_node n, dg_value v, bool yes, const char *reason, int64_t bytes)
 {
     dg_vec_push(&f->m->decisions, (dg_decision){"fuse", n, v, yes ? "yes" : "no", reason, bytes});

@@ -105,8 +105,6 @@ void dg_fuse_label(dg_fuse *f, dg_region r);
 void dg_fuse_move(dg_fuse *f, dg_node n, dg_node before);
 /* The bytes that reading v keeps alive: those of v, or fewer when it is a view that repeats. */
 int64_t dg_fuse_bytes(const dg_fuse *f, dg_value v);
-/* v is a view of fewer bytes than it shows. */
-bool dg_fuse_repeats(const dg_fuse *f, dg_value v);
 dg_value dg_fuse_base(const dg_fuse *f, dg_value v);
 void dg_fuse_decide(dg_fuse *f, dg_node n, dg_value v, bool yes, const char *reason, int64_t bytes);
 

@@ -287,7 +287,7 @@ static int32_t nearest(dg_fuse *f, int32_t b, const readers *by, dg_region r, do
             best = u;
         /* only values that are really as large as the space: a repeated number is no reason */
         if (!dg_shape_equal(&dg_type_of(f->g, v)->shape, space)) continue;
-        if (dg_fuse_repeats(f, v)) continue;
+        if (dg_fuse_bytes(f, v) < dg_type_bytes(dg_type_of(f->g, v))) continue;
         for (int32_t k = by->first[v]; k < by->first[v + 1]; k++) {
             u = find(f, by->unit[k]);
             if (u != b && label_of(f, u) < below &&

@@ -192,12 +192,15 @@ static void add_result(dg_graph *g, dg_node loop, dg_value v)
     dg_vec_push(&dg_region_of(g, dg_node_of(g, loop)->body)->results, v);
 }
 
-static void name_output(dg_graph *g, dg_node loop, int k, const char *before, const char *of,
-                        const char *behind)
+static void name_output(dg_graph *g, dg_node loop, int k, dg_path *path)
 {
-    dg_path *path = dg_path_of_text(g, dg_intern_printf(g->strings, "%s%s%s", before, of, behind));
     dg_value_of(g, dg_node_of(g, loop)->out[k])->path = path;
     dg_value_of(g, arg_of(g, loop, k + 1))->path = path;
+}
+
+static dg_path *adjoint_path(dg_graph *g, dg_value of)
+{
+    return dg_path_before(g, "d", dg_value_of(g, of)->path);
 }
 
 /* The body's arguments as these values; what is not in the map stands for itself. */
@@ -259,8 +262,8 @@ static void copy_trips(dg_loop_grad *l, plan *p, dg_build *b, dg_value row, cons
         if (slot[k] < 0) continue;
         add_result(g, loop, results[k]);
         next[k] = dg_node_of(g, loop)->out[slot[k]];
-        const char *path = dg_path_of(g, dg_region_of(g, p->body)->args.at[k + 1]);
-        name_output(g, loop, slot[k], "", path, "");
+        dg_value arg = dg_region_of(g, p->body)->args.at[k + 1];
+        name_output(g, loop, slot[k], dg_value_of(g, arg)->path);
     }
 }
 
@@ -342,8 +345,9 @@ void dg_grad_keep(dg_loop_grad *l, plan **out)
                         dg_path_of(g, dg_region_of(g, old.body)->args.at[0]), &inner);
     dg_value trip = arg_of(g, l->kept, 0);
     for (int k = 0; k < p->n; k++) {
-        name_output(g, l->kept, k, "", dg_path_of(g, old.out[k]), "");
-        if (slot[k] >= 0) name_output(g, l->kept, slot[k], "", dg_path_of(g, old.out[k]), ".kept");
+        dg_path *path = dg_value_of(g, old.out[k])->path;
+        name_output(g, l->kept, k, path);
+        if (slot[k] >= 0) name_output(g, l->kept, slot[k], dg_path_behind(g, path, "kept"));
     }
     dg_value *carries = DG_NEW_ARRAY(a, dg_value, p->n + 1);
     for (int k = 0; k < p->n; k++) carries[k] = arg_of(g, l->kept, k + 1);
@@ -479,7 +483,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     for (int k = 0; k < p->n; k++) {
         if (!p->active[k]) continue;
         l->din[k] = dg_node_of(g, back)->out[carry];
-        name_output(g, back, carry++, "d.", dg_path_of(g, dg_node_of(g, l->kept)->out[k]), "");
+        name_output(g, back, carry++, adjoint_path(g, dg_node_of(g, l->kept)->out[k]));
         /* a carry that the body does not read has an adjoint in its last trip only */
         add_result(g, back,
                    p->kept[k] != DG_NONE ? dg_node_of(g, grad)->out[x++]
@@ -488,7 +492,7 @@ void dg_grad_unwind(dg_loop_grad *l, plan *p)
     for (int c = 0; c < l->n_captured; c++, carry++) {
         dg_value sum = arg_of(g, back, carry + 1);
         l->dcaptured[c] = dg_node_of(g, back)->out[carry];
-        name_output(g, back, carry, "d.", dg_path_of(g, l->captured[c]), "");
+        name_output(g, back, carry, adjoint_path(g, l->captured[c]));
         add_result(g, back, dg_add(&inner, sum, dg_node_of(g, grad)->out[x++]));
     }
     if (p->stops) {

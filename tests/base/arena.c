@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,10 @@ static void zeroed_aligned_disjoint(void **state)
         random = random * 1664525u + 1013904223u;
         size[i] =
             i % 100 == 99 ? 40000 + (random >> 20) : random >> 25; /* some larger than a chunk */
-        at[i] = dg_arena_alloc(a, size[i]);
+        bool room = i % 5 == 4;                                    /* with whatever stands there */
+        at[i] = room ? dg_arena_room(a, size[i]) : dg_arena_alloc(a, size[i]);
         assert_int_equal((uintptr_t)at[i] % 16, 0);
-        for (size_t k = 0; k < size[i]; k++) assert_int_equal(at[i][k], 0);
+        for (size_t k = 0; k < size[i] && !room; k++) assert_int_equal(at[i][k], 0);
         memset(at[i], i & 0xff, size[i]);
         total += size[i];
     }
@@ -66,6 +68,17 @@ static void texts(void **state)
     dg_arena_free(a);
 }
 
+static void joined_texts(void **state)
+{
+    (void)state;
+    dg_arena *a = dg_arena_new();
+    assert_string_equal(dg_arena_joined(a, (const char *[]){"d", "net", "out"}, 3), "d.net.out");
+    assert_string_equal(dg_arena_joined(a, (const char *[]){NULL, "", "out"}, 3), "out");
+    assert_string_equal(dg_arena_joined(a, (const char *[]){"d", NULL, "out"}, 3), "d.out");
+    assert_string_equal(dg_arena_joined(a, (const char *[]){NULL, NULL, NULL}, 3), "");
+    dg_arena_free(a);
+}
+
 static void vectors(void **state)
 {
     (void)state;
@@ -100,6 +113,7 @@ int main(void)
         cmocka_unit_test(zeroed_aligned_disjoint),
         cmocka_unit_test(empty_allocations_differ),
         cmocka_unit_test(texts),
+        cmocka_unit_test(joined_texts),
         cmocka_unit_test(vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
